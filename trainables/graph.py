@@ -1,0 +1,110 @@
+"""What every model sees: a batch of equally sized graphs of points in space.
+
+Positions are in the task's own length unit. All samples of one data set have the same number of nodes,
+so sums over neighbours and over nodes are plain reductions of a reshaped tensor, without scatter.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a task gives a model, and what it wants back.
+
+    scalars, vectors: number of invariant features and of polar vectors on each node
+    edge_scalars: number of invariant features on each edge
+    output: "vectors" asks for (nodes, 3), one translation-invariant polar vector a node;
+        "scalars" asks for (graphs, outputs), invariants of the whole graph
+    """
+
+    scalars: int
+    vectors: int
+    edge_scalars: int
+    output: Literal["vectors", "scalars"]
+    outputs: int = 1
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Who sends to whom. Edges are sorted by receiver and every node receives the same number of them.
+
+    senders: (edges,) node index; receiver of edge e is e // degree
+    graphs, nodes_per_graph, degree: whole numbers; edges = graphs * nodes_per_graph * degree
+    """
+
+    senders: Tensor
+    graphs: int
+    nodes_per_graph: int
+    degree: int
+
+    @property
+    def nodes(self) -> int:
+        return self.graphs * self.nodes_per_graph
+
+    def to_edges(self, node_features: Tensor) -> Tensor:
+        """(nodes, ...) -> (edges, ...): the receiver's feature on each of its edges."""
+        expanded = node_features.unsqueeze(1).expand(-1, self.degree, *node_features.shape[1:])
+        return expanded.reshape(-1, *node_features.shape[1:])
+
+    def sum_edges(self, messages: Tensor) -> Tensor:
+        """(edges, ...) -> (nodes, ...): the sum over the edges that each node receives."""
+        return messages.unflatten(0, (self.nodes, self.degree)).sum(1)
+
+    def sum_nodes(self, node_features: Tensor) -> Tensor:
+        """(nodes, ...) -> (graphs, ...): the sum over the nodes of each graph."""
+        return node_features.unflatten(0, (self.graphs, self.nodes_per_graph)).sum(1)
+
+    def mean_nodes(self, node_features: Tensor) -> Tensor:
+        """(nodes, ...) -> (graphs, ...): the mean over the nodes of each graph."""
+        return node_features.unflatten(0, (self.graphs, self.nodes_per_graph)).mean(1)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A batch of graphs.
+
+    positions: (nodes, 3)
+    scalars: (nodes, S) invariant features (charge, one-hot element); S may be 0
+    vectors: (nodes, V, 3) polar vectors (velocity); V may be 0
+    edge_scalars: (edges, E) invariant features (product of charges); E may be 0
+    topology: the edges; None where the model makes its own (nearest neighbours in a point cloud)
+    graphs: number of graphs; node i belongs to graph i // (nodes / graphs)
+    """
+
+    positions: Tensor
+    scalars: Tensor
+    vectors: Tensor
+    edge_scalars: Tensor
+    topology: Topology | None
+    graphs: int
+
+
+@lru_cache(maxsize=64)
+def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -> Topology:
+    """Every node receives from every other node of its graph; built once for each batch shape and device."""
+    nodes = torch.arange(nodes_per_graph)
+    others = torch.stack([nodes[nodes != node] for node in range(nodes_per_graph)])
+    first_node = nodes_per_graph * torch.arange(graphs)
+    senders = (first_node[:, None, None] + others).reshape(-1).to(device)
+    return Topology(senders, graphs, nodes_per_graph, nodes_per_graph - 1)
+
+
+def nearest_topology(positions: Tensor, graphs: int, neighbours: int) -> Topology:
+    """The `neighbours` nearest other nodes of each node within its graph; positions (nodes, any).
+
+    Distances come from one batched matrix product, so that no compiled extension is needed.
+    """
+    points = positions.detach().unflatten(0, (graphs, -1))
+    squares = points.square().sum(-1)
+    distances = squares[:, :, None] + squares[:, None, :] - 2 * points @ points.transpose(1, 2)
+    distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    nearest = distances.topk(neighbours, dim=-1, largest=False, sorted=False).indices
+    nodes_per_graph = points.shape[1]
+    first_node = nodes_per_graph * torch.arange(graphs, device=positions.device)
+    senders = (first_node[:, None, None] + nearest).reshape(-1)
+    return Topology(senders, graphs, nodes_per_graph, neighbours)

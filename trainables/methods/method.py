@@ -1,0 +1,50 @@
+"""What a method may do in the course of a trial. The training loop calls these and nothing else."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Method:
+    """The strict method, and the base of all others: each hook does nothing.
+
+    A trial goes: `relax` once; for each step `begin_step`, forward, `penalty` added to the loss, backward,
+    optimiser, `end_step`; `project` before step `projection_step(steps)`, after which the model is strict
+    again and no hook but `augmentation` is called; test on what is left.
+    """
+
+    delivers_strict = True
+    """Whether the tested model is the strict one; False only for the unconstrained end of the scale."""
+
+    def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+        """Return the model to train, made from the strict `model`; random numbers from `generator` only."""
+        return model
+
+    def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
+        """The parameters that the method added; they get an optimiser of their own."""
+        return []
+
+    def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
+        """Set theta and the penalty weights for step `step` of `steps`."""
+
+    def augmentation(self, graphs: int, generator: torch.Generator) -> Tensor | None:
+        """(graphs, 3, 3) matrices that transform the batch before the forward pass; None for none."""
+        return None
+
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        """What is added to the loss of this step, from what the forward pass left; None for nothing."""
+        return None
+
+    def end_step(self, model: nn.Module) -> None:
+        """Update what is not trained by the optimiser (dual variables)."""
+
+    def projection_step(self, steps: int) -> int:
+        """The step before which the model is projected; `steps` means after the last one."""
+        return steps
+
+    def project(self, model: nn.Module) -> nn.Module:
+        """Return the strict model."""
+        return model
+
+    def measures(self, model: nn.Module) -> dict[str, float]:
+        """Columns for the history: theta, and what else the method can tell of its state."""
+        return {"theta": 0.0}

@@ -1,0 +1,97 @@
+"""TrialSpec: all that decides the result of a trial, and nothing else. Its id is a hash of its content."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A block of settings in which an unknown key, NaN or infinity is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Training(Strict):
+    """The optimisation, the same for every arm.
+
+    lr: peak learning rate; warmup: share of the steps with linear warm-up; lr_schedule: what follows it
+    clip: largest gradient norm of the trunk, None for no clipping
+    label_smoothing: for classification only
+    precision, tf32, compile: arithmetic of forward and backward; the reference presets use float32 without
+    """
+
+    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
+    lr: Positive = 1e-3
+    lr_schedule: Literal["constant", "cosine", "step"] = "constant"
+    warmup: Share = 0.0
+    batch_size: Annotated[int, Field(ge=1)] = 100
+    epochs: Annotated[int, Field(ge=1)] = 100
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    clip: Positive | None = None
+    precision: Literal["float32", "float64", "bfloat16"] = "float32"
+    tf32: bool = False
+    compile: bool = False
+
+
+class NotLearned(Strict):
+    """margin: the share by which the best validation metric must beat the trivial predictor."""
+
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
+class Diverged(Strict):
+    """factor: how many times its value at initialisation the training loss may reach."""
+
+    factor: Annotated[float, Field(gt=1)] = 10.0
+
+
+class Collapsed(Strict):
+    """factor: how many times worse than the trial's best the last validation metric may be."""
+
+    factor: Annotated[float, Field(gt=1)] = 10.0
+
+
+class Failure(Strict):
+    """When a finished training counts as failed. The rules never look at the arm."""
+
+    not_learned: NotLearned = NotLearned()
+    diverged: Diverged = Diverged()
+    collapsed: Collapsed = Collapsed()
+
+
+class TrialSpec(Strict):
+    """One trial.
+
+    task, model, method: resolved descriptions `{name: ..., option: ...}`, every option filled in
+    seed: decides initialisation, order of the samples, dropout and augmentation, each by its own stream
+    """
+
+    task: dict[str, Any]
+    model: dict[str, Any]
+    method: dict[str, Any]
+    training: Training
+    failure: Failure
+    seed: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _named(self) -> "TrialSpec":
+        for kind in ("task", "model", "method"):
+            if "name" not in getattr(self, kind):
+                raise ValueError(f"{kind}.name: missing")
+        return self
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the content; equal specs have equal ids."""
+        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:16]
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys and no white space: equal content gives equal text. NaN raises ValueError."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,115 @@
+"""A results folder, local or remote. Every write is whole or not at all.
+
+Locally (and on NFS) a file is written beside its place, flushed to disk and renamed; an object store puts
+whole objects. Remote folders go through pyarrow (`s3://bucket/prefix`, credentials from the environment).
+"""
+
+import os
+import uuid
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+
+class Store(Protocol):
+    """Files of one folder, by their path relative to it."""
+
+    uri: str
+
+    def read(self, path: str) -> bytes:
+        """The content of a file; FileNotFoundError where there is none."""
+
+    def write(self, path: str, content: bytes) -> None:
+        """Put a whole file in place; OSError where that cannot be done."""
+
+    def delete(self, path: str) -> None:
+        """Remove a file if it is there."""
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the entries of a folder, sorted; empty where there is none."""
+
+
+class LocalStore:
+    """A folder of a mounted file system."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser().resolve()
+        self.uri = str(self.root)
+
+    def read(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
+
+    def write(self, path: str, content: bytes) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own: two writers of one file must not share the unfinished one.
+        unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            with open(unfinished, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, target)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+
+    def delete(self, path: str) -> None:
+        (self.root / path).unlink(missing_ok=True)
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self.root / folder) if not name.startswith("."))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+class RemoteStore:
+    """A prefix of an object store, by its URI."""
+
+    def __init__(self, uri: str) -> None:
+        from pyarrow import fs
+
+        self.uri = uri.rstrip("/")
+        self.system, self.prefix = fs.FileSystem.from_uri(self.uri)
+
+    def read(self, path: str) -> bytes:
+        with self.system.open_input_file(f"{self.prefix}/{path}") as file:
+            return file.read()
+
+    def write(self, path: str, content: bytes) -> None:
+        with self.system.open_output_stream(f"{self.prefix}/{path}") as file:
+            file.write(content)
+
+    def delete(self, path: str) -> None:
+        from pyarrow import fs
+
+        if self.system.get_file_info(f"{self.prefix}/{path}").type != fs.FileType.NotFound:
+            self.system.delete_file(f"{self.prefix}/{path}")
+
+    def names(self, folder: str) -> list[str]:
+        from pyarrow import fs
+
+        selector = fs.FileSelector(f"{self.prefix}/{folder}", allow_not_found=True)
+        return sorted(info.base_name for info in self.system.get_file_info(selector))
+
+
+def open_store(uri: str | Path) -> Store:
+    """The store behind a path or a URI."""
+    return RemoteStore(str(uri)) if "://" in str(uri) else LocalStore(uri)
+
+
+def read_all(store: Store, paths: Iterable[str]) -> dict[str, bytes]:
+    """The contents of those of `paths` that exist, read side by side, since remote reads mostly wait."""
+
+    def read(path: str) -> bytes | None:
+        try:
+            return store.read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    paths = list(paths)
+    with ThreadPoolExecutor(16) as pool:
+        contents = pool.map(read, paths)
+        return {path: content for path, content in zip(paths, contents, strict=True) if content is not None}

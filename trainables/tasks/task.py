@@ -1,0 +1,66 @@
+"""What a task is: data split in three, what a model is asked, how its answer is judged."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature
+from trainables.symmetry import Symmetry
+
+Split = dict[str, Tensor]
+"""The samples of one split: tensors whose first axis counts samples."""
+
+
+class Task:
+    """A loaded data set with its question. Subclasses set the attributes and the methods below.
+
+    splits: "train", "val", "test", and further test sets whose names begin with "test_"
+    metric, metric_goal: the name of the judged number and whether it is to be small or large
+    trivial: the metric of the trivial predictor on the validation split
+    """
+
+    splits: dict[str, Split]
+    signature: Signature
+    symmetry: Symmetry
+    metric: str
+    metric_goal: Literal["min", "max"]
+    trivial: float
+    evaluation_batch: int = 500
+
+    def to(self, device: torch.device) -> None:
+        """Move all data to the device, once."""
+        self.splits = {
+            name: {key: value.to(device) for key, value in split.items()}
+            for name, split in self.splits.items()
+        }
+
+    def graph(self, split: Split) -> Graph:
+        """The samples of `split` (already indexed to one batch) as the input of a model."""
+        raise NotImplementedError
+
+    def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
+        """The model's answer, under the names that `loss` and `errors` read."""
+        raise NotImplementedError
+
+    def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
+        """The training loss of a batch, a scalar."""
+        raise NotImplementedError
+
+    def errors(self, prediction: dict[str, Tensor], split: Split) -> dict[str, Tensor]:
+        """Numbers for each sample, (samples,), whose means are reported; `metric` is one of the names."""
+        raise NotImplementedError
+
+    def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
+        """The batch's targets after its graphs were rotated by (graphs, 3, 3)."""
+        raise NotImplementedError
+
+
+def size(split: Split) -> int:
+    """Number of samples."""
+    return len(next(iter(split.values())))
+
+
+def select(split: Split, index: Tensor | slice) -> Split:
+    """The samples at `index`."""
+    return {key: value[index] for key, value in split.items()}
