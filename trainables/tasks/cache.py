@@ -1,0 +1,61 @@
+"""Arrays that are made once per machine and then memory-mapped by every trial on it."""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+Arrays = dict[str, np.ndarray]
+
+
+def cached_arrays(folder: Path, name: str, content: dict[str, Any], make: Callable[[], Arrays]) -> Arrays:
+    """The arrays that `make` returns, from the cache in `folder` or made and put there.
+
+    content: all that decides the arrays, as JSON values; its hash names the cache entry. An entry whose files
+    are not what was written (truncated, changed in size) is made again. Two processes that want
+    the same entry make it once. Arrays come back memory-mapped and read-only. OSError where `folder` cannot
+    be written.
+    """
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    entry = Path(folder) / "cache" / f"{name}-{digest}"
+    arrays = _read(entry)
+    if arrays is None:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{entry}.lock"):
+            arrays = _read(entry)
+            if arrays is None:
+                _write(entry, make(), content)
+                arrays = _read(entry)
+    assert arrays is not None
+    return arrays
+
+
+def _read(entry: Path) -> Arrays | None:
+    try:
+        sizes = json.loads((entry / "contents.json").read_text())["bytes"]
+        if any((entry / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
+            return None
+        return {name: np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sizes}
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _write(entry: Path, arrays: Arrays, content: dict[str, Any]) -> None:
+    unfinished = entry.with_name(f".{entry.name}.{uuid.uuid4().hex}")
+    unfinished.mkdir(parents=True)
+    try:
+        for name, array in arrays.items():
+            np.save(unfinished / f"{name}.npy", array, allow_pickle=False)
+        sizes = {name: (unfinished / f"{name}.npy").stat().st_size for name in arrays}
+        (unfinished / "contents.json").write_text(json.dumps({"bytes": sizes, "made from": content}))
+        shutil.rmtree(entry, ignore_errors=True)
+        os.replace(unfinished, entry)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
