@@ -1,0 +1,152 @@
+"""Energies and forces of a molecule: the potential from its conformations.
+
+Lengths in angstrom, energies in eV, forces in eV/angstrom; metrics in meV and meV/angstrom. The forces are
+the exact negative gradient of the predicted energy, as in Schütt et al. 2017 (arXiv 1706.08566, equation 6).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables.graph import Graph, Signature, complete_topology
+from trainables.registry import BadInput
+from trainables.symmetry import Symmetry, rotate_nodes
+from trainables.tasks.sources.frames import Frames
+from trainables.tasks.sources.molecules import molecule_files, read_frames, reference_energy
+from trainables.tasks.task import Split, Task
+
+SMOOTHING = 1e-5  # below any force error of interest, and keeps the gradient of a norm finite at zero
+
+
+def forces(
+    folder: Path,
+    *,
+    molecule: str = "ethanol",
+    train: Annotated[int, Field(ge=1)] = 950,
+    val: Annotated[int, Field(ge=1)] = 50,
+    test: Annotated[int, Field(ge=1)] = 1000,
+    energy_weight: Annotated[float, Field(ge=0)] = 1.0,
+    force_weight: Annotated[float, Field(ge=0)] = 80.0,
+    seed: Annotated[int, Field(ge=0)] = 43,
+) -> Task:
+    """The task with its data from `folder`; the weights are those of Liao and Smidt 2023 for MD17.
+
+    molecule: a name of trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`
+    test: largest number of frames of each test set; taken from the frames that are left where the molecule
+        has no test file of its own
+    A smaller training split is the beginning of a larger one with the same seed and `val`.
+    Raises BadInput where files are missing, damaged or too short.
+    """
+    folder, files = Path(folder), molecule_files(molecule)
+    pool = read_frames(folder, files.pool)
+    held_out = 0 if files.tests else 1
+    if train + val + held_out > len(pool):
+        raise BadInput(
+            f"task.train: {train} training and {val} validation frames, but {folder / files.pool} has "
+            f"{len(pool)} in all; ask for fewer"
+        )
+    order = np.random.default_rng(seed).permutation(len(pool))
+    parts = {"train": (pool, order[val : val + train]), "val": (pool, order[:val])}
+    if not files.tests:
+        parts["test"] = (pool, order[val + train :][-test:])
+    for name, path in files.tests.items():
+        frames = read_frames(folder, path)
+        if not np.array_equal(frames.numbers, pool.numbers):
+            raise BadInput(f"{folder / path}: holds other atoms than {folder / files.pool}")
+        parts[name] = (frames, np.random.default_rng(seed).permutation(len(frames))[:test])
+
+    reference = reference_energy(folder, files.atoms, pool.numbers)
+    splits = {name: _split(frames, index, reference) for name, (frames, index) in parts.items()}
+    return Forces(splits, pool.numbers, energy_weight, force_weight)
+
+
+def _split(frames: Frames, index: np.ndarray, reference: float) -> Split:
+    # The reference is taken off in float64: total energies have more digits than float32 holds.
+    arrays = (frames.positions[index], frames.energies[index] - reference, frames.forces[index])
+    dtype = torch.get_default_dtype()
+    return {
+        name: torch.from_numpy(array).to(dtype)
+        for name, array in zip(("positions", "energies", "forces"), arrays, strict=True)
+    }
+
+
+class Forces(Task):
+    """Splits hold positions and forces (samples, atoms, 3) and energies (samples,) less their reference.
+
+    The model's scalar e (graphs, 1) stands for the energy `mean + scale * e`, with the mean of the energies and
+    the root mean square of the forces (times 1 angstrom), both of the training split. The metric is the mean
+    absolute error of the force components. The trivial predictor gives no force and the mean energy.
+    """
+
+    symmetry = Symmetry(inversion=True, translations=True)
+    metric = "force_mae"
+    metric_goal = "min"
+    evaluation_batch = 50
+
+    def __init__(
+        self,
+        splits: dict[str, Split],
+        numbers: np.ndarray,
+        energy_weight: float = 1.0,
+        force_weight: float = 80.0,
+    ) -> None:
+        """numbers: (atoms,) atomic numbers; the weights multiply the two parts of the loss."""
+        self.splits = splits
+        self.energy_weight, self.force_weight = energy_weight, force_weight
+        elements, kinds = np.unique(numbers, return_inverse=True)
+        self.kinds = F.one_hot(torch.from_numpy(kinds)).to(torch.get_default_dtype())
+        self.signature = Signature(scalars=len(elements), vectors=0, edge_scalars=0, output="scalars")
+        self.mean = float(splits["train"]["energies"].mean())
+        self.scale = float(splits["train"]["forces"].square().mean().sqrt())
+        self.trivial = 1000 * float(splits["val"]["forces"].abs().mean())
+
+    def to(self, device: torch.device) -> None:
+        super().to(device)
+        self.kinds = self.kinds.to(device)
+
+    def graph(self, split: Split) -> Graph:
+        positions = split["positions"]
+        graphs, atoms, _ = positions.shape
+        topology = complete_topology(graphs, atoms, positions.device)
+        return Graph(
+            positions=positions.flatten(0, 1),
+            scalars=self.kinds.to(positions.dtype).repeat(graphs, 1),
+            vectors=positions.new_empty(graphs * atoms, 0, 3),
+            edge_scalars=positions.new_empty(len(topology.senders), 0),
+            topology=topology,
+            graphs=graphs,
+        )
+
+    def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
+        """Energies (graphs,) in eV less the reference, forces (graphs, atoms, 3); works under no_grad too."""
+        training = torch.is_grad_enabled()
+        with torch.enable_grad():
+            positions = graph.positions.detach().requires_grad_()
+            output = model(replace(graph, positions=positions)).squeeze(-1)
+            (gradient,) = torch.autograd.grad(output.sum(), positions, create_graph=training)
+        energies = self.mean + self.scale * output
+        forces = -self.scale * gradient.unflatten(0, (graph.graphs, -1))
+        return {"energies": energies, "forces": forces}
+
+    def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
+        """Absolute energy error and length of the force error, in units of the scale, weighted means."""
+        energy = (prediction["energies"] - split["energies"]).abs().mean() / self.scale
+        error = (prediction["forces"] - split["forces"]) / self.scale
+        force = (error.square().sum(-1) + SMOOTHING**2).sqrt().mean()
+        return self.energy_weight * energy + self.force_weight * force
+
+    def errors(self, prediction: dict[str, Tensor], split: Split) -> dict[str, Tensor]:
+        """force_mae in meV/angstrom and energy_mae in meV, (samples,) each."""
+        return {
+            "force_mae": 1000 * (prediction["forces"] - split["forces"]).abs().mean((1, 2)),
+            "energy_mae": 1000 * (prediction["energies"] - split["energies"]).abs(),
+        }
+
+    def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
+        return {**split, "forces": rotate_nodes(split["forces"], matrices)}

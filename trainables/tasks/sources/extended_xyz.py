@@ -1,0 +1,64 @@
+"""Extended XYZ files, read with ase. Lengths in angstrom, energies in eV, forces in eV/angstrom."""
+
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io import iread
+
+from trainables.registry import BadInput
+from trainables.tasks.sources.frames import Frames
+
+
+def read_extended_xyz(path: Path) -> Frames:
+    """All frames of a file that has `energy` for each frame and `forces` for each atom.
+
+    BadInput naming file and frame where it is not such a file, is cut short or mixes molecules.
+    """
+    molecules = _read(path)
+    if not molecules:
+        raise BadInput(f"{path}: holds no frames")
+    numbers = molecules[0].numbers
+    for frame, molecule in enumerate(molecules):
+        results = molecule.calc.results if molecule.calc else {}
+        for name in ("energy", "forces"):
+            if name not in results and len(molecule) > 1:
+                raise BadInput(f"{path}: frame {frame}: no '{name}'")
+        if not np.array_equal(molecule.numbers, numbers):
+            raise BadInput(
+                f"{path}: frame {frame}: {molecule.symbols}, but frame 0 is {molecules[0].symbols}; "
+                "one file holds one molecule with its atoms in one order"
+            )
+    if len(numbers) < 2:
+        raise BadInput(f"{path}: one-atom molecules have no forces to learn; at least two atoms are needed")
+    return Frames(
+        numbers,
+        np.stack([molecule.positions for molecule in molecules]),
+        np.array([molecule.calc.results["energy"] for molecule in molecules]),
+        np.stack([molecule.calc.results["forces"] for molecule in molecules]),
+    )
+
+
+def read_atom_energies(path: Path) -> dict[int, float]:
+    """Atomic number -> energy of the isolated atom in eV, from a file with one atom in each frame."""
+    energies = {}
+    for frame, atoms in enumerate(_read(path)):
+        if len(atoms) != 1 or atoms.calc is None or not np.isfinite(atoms.calc.results.get("energy", np.nan)):
+            raise BadInput(f"{path}: frame {frame}: expected one atom with its energy")
+        energies[int(atoms.numbers[0])] = float(atoms.calc.results["energy"])
+    return energies
+
+
+def _read(path: Path) -> list[Atoms]:
+    molecules: list[Atoms] = []
+    try:
+        for atoms in iread(path, index=":", format="extxyz"):
+            molecules.append(atoms)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # ase lets through whatever its parser happens to hit in a foreign file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(
+            f"{path}: frame {len(molecules)}: not extended XYZ, or cut short ({reason})"
+        ) from error
+    return molecules

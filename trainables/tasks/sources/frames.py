@@ -1,0 +1,43 @@
+"""Frames of one molecule: the form into which every source of energies and forces is read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainables.registry import BadInput
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Conformations of one molecule, its atoms always in the same order.
+
+    numbers: (atoms,) atomic numbers
+    positions: (frames, atoms, 3), angstrom
+    energies: (frames,), eV
+    forces: (frames, atoms, 3), eV/angstrom
+    """
+
+    numbers: np.ndarray
+    positions: np.ndarray
+    energies: np.ndarray
+    forces: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.energies)
+
+
+def check_frames(frames: Frames, path: Path) -> None:
+    """BadInput naming file and frame unless there are two atoms or more, and finite numbers of equal count."""
+    count, atoms = len(frames.energies), len(frames.numbers)
+    if count == 0:
+        raise BadInput(f"{path}: holds no frames")
+    if atoms < 2:
+        raise BadInput(f"{path}: one-atom molecules have no forces to learn; at least two atoms are needed")
+    for name in ("positions", "forces"):
+        if getattr(frames, name).shape != (count, atoms, 3):
+            raise BadInput(f"{path}: {name} are {getattr(frames, name).shape}, expected {(count, atoms, 3)}")
+    for name in ("positions", "energies", "forces"):
+        finite = np.isfinite(getattr(frames, name).reshape(count, -1)).all(1)
+        if not finite.all():
+            raise BadInput(f"{path}: frame {int(np.argmin(finite))}: {name} that are NaN or infinite")
