@@ -1,0 +1,111 @@
+"""Adaptive constrained equivariance: Manolache, Chamon and Niepert, NeurIPS 2025 (arXiv 2505.13631)."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.methods.method import Method
+from trainables.relaxation.project import project, reset_statistics
+from trainables.relaxation.relax import relax
+from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+from trainables.relaxation.schedules import relaxed_steps
+
+
+class ACE(Method):
+    """y = f_eq(x) + gamma g(x) with gamma trained under the constraint gamma = 0, by primal-dual steps.
+
+    With lambda the multiplier of a layer, the optimiser descends the Lagrangian J + sum lambda gamma, and each
+    step ends with lambda <- lambda + dual_lr gamma. The elastic form lets a layer keep |gamma| <= u at the
+    price rho u^2 / 2: J + sum lambda (|gamma| - u), lambda <- [lambda + dual_lr (|gamma| - u)]_+ and
+    u <- u + slack_lr (lambda - rho u).
+
+    form: equality is projected as all other relaxations are; elastic is for data that are only partly
+        symmetric, and delivers the trained model
+    dual_lr, slack_lr: the step sizes of lambda and u; rho: the price of u
+    strict_phase: share of all steps, at the end, in which the projected model is trained (equality)
+    layers, companion, init: as in trainables.relaxation.relax
+    """
+
+    def __init__(
+        self,
+        *,
+        form: Literal["equality", "elastic"] = "equality",
+        dual_lr: Annotated[float, Field(gt=0)] = 8e-4,
+        slack_lr: Annotated[float, Field(gt=0)] = 9e-4,
+        rho: Annotated[float, Field(gt=0)] = 1.0,
+        strict_phase: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        layers: Literal["default", "all"] | list[str] = "default",
+        companion: Literal["default", "linear", "mlp"] = "default",
+        init: Annotated[float, Field(ge=0)] | None = None,
+    ) -> None:
+        self.elastic = form == "elastic"
+        self.delivers_strict = not self.elastic
+        self.dual_lr, self.slack_lr, self.rho = dual_lr, slack_lr, rho
+        self.strict_phase = strict_phase
+        self.layers, self.companion, self.init = layers, companion, init
+
+    def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+        """The model with companions; gamma starts at 1, lambda and u at 0."""
+        relaxed = relax(
+            model,
+            generator,
+            layers=self.layers,
+            companion=self.companion,
+            init=self.init,
+            trained_scale=True,
+        )
+        for layer in relaxed_layers(relaxed).values():
+            layer.register_buffer("multiplier", torch.zeros_like(layer.scale))
+            layer.register_buffer("slack", torch.zeros_like(layer.scale))
+        return relaxed
+
+    def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
+        """The companions' parameters and the gammas."""
+        return [
+            parameter
+            for layer in relaxed_layers(model).values()
+            for parameter in (layer.scale, *layer.companion.parameters())
+        ]
+
+    def penalty(self, model: nn.Module) -> Tensor:
+        """The constraint terms of the Lagrangian."""
+        terms = [layer.multiplier * self._violation(layer) for layer in relaxed_layers(model).values()]
+        return torch.stack(terms).sum()
+
+    def _violation(self, layer: RelaxedLayer) -> Tensor:
+        return layer.scale.abs() - layer.slack if self.elastic else layer.scale
+
+    @torch.no_grad()
+    def end_step(self, model: nn.Module) -> None:
+        """Ascend in the multipliers, descend in the slacks."""
+        for layer in relaxed_layers(model).values():
+            layer.multiplier += self.dual_lr * self._violation(layer)
+            if self.elastic:
+                layer.multiplier.clamp_(min=0)
+                layer.slack += self.slack_lr * (layer.multiplier - self.rho * layer.slack)
+
+    def projection_step(self, steps: int) -> int:
+        """The first step of the strict phase; after the last step for the elastic form."""
+        return steps if self.elastic else relaxed_steps(steps, self.strict_phase)
+
+    def project(self, model: nn.Module) -> nn.Module:
+        """The strict model; the elastic form is left as it was trained."""
+        if self.elastic:
+            return model
+        strict = project(model)
+        if self.strict_phase > 0:
+            reset_statistics(strict)
+        return strict
+
+    def measures(self, model: nn.Module) -> dict[str, float]:
+        """theta (the largest |gamma|), and gamma, lambda and u of each layer by its name."""
+        columns = {}
+        for name, layer in relaxed_layers(model).items():
+            columns[f"gamma.{name}"] = layer.scale.item()
+            columns[f"lambda.{name}"] = layer.multiplier.item()
+            if self.elastic:
+                columns[f"slack.{name}"] = layer.slack.item()
+        gammas = [abs(value) for name, value in columns.items() if name.startswith("gamma.")]
+        return {"theta": max(gammas, default=0.0), **columns}

@@ -1,0 +1,165 @@
+"""Constraint relaxation on a schedule: Pertigkiozoglou et al., NeurIPS 2024 (arXiv 2408.13242)."""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from torch import Tensor, nn
+
+from trainables.methods.method import Method
+from trainables.relaxation import penalties
+from trainables.relaxation.project import project, reset_statistics
+from trainables.relaxation.relax import relax
+from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+from trainables.relaxation.schedules import check_schedule, relaxed_steps, theta
+from trainables.spec import Share
+
+
+class Weight(BaseModel):
+    """The weight of a penalty, and its course.
+
+    course: "constant"; "theta", proportional to theta; "tightening", growing as theta falls from its peak
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    weight: Annotated[float, Field(ge=0)] = 0.0
+    course: Literal["constant", "theta", "tightening"] = "constant"
+
+    def at(self, relative_theta: float) -> float:
+        """The weight where theta is this share of its peak."""
+        match self.course:
+            case "constant":
+                return self.weight
+            case "theta":
+                return self.weight * relative_theta
+            case "tightening":
+                return self.weight * (1 - relative_theta)
+
+
+def _weight_alone(value: Any) -> Any:
+    return {"weight": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+WeightOrNumber = Annotated[Weight, BeforeValidator(_weight_alone)]
+
+
+class Penalty(BaseModel):
+    """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
+
+    parity: None for the weight of the Lie term, which it completes in groups with inversion
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    norm: WeightOrNumber = Weight()
+    lie: WeightOrNumber = Weight()
+    parity: WeightOrNumber | None = None
+
+
+class Relaxed(Method):
+    """Companions beside the strict layers, whose strength theta goes to exactly 0; then a strict phase.
+
+    schedule: triangle, linear, cosine, exponential, step, hold, constant, or `package.module:function` (see
+        trainables.relaxation.schedules)
+    peak: largest theta; warmup: share of the relaxed steps in which theta rises, None for the schedule's own
+    strict_phase: share of all steps, at the end, in which the projected model is trained
+    penalty: weights of the penalties on the companions
+    projection: drop the companions, or fold their equivariant part into the strict layers; these differ only
+        where theta is cut rather than let down, as by "constant"
+    layers, companion, init: as in trainables.relaxation.relax
+    lie_form: all three generators in each step, or one of random direction (unbiased, and cheaper)
+    """
+
+    def __init__(
+        self,
+        *,
+        schedule: Annotated[str, AfterValidator(check_schedule)] = "triangle",
+        peak: Annotated[float, Field(gt=0)] = 1.0,
+        warmup: Share | None = None,
+        strict_phase: Annotated[float, Field(ge=0, lt=1)] = 0.1,
+        penalty: Penalty = Penalty(norm=Weight(weight=0.01), lie=Weight(weight=0.01)),  # noqa: B008
+        projection: Literal["drop", "fold"] = "drop",
+        layers: Literal["default", "all"] | list[str] = "default",
+        companion: Literal["default", "linear", "mlp"] = "default",
+        init: Annotated[float, Field(ge=0)] | None = None,
+        lie_form: Literal["exact", "random"] = "exact",
+    ) -> None:
+        self.schedule, self.peak, self.warmup, self.strict_phase = schedule, peak, warmup, strict_phase
+        self.weights = {
+            "norm": penalty.norm,
+            "lie": penalty.lie,
+            "parity": penalty.lie if penalty.parity is None else penalty.parity,
+        }
+        self.fold = projection == "fold"
+        self.layers, self.companion, self.init = layers, companion, init
+        self.lie_form = lie_form
+        self.theta = 0.0
+        self.directions = penalties.AXES
+
+    def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
+        """The model with companions, at theta = 0 until the first step begins."""
+        relaxed = relax(model, generator, layers=self.layers, companion=self.companion, init=self.init)
+        self._set_theta(relaxed, 0.0)
+        return relaxed
+
+    def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
+        """The parameters of all companions."""
+        return [
+            parameter
+            for layer in relaxed_layers(model).values()
+            for parameter in layer.companion.parameters()
+        ]
+
+    def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
+        """Set theta, the direction of the random generator, and what the forward pass must keep."""
+        relaxed = relaxed_steps(steps, self.strict_phase)
+        self._set_theta(model, theta(self.schedule, step, relaxed, self.peak, self.warmup))
+        if self.lie_form == "random":
+            self.directions = penalties.random_direction(step)
+
+    def _set_theta(self, model: nn.Module, value: float) -> None:
+        self.theta = value
+        penalised = any(weight.at(value / self.peak) > 0 for weight in self.weights.values())
+        for layer in relaxed_layers(model).values():
+            layer.active = value != 0
+            layer.recording = penalised
+            layer.scale.fill_(value)
+            layer.calls.clear()
+
+    def penalty(self, model: nn.Module) -> Tensor | None:
+        """The weighted sum over layers of each layer's mean over its calls; None where theta is 0."""
+        weights = {name: weight.at(self.theta / self.peak) for name, weight in self.weights.items()}
+        terms = [
+            term / len(layer.calls)
+            for layer in relaxed_layers(model).values()
+            for call in layer.calls
+            for term in self._terms(layer, call, weights)
+        ]
+        return torch.stack(terms).sum() if terms else None
+
+    def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
+        terms = []
+        if weights["norm"]:
+            terms.append(weights["norm"] * penalties.norm(layer, call))
+        if weights["lie"]:
+            terms.append(weights["lie"] * penalties.lie(layer, call, self.directions))
+        if weights["parity"]:
+            parity = penalties.parity(layer, call)
+            terms += [] if parity is None else [weights["parity"] * parity]
+        return terms
+
+    def projection_step(self, steps: int) -> int:
+        """The first step of the strict phase."""
+        return relaxed_steps(steps, self.strict_phase)
+
+    def project(self, model: nn.Module) -> nn.Module:
+        """The strict model; statistics of batch-norms start anew if a strict phase follows."""
+        strict = project(model, fold=self.fold)
+        if self.strict_phase > 0:
+            reset_statistics(strict)
+        return strict
+
+    def measures(self, model: nn.Module) -> dict[str, float]:
+        """theta"""
+        return {"theta": self.theta if relaxed_layers(model) else 0.0}

@@ -1,0 +1,165 @@
+"""How the group acts on features that were flattened to (..., dim), without ever building a dense matrix."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from e3nn import o3
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from trainables.relaxation.representation import Representation
+
+
+class Block(NamedTuple):
+    """`multiplicity` copies of one irrep, in the entries from `start` on.
+
+    shape: (multiplicity, 2l+1) or (2l+1, multiplicity), as the layout has it; irrep_axis: which of the two
+        counts the components
+    """
+
+    start: int
+    irrep: o3.Irrep
+    multiplicity: int
+    shape: tuple[int, int]
+    irrep_axis: int
+
+
+@lru_cache(maxsize=256)
+def blocks(representations: tuple[Representation, ...]) -> tuple[Block, ...]:
+    """The blocks of the representations one after the other."""
+    found, start = [], 0
+    for representation in representations:
+        for multiplicity, irrep in representation.irreps:
+            channels_last = representation.layout == "channels_last"
+            shape = (irrep.dim, multiplicity) if channels_last else (multiplicity, irrep.dim)
+            found.append(Block(start, irrep, multiplicity, shape, 0 if channels_last else 1))
+            start += multiplicity * irrep.dim
+    return tuple(found)
+
+
+def flatten(representations: Sequence[Representation], tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors (..., *shape), one for each representation -> (rows, dim) all side by side."""
+    rows = [
+        tensor.reshape(-1, representation.dim)
+        for representation, tensor in zip(representations, tensors, strict=True)
+    ]
+    return rows[0] if len(rows) == 1 else torch.cat(rows, dim=-1)
+
+
+@lru_cache(maxsize=64)
+def generators(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(3, 2l+1, 2l+1) the antisymmetric derivatives at 0 of the rotations about x, y, z, in e3nn's real basis."""
+    m = torch.arange(-degree, degree + 1, dtype=torch.float64)
+    raising = torch.diag(-torch.sqrt(degree * (degree + 1) - m[:-1] * (m[:-1] + 1)), diagonal=-1)
+    lowering = torch.diag(torch.sqrt(degree * (degree + 1) - m[1:] * (m[1:] - 1)), diagonal=1)
+    complex_basis = torch.stack(
+        [0.5 * (raising + lowering) + 0j, torch.diag(1j * m), -0.5j * (raising - lowering)]
+    )
+    change = o3._wigner.change_basis_real_to_complex(degree, dtype=torch.float64)
+    return (change.conj().T @ complex_basis @ change).real.to(device, dtype)
+
+
+def infinitesimal(
+    representations: tuple[Representation, ...], features: Tensor, directions: Tensor, axis: int = -1
+) -> Tensor:
+    """rho(sum_a u_a A_a) on the axis `axis` of the features: (k, *features.shape) for directions u (k, 3)."""
+
+    def rotate(block: Block, part: Tensor, irrep_axis: int) -> Tensor:
+        if block.irrep.l == 0:
+            return part.new_zeros(len(directions), *part.shape)
+        basis = generators(block.irrep.l, features.dtype, features.device)
+        matrices = torch.tensordot(directions.to(basis), basis, dims=1)
+        images = torch.tensordot(matrices, part, dims=([2], [irrep_axis]))
+        return images.movedim(1, irrep_axis + 1)
+
+    return _by_block(representations, features, axis, rotate, new_axes=1)
+
+
+def rotate(representations: tuple[Representation, ...], features: Tensor, matrix: Tensor) -> Tensor:
+    """rho(g) on the last axis of the features, for g an orthogonal matrix (3, 3), improper ones included."""
+    determinant = torch.linalg.det(matrix.double())
+    rotation = Rotation.from_matrix((matrix.double() * determinant.sign()).cpu().numpy())
+    vector = torch.from_numpy(rotation.as_rotvec())
+
+    def act(block: Block, part: Tensor, irrep_axis: int) -> Tensor:
+        basis = generators(block.irrep.l, torch.float64, torch.device("cpu"))
+        wigner = torch.matrix_exp(torch.tensordot(vector, basis, dims=1))
+        if determinant < 0:
+            wigner = block.irrep.p * wigner
+        return torch.tensordot(wigner.to(part), part, dims=([1], [irrep_axis])).movedim(0, irrep_axis)
+
+    return _by_block(representations, features, -1, act, new_axes=0)
+
+
+@lru_cache(maxsize=256)
+def parities(representations: tuple[Representation, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(dim,) the sign that each entry takes under inversion."""
+    signs = [float(block.irrep.p) for block in blocks(representations) for _ in range(_size(block))]
+    return torch.tensor(signs, dtype=dtype, device=device)
+
+
+def has_inversion(representations: tuple[Representation, ...]) -> bool:
+    """Whether parities mean something in all of the representations."""
+    return all(representation.group == "O3" for representation in representations)
+
+
+def commutant(
+    inputs: tuple[Representation, ...], outputs: tuple[Representation, ...], weight: Tensor
+) -> Iterator[tuple[Block, Block, Tensor]]:
+    """The orthogonal projection of a dense map (dim_out, dim_in) on the equivariant ones, block by block.
+
+    Yields (input block, output block, matrix (multiplicity_out, multiplicity_in)) for each pair of equal
+    irreps: by Schur's lemma the projection is that matrix times the identity on the components, and its
+    entries are the traces over the components, divided by 2l+1.
+    """
+    parity_counts = has_inversion(inputs) and has_inversion(outputs)
+    for into in blocks(outputs):
+        for origin in blocks(inputs):
+            same_parity = origin.irrep.p == into.irrep.p or not parity_counts
+            if origin.irrep.l == into.irrep.l and same_parity:
+                part = weight[_entries(into), _entries(origin)].unflatten(1, origin.shape)
+                part = part.unflatten(0, into.shape)
+                traces = torch.diagonal(part, 0, into.irrep_axis, 2 + origin.irrep_axis).sum(-1)
+                yield origin, into, traces / into.irrep.dim
+
+
+def project_on_commutant(
+    inputs: tuple[Representation, ...], outputs: tuple[Representation, ...], weight: Tensor
+) -> Tensor:
+    """The nearest equivariant map (dim_out, dim_in) to a dense one."""
+    nearest = torch.zeros_like(weight)
+    for origin, into, matrix in commutant(inputs, outputs, weight):
+        identity = torch.eye(into.irrep.dim, dtype=weight.dtype, device=weight.device)
+        component_first = torch.einsum("ij,vu->ivju", identity, matrix)
+        if into.irrep_axis == 1:
+            component_first = component_first.transpose(0, 1)
+        if origin.irrep_axis == 1:
+            component_first = component_first.transpose(2, 3)
+        nearest[_entries(into), _entries(origin)] = component_first.flatten(2, 3).flatten(0, 1)
+    return nearest
+
+
+def _size(block: Block) -> int:
+    return block.multiplicity * block.irrep.dim
+
+
+def _entries(block: Block) -> slice:
+    return slice(block.start, block.start + _size(block))
+
+
+def _by_block(
+    representations: tuple[Representation, ...],
+    features: Tensor,
+    axis: int,
+    act: Callable[[Block, Tensor, int], Tensor],
+    new_axes: int,
+) -> Tensor:
+    axis = axis % features.ndim
+    parts = []
+    for block in blocks(representations):
+        part = features.narrow(axis, block.start, _size(block)).unflatten(axis, block.shape)
+        image = act(block, part, axis + block.irrep_axis)
+        parts.append(image.flatten(axis + new_axes, axis + new_axes + 1))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=axis + new_axes)

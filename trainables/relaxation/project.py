@@ -1,0 +1,62 @@
+"""From a relaxed model back to the strict one."""
+
+from functools import singledispatch
+
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+
+from trainables.relaxation.action import commutant
+from trainables.relaxation.companions import LinearCompanion
+from trainables.relaxation.relax import replace_modules
+from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+
+
+@torch.no_grad()
+def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
+    """The strict model, in place (but for the root): the strict layers stand where they stood before `relax`.
+
+    fold: add the equivariant part of scale * W to the strict layer where that has such a linear part (see
+        `fold_into`), and drop the rest only. It makes a difference where scale is not 0 at this point.
+    """
+    relaxed = relaxed_layers(model).values()
+    for layer in relaxed:
+        if fold and isinstance(layer.companion, LinearCompanion):
+            fold_into(layer.strict, layer, layer.scale * layer.companion.weight)
+    return replace_modules(model, {id(layer): layer.strict for layer in relaxed})
+
+
+@singledispatch
+def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
+    """Add the equivariant part of a dense map (dim_out, dim_in) to a strict layer, in place.
+
+    A layer of an unknown class has no linear part to add to, and is left as it is. Register your own with
+    `fold_into.register`.
+    """
+
+
+@fold_into.register
+def _(strict: o3.Linear, layer: RelaxedLayer, weight: Tensor) -> None:
+    if not strict.internal_weights:
+        return
+    starts_in = [part.start for part in strict.irreps_in.slices()]
+    starts_out = [part.start for part in strict.irreps_out.slices()]
+    parts = {
+        (origin.start, into.start): matrix
+        for origin, into, matrix in commutant(layer.inputs, layer.outputs, weight)
+    }
+    for _, instruction, view in strict.weight_views(yield_instruction=True):
+        matrix = parts[starts_in[instruction.i_in], starts_out[instruction.i_out]]
+        view += matrix.T / instruction.path_weight
+
+
+def reset_statistics(model: nn.Module) -> None:
+    """Let running statistics (batch-norm) start anew and be plain averages over all that follows.
+
+    Called where a strict phase begins, so that the delivered model's statistics come from that phase only,
+    however short it is.
+    """
+    for module in model.modules():
+        if callable(getattr(module, "reset_running_stats", None)):
+            module.reset_running_stats()
+            module.momentum = None

@@ -1,0 +1,50 @@
+"""Which layers may be relaxed: those that declare their representations, and e3nn's own linear ones."""
+
+import math
+
+from e3nn import o3
+from torch import nn
+
+from trainables.registry import BadInput
+from trainables.relaxation.relaxed_layer import Representations
+from trainables.relaxation.representation import Representation, irreps
+
+
+def representations_of(layer: nn.Module) -> tuple[Representations, Representations] | None:
+    """How the inputs and the outputs of a layer transform; None where it does not say.
+
+    Of a tensor product only the first input is named: the second is what conditions the layer, such as the
+    spherical harmonics of an edge.
+    """
+    if hasattr(layer, "representation_in") and hasattr(layer, "representation_out"):
+        return _as_tuple(layer.representation_in), _as_tuple(layer.representation_out)
+    if isinstance(layer, o3.Linear) and layer.f_in is None and layer.f_out is None:
+        return (irreps(layer.irreps_in),), (irreps(layer.irreps_out),)
+    if isinstance(layer, o3.TensorProduct):
+        return (irreps(layer.irreps_in1),), (irreps(layer.irreps_out),)
+    return None
+
+
+def relaxable_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Every layer that may be relaxed, under every name that it has in the model."""
+    return {
+        name: module
+        for name, module in model.named_modules(remove_duplicate=False)
+        if representations_of(module) is not None
+    }
+
+
+def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Representations]:
+    """The representations of a relaxable layer; BadInput where axes and irreps do not fit each other."""
+    representations = representations_of(layer)
+    for representation in (*representations[0], *representations[1]):
+        if math.prod(representation.shape) != representation.dim:
+            raise BadInput(
+                f"layer '{name}': the declared axes {representation.shape} hold {math.prod(representation.shape)} "
+                f"numbers, the declared irreps {representation.irreps} have {representation.dim}"
+            )
+    return representations
+
+
+def _as_tuple(declared: Representation | Representations) -> Representations:
+    return (declared,) if isinstance(declared, Representation) else tuple(declared)

@@ -1,0 +1,94 @@
+"""From a strict model to a relaxed one."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import Literal
+
+import torch
+from torch import nn
+
+from trainables.registry import BadInput
+from trainables.relaxation.companions import LinearCompanion, MLPCompanion
+from trainables.relaxation.recognition import check_declaration, relaxable_layers
+from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+
+COMPANIONS = {"linear": (LinearCompanion, 0.0001), "mlp": (MLPCompanion, 0.01)}
+"""Each kind with its own scale at initialisation, of SEGNN's n-body setting and of Equiformer's."""
+
+
+def relax(
+    model: nn.Module,
+    generator: torch.Generator,
+    *,
+    layers: Literal["default", "all"] | Sequence[str] = "default",
+    companion: Literal["default", "linear", "mlp"] = "default",
+    init: float | None = None,
+    trained_scale: bool = False,
+) -> nn.Module:
+    """Put a companion beside layers of a strict model, in place; returns the model.
+
+    generator: the only source of random numbers; the strict parameters are not touched
+    layers: "default" are the model's own `relax_default`, or all if it has none; patterns (fnmatch) are matched
+        with the names of the relaxable layers. Of nested layers the outermost is relaxed.
+    companion: "default" is the model's own `relax_companion`, or "linear"
+    init: scale of the companion at the start (see companions.py); None for the usual one of its kind
+    trained_scale: a parameter gamma, 1 at the start, in the place of theta, for each layer
+
+    Raises BadInput where there is no relaxable layer, where a pattern fits none, where a declared
+    representation does not fit its axes, and where the model is relaxed already.
+    """
+    if relaxed_layers(model):
+        raise BadInput("relax: the model is relaxed already; project it first")
+    chosen = choose_layers(model, layers)
+    kind, usual_init = COMPANIONS[
+        getattr(model, "relax_companion", "linear") if companion == "default" else companion
+    ]
+    reference = next(chain(model.parameters(), model.buffers()), torch.empty(()))
+    wrappers = {}
+    for name, layer in chosen.items():
+        inputs, outputs = check_declaration(name, layer)
+        dim_in, dim_out = (sum(part.dim for part in parts) for parts in (inputs, outputs))
+        beside = kind(dim_in, dim_out, usual_init if init is None else init, generator)
+        beside = beside.to(device=reference.device, dtype=reference.dtype)
+        scale = torch.ones((), device=reference.device, dtype=reference.dtype)
+        scale = nn.Parameter(scale) if trained_scale else scale
+        wrappers[id(layer)] = RelaxedLayer(name, layer, beside, scale, inputs, outputs)
+    return replace_modules(model, wrappers)
+
+
+def choose_layers(
+    model: nn.Module, layers: Literal["default", "all"] | Sequence[str]
+) -> dict[str, nn.Module]:
+    """The layers to relax by name: the outermost of those chosen, each once. Raises BadInput as `relax` does."""
+    relaxable = relaxable_layers(model)
+    if not relaxable:
+        raise BadInput(
+            f"layers: {type(model).__name__} has no relaxable layer; declare representation_in and "
+            "representation_out on its layers, or use e3nn's"
+        )
+    if layers == "default":
+        layers = getattr(model, "relax_default", "all")
+    patterns = ("*",) if layers == "all" else tuple(layers)
+    chosen = {}
+    for pattern in patterns:
+        fitting = {name: layer for name, layer in relaxable.items() if fnmatchcase(name, pattern)}
+        if not fitting:
+            raise BadInput(
+                f"layers: '{pattern}' fits none of the relaxable layers: {', '.join(relaxable) or '(the model)'}"
+            )
+        chosen |= fitting
+    inner = {id(part) for layer in chosen.values() for part in layer.modules() if part is not layer}
+    by_identity = {id(layer): name for name, layer in reversed(chosen.items()) if id(layer) not in inner}
+    return {name: chosen[name] for name in chosen if by_identity.get(id(chosen[name])) == name}
+
+
+def replace_modules(model: nn.Module, replacements: dict[int, nn.Module]) -> nn.Module:
+    """The model with each module whose id is a key replaced, wherever it stands; in place but for the root."""
+    if id(model) in replacements:
+        return replacements[id(model)]
+    for module in list(model.modules()):
+        for name, child in module._modules.items():
+            if id(child) in replacements:
+                setattr(module, name, replacements[id(child)])
+    return model
