@@ -1,0 +1,24 @@
+"""What the classifiers of point clouds share: their input, and their published channel numbers."""
+
+from torch import Tensor
+
+from trainables.graph import Graph, Signature
+from trainables.registry import BadInput
+
+
+def check_cloud_signature(signature: Signature) -> None:
+    """BadInput unless the task asks for invariants of whole clouds and gives positions only."""
+    if signature.output != "scalars":
+        raise BadInput("model.name: a classifier of point clouds cannot answer with vectors; choose another")
+    if signature.scalars or signature.vectors or signature.edge_scalars:
+        raise BadInput("model.name: a classifier of point clouds reads positions only; choose another model")
+
+
+def cloud_positions(graph: Graph) -> Tensor:
+    """(clouds, points, 3)."""
+    return graph.positions.unflatten(0, (graph.graphs, -1))
+
+
+def vector_channels(width: float, *scalar_channels: int) -> list[int]:
+    """Vector channels in the place of scalar ones: a third of them, times width."""
+    return [int(width * channels) // 3 for channels in scalar_channels]

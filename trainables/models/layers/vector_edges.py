@@ -1,0 +1,137 @@
+"""A vector neuron on the edges of a nearest-neighbour graph, without ever holding the features of all edges.
+
+The linear maps run on the nodes before the gather: W [x_j - x_i, x_i] is one map of the sender j plus one of
+the receiver i. Each node has the same number of neighbours, so edges are walked one neighbour of every node
+at a time; only their invariants, a sixth of their features, are stored. Features and directions lie as
+(2, 3, nodes, channels), so that all elementwise work is on contiguous blocks of (nodes, channels).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
+
+from trainables.graph import Topology
+from trainables.models.layers.vector_neuron import VectorActivation
+from trainables.relaxation.representation import vectors
+
+
+class EdgeVectorLinear(nn.Linear):
+    """The linear map of [x_j - x_i, x_i] on edge j -> i, as a map of nodes.
+
+    (..., 3, channels_in) -> (..., 3, 2 * channels_out): what a node gives as sender, then as receiver. The
+    weight (channels_out, 2 * channels_in) is that of the map on edges.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(2 * channels_in, channels_out, bias=False)
+        self.representation_in = vectors(channels_in, group="SO3")
+        self.representation_out = vectors(2 * channels_out, group="SO3")
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        difference, centre = self.weight.chunk(2, dim=1)
+        return nn.functional.linear(nodes, torch.cat([difference, centre - difference]))
+
+
+class EdgeVectorNeuron(nn.Module):
+    """Linear map of [x_j - x_i, x_i], activation, mean over the neighbours j of i."""
+
+    def __init__(self, channels_in: int, channels_out: int, slope: float) -> None:
+        super().__init__()
+        self.linear = EdgeVectorLinear(channels_in, 2 * channels_out)
+        self.activation = VectorActivation(channels_out, slope)
+
+    def forward(self, nodes: Tensor, topology: Topology) -> Tensor:
+        """(clouds, points, 3, channels_in) -> (clouds, points, 3, channels_out)."""
+        mapped = self.linear(nodes).view(topology.nodes, 3, 2, 2, -1)
+        senders, receivers = mapped.permute(2, 3, 1, 0, 4).contiguous()
+        rows = component_rows(topology)
+        factors = self.activation.factors(*EdgeInvariants.apply(senders, receivers, rows))
+        pooled = EdgeMean.apply(senders, receivers, rows, *factors)
+        return pooled.transpose(0, 1).unflatten(0, nodes.shape[:2])
+
+
+def component_rows(topology: Topology) -> Tensor:
+    """(degree, 6 * nodes): for each neighbour, where its six components lie in (2, 3, nodes) flattened."""
+    neighbours = topology.senders.view(topology.nodes, topology.degree).T
+    components = topology.nodes * torch.arange(6, device=neighbours.device)
+    return (neighbours[:, None] + components[:, None]).flatten(1)
+
+
+def edge_features(senders: Tensor, receivers: Tensor, rows: Tensor) -> Iterator[Tensor]:
+    """For each neighbour p and d on its edges, (2, 3, nodes, channels), in one buffer that is overwritten."""
+    edges = torch.empty_like(receivers)
+    for neighbour in rows:
+        torch.index_select(senders.flatten(0, 2), 0, neighbour, out=edges.flatten(0, 2))
+        yield edges.add_(receivers)
+
+
+def dot(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """The products over the first axis of (3, nodes, channels), into out (nodes, channels)."""
+    torch.mul(left[0], right[0], out=out).addcmul_(left[1], right[1]).addcmul_(left[2], right[2])
+
+
+class EdgeInvariants(Function):
+    """<p, p>, <p, d> and <d, d> on all edges, (degree, nodes, channels) each.
+
+    senders, receivers: (2, 3, nodes, channels), p and d of an edge being sender plus receiver
+    rows: of `component_rows`
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, senders: Tensor, receivers: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+        pp, pd, dd = (senders.new_empty(len(rows), *senders.shape[2:]) for _ in range(3))
+        for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
+            dot(p, p, out=pp[slot])
+            dot(p, d, out=pd[slot])
+            dot(d, d, out=dd[slot])
+        ctx.save_for_backward(senders, receivers, rows)
+        return pp, pd, dd
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, of_pp: Tensor, of_pd: Tensor, of_dd: Tensor) -> tuple[Tensor | None, ...]:
+        senders, receivers, rows = ctx.saved_tensors
+        of_senders, of_receivers = torch.zeros_like(senders), torch.zeros_like(receivers)
+        of_edges = torch.empty_like(receivers)
+        of_p, of_d = of_edges
+        for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
+            torch.mul(p, 2 * of_pp[slot], out=of_p).addcmul_(d, of_pd[slot])
+            torch.mul(d, 2 * of_dd[slot], out=of_d).addcmul_(p, of_pd[slot])
+            of_receivers += of_edges
+            of_senders.flatten(0, 2).index_add_(0, rows[slot], of_edges.flatten(0, 2))
+        return of_senders, of_receivers, None
+
+
+class EdgeMean(Function):
+    """The mean of scale p + push d over the edges of each node, (3, nodes, channels).
+
+    senders, receivers, rows: as in EdgeInvariants; scale, push: (degree, nodes, channels)
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, senders: Tensor, receivers: Tensor, rows: Tensor, scale: Tensor, push: Tensor
+    ) -> Tensor:
+        total = torch.zeros_like(receivers[0])
+        for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
+            total.addcmul_(p, scale[slot]).addcmul_(d, push[slot])
+        ctx.save_for_backward(senders, receivers, rows, scale, push)
+        return total.div_(len(rows))
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, of_mean: Tensor) -> tuple[Tensor | None, ...]:
+        senders, receivers, rows, scale, push = ctx.saved_tensors
+        of_edge = of_mean.contiguous() / len(rows)
+        of_scale, of_push = torch.empty_like(scale), torch.empty_like(push)
+        of_senders = torch.zeros_like(senders)
+        of_edges = torch.empty_like(receivers)
+        for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
+            dot(of_edge, p, out=of_scale[slot])
+            dot(of_edge, d, out=of_push[slot])
+            torch.mul(of_edge, scale[slot], out=of_edges[0])
+            torch.mul(of_edge, push[slot], out=of_edges[1])
+            of_senders.flatten(0, 2).index_add_(0, rows[slot], of_edges.flatten(0, 2))
+        of_receivers = torch.stack([of_edge * scale.sum(0), of_edge * push.sum(0)])
+        return of_senders, of_receivers, None, of_scale, of_push
