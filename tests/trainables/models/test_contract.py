@@ -1,0 +1,118 @@
+"""One contract for all models; a new model adds its configurations to CASES."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import contract
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature
+from trainables.registry import build
+from trainables.symmetry import Symmetry
+
+NBODY = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
+MOLECULE = Signature(scalars=4, vectors=0, edge_scalars=0, output="scalars")
+CLOUD = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=3)
+EUCLIDEAN = Symmetry(inversion=True, translations=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its options and its question; `edges` is False where the model makes its own."""
+
+    model: str
+    signature: Signature
+    options: dict[str, Any] = field(default_factory=dict)
+    symmetry: Symmetry = EUCLIDEAN
+    nodes: int = 5
+    edges: bool = True
+
+    def build(self) -> nn.Module:
+        torch.manual_seed(1)
+        return build("model", {"name": self.model, **self.options}, self.signature)
+
+    def graph(self, seed: int = 0) -> Graph:
+        return contract.random_graph(self.signature, 2, self.nodes, seed, self.edges)
+
+
+SMALL = {"hidden": 8, "layers": 2}
+CASES = {
+    "egnn-nbody": Case("egnn", NBODY, SMALL),
+    "egnn-molecule": Case("egnn", MOLECULE, SMALL),
+    "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
+}
+
+
+@pytest.fixture(params=list(CASES))
+def case(request) -> Case:
+    return CASES[request.param]
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_shape_and_type(case):
+    graph = case.graph()
+    output = case.build()(graph)
+    rows, columns = (2 * case.nodes, 3) if case.signature.output == "vectors" else (2, case.signature.outputs)
+    assert output.shape == (rows, columns)
+    assert output.dtype == torch.float64
+    assert output.isfinite().all()
+
+
+def test_answers_depend_on_the_graph(case):
+    model = case.build().eval()
+    one, other = model(case.graph(0)), model(case.graph(1))
+    assert contract.relative_difference(one, other) > 1e-6
+
+
+@pytest.mark.parametrize("steps", [0, 3], ids=["initial", "trained"])
+def test_symmetry(case, steps):
+    model = case.build()
+    contract.train(model, case.graph(), steps)
+    model.eval()
+    errors = contract.symmetry_errors(model, case.signature, case.symmetry, case.graph(seed=7))
+    assert max(errors.values()) <= 1e-10, errors
+
+
+def test_a_batch_is_its_graphs_one_by_one(case):
+    assert contract.batching_error(case.build().eval(), case.graph()) <= 1e-10
+
+
+def test_gradients_are_finite_and_reach_the_parameters(case):
+    model = case.build()
+    model(case.graph()).square().sum().backward()
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    # The last layer answers only one of the two questions, so the other's parameters may go without.
+    missing = [name for name, gradient in gradients.items() if gradient is None]
+    assert len(missing) < len(gradients) / 2, missing
+    assert all(gradient.isfinite().all() for gradient in gradients.values() if gradient is not None)
+
+
+def test_same_seed_same_bits(case):
+    assert torch.equal(case.build().eval()(case.graph()), case.build().eval()(case.graph()))
+
+
+def test_smooth(case):
+    assert contract.roughness(case.build().eval(), case.graph()) < 0.05
+
+
+def test_float32_is_near_float64(case):
+    model, graph = case.build().eval(), case.graph()
+    expected = model(graph)
+
+    def single(value: Tensor) -> Tensor:
+        return value.float()
+
+    graph32 = Graph(
+        *(single(part) for part in (graph.positions, graph.scalars, graph.vectors, graph.edge_scalars)),
+        graph.topology,
+        graph.graphs,
+    )
+    assert contract.relative_difference(model.float()(graph32).double(), expected) < 1e-3

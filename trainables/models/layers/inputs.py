@@ -1,0 +1,50 @@
+"""What every graph model makes of a graph before its first layer."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from trainables.graph import Graph, Signature, Topology, nearest_topology
+
+
+def with_topology(graph: Graph, neighbours: int) -> tuple[Graph, Topology]:
+    """The graph with edges, and the edges: its own, or else those from the nearest `neighbours` nodes.
+
+    A graph without edges has no edge_scalars. Graphs with too few nodes are connected completely.
+    """
+    if graph.topology is not None:
+        return graph, graph.topology
+    others = len(graph.positions) // graph.graphs - 1
+    topology = nearest_topology(graph.positions, graph.graphs, min(neighbours, others))
+    edge_scalars = graph.positions.new_zeros(len(topology.senders), 0)
+    return replace(graph, topology=topology, edge_scalars=edge_scalars), topology
+
+
+def relative_positions(positions: Tensor, topology: Topology) -> Tensor:
+    """(nodes, degree, 3): the receiver's position minus that of each of its senders."""
+    senders = positions.index_select(0, topology.senders).unflatten(0, (topology.nodes, topology.degree))
+    return positions.unsqueeze(1) - senders
+
+
+def squared_lengths(vectors: Tensor) -> Tensor:
+    """(..., 3) -> (..., 1)."""
+    return vectors.square().sum(-1, keepdim=True)
+
+
+def centred_positions(graph: Graph) -> Tensor:
+    """(nodes, 3): positions relative to the mean over the nodes of their own graph."""
+    by_graph = graph.positions.unflatten(0, (graph.graphs, -1))
+    return (by_graph - by_graph.mean(1, keepdim=True)).flatten(0, 1)
+
+
+def count_invariants(signature: Signature) -> int:
+    """The number of columns of `node_invariants`."""
+    return max(1, signature.scalars + signature.vectors)
+
+
+def node_invariants(graph: Graph) -> Tensor:
+    """(nodes, S + V): scalars and norms of the vectors; where a node has neither, a constant one."""
+    if graph.scalars.shape[1] + graph.vectors.shape[1] == 0:
+        return torch.ones_like(graph.positions[:, :1])
+    return torch.cat([graph.scalars, graph.vectors.norm(dim=-1)], dim=-1)
