@@ -1,0 +1,213 @@
+"""From a results folder, or its packed file, to tidy tables: one row per trial, one row per trial and epoch."""
+
+import hashlib
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from analysis.pack import first_line, open_source
+from trainables.record import Record, history_path, read_records
+from trainables.store import Store, read_all
+
+TEXTS = [
+    *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
+    *("metric", "metric_goal", "device", "spec", "pair"),
+]
+NUMBERS = [
+    *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
+    *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
+    *("seconds", "params_train", "params_final"),
+]
+COUNTS = ("seed", "epochs", "steps")
+TRIAL_NAME = re.compile(r"[\w-][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a results folder holds.
+
+    trials: one row per trial with an outcome; missing: one row per planned trial without one
+    config: the text of study.yaml; complaints: a line for each thing that could not be read or trusted
+    """
+
+    source: str
+    name: str
+    config: str
+    trials: pd.DataFrame
+    missing: pd.DataFrame
+    complaints: list[str]
+
+
+def load_trials(source: str | Path) -> pd.DataFrame:
+    """One row per trial that has an outcome: learned, failed or crashed.
+
+    source: a results folder, its s3:// URI, or a file written by `analysis.pack.pack`
+    Columns: trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
+    loss_at_init, equivariance_error, epochs, steps, seconds, params_train, params_final, and further numbers of the
+    record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`, `training.OPTION` and
+    `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all settings but the method's.
+    Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
+    """
+    results = load_results(source)
+    for complaint in results.complaints:
+        warnings.warn(complaint, stacklevel=2)
+    return results.trials
+
+
+def load_results(source: str | Path) -> Results:
+    """All of a results folder but the histories. FileNotFoundError or ValueError where there is no such thing."""
+    store = open_source(source)
+    complaints: list[str] = []
+    config, name = _read_config(store, complaints)
+    name = name or Path(str(source)).stem or "study"
+    plan = _read_plan(store, complaints)
+    records, bad = read_records(store, list(dict.fromkeys(entry["id"] for entry in plan)))
+    complaints += bad
+    trials = [_row(entry, name, records[entry["id"]]) for entry in plan if entry["id"] in records]
+    missing = [_row(entry, name, None) for entry in plan if entry["id"] not in records]
+    return Results(str(source), name, config, _table(trials), _table(missing), complaints)
+
+
+def load_history(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:
+    """One row per trial and epoch, with the column `trial` first; of all trials with an outcome, or of those named.
+
+    Columns: epoch, step, theta, train_loss, val_metric, val_loss, grad_norm, penalty, equivariance_error, lr, seconds
+    and whatever else the method told of itself. A history that does not fit its record is left out with a warning.
+    """
+    table, complaints = read_histories(source, trials)
+    for complaint in complaints:
+        warnings.warn(complaint, stacklevel=2)
+    return table
+
+
+def read_histories(source: str | Path, trials: Iterable[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
+    """The table of `load_history`, and one line for each history that is missing or cannot be trusted."""
+    store = open_source(source)
+    ids = [entry["id"] for entry in _read_plan(store, [])] if trials is None else list(trials)
+    ids = list(dict.fromkeys(ids))
+    records, complaints = read_records(store, ids)
+    contents = read_all(store, [history_path(trial) for trial in records])
+    tables = []
+    for trial, record in records.items():
+        content = contents.get(history_path(trial))
+        if content is None:
+            complaints.append(f"{history_path(trial)}: missing")
+        elif hashlib.sha256(content).hexdigest() != record.history_sha256:
+            complaints.append(f"{history_path(trial)}: its checksum does not fit its record")
+        else:
+            history = pq.read_table(io.BytesIO(content), use_threads=False)
+            label = pa.DictionaryArray.from_arrays(
+                pa.array([0] * len(history), pa.int32()), pa.array([trial])
+            )
+            tables.append(history.add_column(0, "trial", label))
+    if not tables:
+        return pd.DataFrame({"trial": pd.Series(dtype=str), "epoch": pd.Series(dtype=float)}), complaints
+    table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    return table.to_pandas(), complaints
+
+
+def _read_config(store: Store, complaints: list[str]) -> tuple[str, str | None]:
+    """The text of study.yaml and the study's name in it."""
+    try:
+        text = store.read("study.yaml").decode()
+        return text, str(yaml.safe_load(text)["name"])
+    except FileNotFoundError:
+        complaints.append("study.yaml: missing")
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        complaints.append(f"study.yaml: cannot be read ({first_line(error)})")
+        return "", None
+    return "", None
+
+
+def _read_plan(store: Store, complaints: list[str]) -> list[dict[str, Any]]:
+    """The planned trials; where no plan can be read, a trial for each folder of trials."""
+    on_disk = store.names("trials")
+    try:
+        entries = json.loads(store.read("plan.json"))
+        plan = [entry for entry in entries if _is_planned(entry)]
+    except FileNotFoundError:
+        complaints.append("plan.json: missing; missing trials cannot be told")
+        return [{"id": name} for name in on_disk if TRIAL_NAME.fullmatch(name)]
+    except (ValueError, TypeError) as error:
+        complaints.append(f"plan.json: cannot be read ({first_line(error)}); missing trials cannot be told")
+        return [{"id": name} for name in on_disk if TRIAL_NAME.fullmatch(name)]
+    if len(plan) < len(entries):
+        complaints.append(f"plan.json: {len(entries) - len(plan)} entries are not trials")
+    unplanned = len(set(on_disk) - {entry["id"] for entry in plan})
+    if unplanned:
+        complaints.append(f"plan.json: {unplanned} trials in the folder are not in the plan and are left out")
+    return plan
+
+
+def _is_planned(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and TRIAL_NAME.fullmatch(entry["id"]) is not None
+        and isinstance(entry.get("spec", {}), dict)
+    )
+
+
+def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, Any]:
+    """A planned trial and its record as one flat row."""
+    spec = record.spec if record is not None else entry.get("spec", {})
+    settings = _flat(spec)
+    row: dict[str, Any] = {
+        "trial": entry["id"],
+        "study": study,
+        **{kind: settings.get(f"{kind}.name") for kind in ("task", "model", "method")},
+        "arm": entry.get("arm", settings.get("method.name")),
+        "schedule": settings.get("method.schedule", settings.get("method.schedule.name")),
+        "lr": settings.get("training.lr"),
+        "seed": settings.get("seed"),
+        "outcome": "missing",
+        "spec": _digest(spec),
+        "pair": _digest({key: value for key, value in spec.items() if key != "method"}),
+    }
+    if record is not None:
+        known = [
+            name for name in (*TEXTS, *NUMBERS) if name in Record.__dataclass_fields__ and name != "spec"
+        ]
+        row |= {name: getattr(record, name) for name in known}
+        row |= {f"tests.{name}": value for name, value in record.tests.items()}
+        row |= {f"versions.{name}": value for name, value in record.versions.items()}
+    repeated = ("task.name", "model.name", "method.name", "training.lr", "seed")
+    return row | {key: value for key, value in settings.items() if key not in repeated}
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table that has every promised column, numbers as numbers."""
+    table = pd.DataFrame(rows)
+    table = table.reindex(
+        columns=[*TEXTS, *NUMBERS, *(name for name in table if name not in {*TEXTS, *NUMBERS})]
+    )
+    numbers = [*NUMBERS, *(name for name in table if name.startswith("tests."))]
+    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
+    whole = [name for name in COUNTS if table[name].notna().all()]
+    return table.astype({**dict.fromkeys(TEXTS, object), **dict.fromkeys(whole, int)})
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level with dotted names; lists as JSON text, so that they can be compared."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat
+
+
+def _digest(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

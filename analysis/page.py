@@ -1,0 +1,88 @@
+"""The HTML page: one file that loads nothing from outside."""
+
+import base64
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+
+from analysis.figures import Picture
+from analysis.load import Results
+from analysis.tables import Table
+
+TRIAL_COLUMNS = (
+    *(
+        "study",
+        "case",
+        "arm",
+        "lr",
+        "seed",
+        "outcome",
+        "reason",
+        "val_metric",
+        "test_metric",
+        "equivariance_error",
+    ),
+    *("epochs", "seconds", "trial"),
+)
+FAILURE_COLUMNS = ("study", "case", "arm", "lr", "seed", "outcome", "reason", "detail", "trial")
+CURVE_POINTS = 32
+
+
+def render(
+    results: list[Results],
+    trials: pd.DataFrame,
+    curves: dict[str, list[float | None]],
+    summary: dict[str, Any],
+    tables: dict[str, Table],
+    pictures: list[Picture],
+) -> str:
+    """The whole page.
+
+    trials: every planned trial with its case, missing ones too; curves: training loss of failed trials by trial
+    """
+    environment = Environment(
+        loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    unfinished = trials[trials["outcome"].isin(["failed", "crashed"])]
+    return environment.get_template("report.html").render(
+        results=results,
+        summary=summary,
+        tables=tables,
+        cases=list(dict.fromkeys(picture.case for picture in pictures if picture.case)),
+        all_cases=summary["cases"],
+        pictures=[(picture, data_uri(picture.files["svg"])) for picture in pictures],
+        trials={"columns": TRIAL_COLUMNS, "rows": cells(trials, TRIAL_COLUMNS)},
+        failures={
+            "columns": FAILURE_COLUMNS,
+            "rows": cells(unfinished, FAILURE_COLUMNS),
+            "curves": {trial: curves[trial] for trial in unfinished["trial"] if trial in curves},
+        },
+    )
+
+
+def cells(table: pd.DataFrame, columns: tuple[str, ...]) -> list[list[Any]]:
+    """Columns of a table as rows of JSON values; numbers with four digits, None for what is not there."""
+    values = []
+    for name in columns:
+        column = table[name]
+        if pd.api.types.is_float_dtype(column):
+            values.append(
+                [float(f"{value:.4g}") if np.isfinite(value) else None for value in column.to_numpy()]
+            )
+        else:
+            values.append([None if pd.isna(value) else value for value in column.tolist()])
+    return [list(row) for row in zip(*values, strict=True)]
+
+
+def downsample(values: np.ndarray) -> list[float | None]:
+    """At most 32 of the values (epochs,), first and last among them; None where one is not finite."""
+    if len(values) > CURVE_POINTS:
+        values = values[np.linspace(0, len(values) - 1, CURVE_POINTS).round().astype(int)]
+    return [float(f"{value:.3g}") if np.isfinite(value) else None for value in values]
+
+
+def data_uri(svg: bytes) -> str:
+    """An SVG picture as the address of itself."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

@@ -1,0 +1,69 @@
+"""The finding in one figure: a row for each case."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.plots.rates import draw_failure_rate, draw_loss
+from analysis.plots.style import PAGE, Mark, marks, styled
+
+MOST_CASES = 6
+
+
+@styled
+def overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
+    """Failures and losses along the learning rate, and the paired difference of failure rates to the control.
+
+    contrasts: rows of `paired_failures` with the column `case`, or empty. The first six cases are drawn.
+    """
+    cases = list(trials["case"].unique())[:MOST_CASES]
+    style = marks(list(trials["arm"].unique()))
+    figure = Figure((PAGE, 0.35 + 2.05 * len(cases)), layout="constrained")
+    for row, case in zip(figure.subplots(len(cases), 3, squeeze=False), cases, strict=True):
+        mine = trials[trials["case"] == case]
+        present = {arm: mark for arm, mark in style.items() if arm in set(mine["arm"])}
+        draw_failure_rate(row[0], mine, present, ticks=4)
+        draw_loss(row[1], mine, present, ticks=4)
+        _forest(row[2], contrasts[contrasts["case"] == case], present)
+        row[0].set_title(case, loc="left", fontweight="bold")
+    handles, labels = {}, []
+    for axes in figure.axes[::3]:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    labels = list(handles)
+    figure.legend(
+        handles.values(), labels, loc="outside upper center", ncols=min(len(labels), 6), handlelength=3
+    )
+    return figure
+
+
+def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None:
+    """Differences with their intervals, one line per arm; left of the line fewer failures than the control."""
+    contrasts = contrasts.dropna(subset=contrasts.columns.intersection(["difference"]))
+    if contrasts.empty:
+        axes.axis("off")
+        axes.text(
+            0.5,
+            0.5,
+            "no strict arm\nto compare with",
+            ha="center",
+            va="center",
+            transform=axes.transAxes,
+            color="0.35",
+        )
+        return
+    for row, contrast in enumerate(contrasts.itertuples()):
+        mark = style[contrast.arm]
+        axes.plot([contrast.low, contrast.high], [row, row], color=mark.color, linewidth=1.2)
+        axes.plot(
+            contrast.difference, row, marker=mark.marker, color=mark.color, markeredgewidth=0, markersize=5
+        )
+    axes.axvline(0, color="0.45", linewidth=0.6, zorder=0)
+    axes.set_yticks(range(len(contrasts)), contrasts["arm"])
+    axes.set_ylim(len(contrasts) - 0.4, -0.6)
+    reach = float(np.nanmax(np.abs(contrasts[["low", "high"]].to_numpy(float)))) * 1.08
+    axes.set_xlim(-reach, reach)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if abs(value) > 1e-9 else "0")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"failures minus {contrasts['control'].iloc[0]} (% of pairs)")

@@ -1,0 +1,94 @@
+"""What happens along the learning-rate axis: failures and losses of each arm."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.plots.style import COLUMN, Mark, log_axis, marks, rate_axis, styled
+from analysis.statistics.curves import loss_curve
+from analysis.statistics.failure import failure_rates
+
+
+@styled
+def failure_rate(trials: pd.DataFrame) -> Figure:
+    """Share of failed trials against the learning rate with Wilson's 95% intervals; trials of one case."""
+    figure = Figure((COLUMN, 2.5), layout="constrained")
+    axes = figure.subplots()
+    draw_failure_rate(axes, trials, marks(list(trials["arm"].unique())))
+    axes.legend(loc="best", handlelength=2.8)
+    return figure
+
+
+def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: int = 8) -> None:
+    """The lines of `failure_rate` on given axes."""
+    table = failure_rates(trials, ["arm", "lr"]).sort_values("lr")
+    for arm, shift in zip(style, dodge(len(style), trials["lr"]), strict=True):
+        rows = table[table["arm"] == arm]
+        errors = np.clip([rows["rate"] - rows["low"], rows["high"] - rows["rate"]], 0, None)
+        mark = style[arm]
+        line = {"color": mark.color, "marker": mark.marker, "linestyle": mark.linestyle, "markeredgewidth": 0}
+        axes.plot(rows["lr"] * shift, rows["rate"], label=arm, **line)
+        axes.errorbar(
+            rows["lr"] * shift, rows["rate"], errors, fmt="none", ecolor=mark.color, elinewidth=0.6, alpha=0.6
+        )
+    rate_axis(axes, sorted(trials["lr"].unique()), ticks)
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+    axes.set_ylabel("failed trials")
+
+
+@styled
+def loss_against_rate(trials: pd.DataFrame) -> Figure:
+    """Median loss against the learning rate with quartiles over seeds; a strip counts the failures; trials of one case."""
+    arms = list(trials["arm"].unique())
+    figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")
+    strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.14 * len(arms) + 0.1, 2.0])
+    draw_failure_strip(strip, trials, arms)
+    draw_loss(axes, trials, marks(arms))
+    axes.legend(loc="best", handlelength=2.8)
+    return figure
+
+
+def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: int = 8) -> None:
+    """The lines and bands of `loss_against_rate` on given axes."""
+    table = loss_curve(trials)
+    for arm, mark in style.items():
+        rows = table[table["arm"] == arm]
+        axes.fill_between(rows["lr"], rows["q1"], rows["q3"], color=mark.color, alpha=0.15, linewidth=0)
+        line = {"color": mark.color, "marker": mark.marker, "linestyle": mark.linestyle, "markeredgewidth": 0}
+        axes.plot(rows["lr"], rows["median"], label=arm, **line)
+    if (table["low"] > 0).all():
+        log_axis(axes)
+    start = trials["loss_at_init"].median()
+    if np.isfinite(start):
+        axes.axhline(start, color="0.45", linewidth=0.6, zorder=0)
+        axes.annotate(
+            "at initialisation", (0.01, start), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
+            textcoords="offset points", fontsize=6, color="0.35", va="bottom",
+        )  # fmt: skip
+    rate_axis(axes, sorted(trials["lr"].unique()), ticks)
+    axes.set_ylabel("validation loss")
+
+
+def draw_failure_strip(axes: Axes, trials: pd.DataFrame, arms: list[str]) -> None:
+    """One row per arm with the number of failed trials at each learning rate, darker for a larger share."""
+    table = failure_rates(trials, ["arm", "lr"])
+    for row in table.itertuples():
+        if row.failed:
+            axes.text(
+                row.lr, arms.index(row.arm), f"×{row.failed}", ha="center", va="center", fontsize=6,
+                fontweight="bold" if row.rate > 0.5 else "normal", color="0.0" if row.rate > 0.5 else "0.35",
+            )  # fmt: skip
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    axes.set_yticks(range(len(arms)), arms, fontsize=6)
+    axes.tick_params(length=0, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.set_title("failed trials", fontsize=6.5, loc="left", pad=2)
+
+
+def dodge(arms: int, rates: pd.Series) -> np.ndarray:
+    """Factors that set the arms' error bars a little apart on a logarithmic axis."""
+    grid = np.sort(rates.unique())
+    step = np.log(grid[-1] / grid[0]) / (len(grid) - 1) if len(grid) > 1 else 1.0
+    return np.exp((np.arange(arms) - (arms - 1) / 2) * step * min(0.07, 0.5 / arms))

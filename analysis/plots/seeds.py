@@ -1,0 +1,48 @@
+"""How far apart the seeds of one setting lie."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.plots.style import COLUMN, marks, short, styled
+from analysis.statistics.best_setting import scores_at
+
+
+@styled
+def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame) -> Figure:
+    """Test score of every seed at each arm's chosen learning rate (`rates`), beside mean and Student's 95% interval.
+
+    Failed trials are crosses; trials of one case.
+    """
+    arms = list(trials["arm"].unique())
+    style = marks(arms)
+    at_rate = trials.merge(rates, on=["case", "arm", "lr"])
+    means = scores_at(trials, rates).set_index("arm")
+    figure = Figure((COLUMN, 0.75 + 0.32 * len(arms)), layout="constrained")
+    axes = figure.subplots()
+    for row, arm in enumerate(arms):
+        scores = at_rate[at_rate["arm"] == arm]
+        if scores["score"].notna().sum() == 0:
+            continue
+        for failed, marker in ((False, style[arm].marker), (True, "x")):
+            some = scores[scores["failed"] == failed]
+            scatter = np.linspace(-0.12, 0.12, len(some)) if len(some) > 1 else np.zeros(len(some))
+            axes.scatter(some["score"], row - 0.12 + scatter, s=11, marker=marker, color=style[arm].color, alpha=0.75,
+                         linewidths=0.8 if failed else 0)  # fmt: skip
+        mean = means.loc[arm]
+        axes.plot([mean["low"], mean["high"]], [row + 0.25] * 2, color=style[arm].color, linewidth=1.6)
+        axes.plot(mean["mean"], row + 0.25, "|", color=style[arm].color, markersize=7, markeredgewidth=1.6)
+    axes.set_yticks(range(len(arms)), [f"{arm}\nlr {_rate(means, arm)}" for arm in arms])
+    axes.set_ylim(len(arms) - 0.45, -0.55)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"test {_metric(trials)}")
+    return figure
+
+
+def _rate(means: pd.DataFrame, arm: str) -> str:
+    return short(means.loc[arm, "lr"]) if arm in means.index else "none"
+
+
+def _metric(trials: pd.DataFrame) -> str:
+    names = trials["metric"].dropna()
+    return names.iloc[0] if len(names) else "metric"

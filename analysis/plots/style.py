@@ -1,0 +1,126 @@
+"""The look of every figure: column widths of a paper, colours and marks that survive grey print and colour-blindness."""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+COLUMN = 3.4  # inches: one column of a two-column page
+PAGE = 7.0  # inches: the whole width of the page
+
+LOOK = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "equivariance-study",
+}
+# Okabe and Ito's colours, ordered so that neighbours differ in lightness as well.
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1, 1)),
+    (0, (5, 1.2, 1, 1.2)),
+    (0, (3, 1)),
+    (0, (8, 2)),
+    (0, (2, 2)),
+    (0, (7, 1, 1, 1)),
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one arm is drawn, everywhere the same."""
+
+    color: str
+    marker: str
+    linestyle: str | tuple
+
+
+def marks(arms: list[str]) -> dict[str, Mark]:
+    """A mark for each arm, in order; the first, usually the control, is black and solid."""
+    return {
+        arm: Mark(
+            COLOURS[index % len(COLOURS)],
+            MARKERS[(index + index // len(MARKERS)) % len(MARKERS)],
+            DASHES[(index + 2 * (index // len(DASHES))) % len(DASHES)],
+        )
+        for index, arm in enumerate(arms)
+    }
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Let a drawing function work under the look of this file, whatever the caller's settings are."""
+
+    @wraps(draw)
+    def drawn(*arguments: object, **options: object) -> Figure:
+        with mpl.rc_context(LOOK):
+            return draw(*arguments, **options)
+
+    return drawn
+
+
+def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
+    """A logarithmic learning-rate axis with ticks at the rates of the grid: every k-th, so that at most `most` show."""
+    axes.set_xscale("log")
+    shown = rates[:: -(-len(rates) // most)]
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    if len(rates) > 1:
+        margin = (rates[-1] / rates[0]) ** (0.5 / (len(rates) - 1))
+        axes.set_xlim(rates[0] / margin, rates[-1] * margin)
+    axes.set_xlabel("learning rate")
+
+
+def log_axis(axes: Axes) -> None:
+    """A logarithmic vertical axis with plain numbers; typeset powers take many times as long to draw."""
+    axes.set_yscale("log")
+    axis = axes.yaxis
+    low, high = axes.get_ylim()
+    if high / low < 30:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def short(value: float) -> str:
+    """A number of two digits, as 1e-4, 3.2e-4 or 0.05, whichever is shorter; '–' for none."""
+    if not math.isfinite(value):
+        return "–"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    scientific = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    plain = f"{value:.2g}"
+    return plain if "e" not in plain and len(plain) <= len(scientific) else scientific
+
+
+def figure_files(figure: Figure) -> dict[str, bytes]:
+    """The figure as svg, pdf and png; the same figure gives the same bytes."""
+    files = {}
+    with mpl.rc_context(LOOK):
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # laid out once for all formats
+        for kind, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None}), ("png", None)):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, metadata=metadata)
+            files[kind] = buffer.getvalue()
+    return files

@@ -1,0 +1,81 @@
+"""The tidy table made ready for statistics: cases to analyse apart, arms by distinct names, one loss for every trial."""
+
+import numpy as np
+import pandas as pd
+
+COMPARED = ("task.", "model.", "training.", "failure.")
+CONTROL_METHOD = "strict"
+
+
+def prepare(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that count (learned or failed) with the columns that the statistics read.
+
+    trials: from `analysis.load_trials`, or several such tables joined by `pandas.concat`
+    Adds case: task, model and every other setting that differs between trials, the learning rate, the seed and the
+    method apart; failed: bool; loss, val_score, score: see `with_losses`. Tells arms of one name but different methods
+    apart in `arm`. A trial that two studies share is kept once.
+    """
+    trials = name_cases(trials)
+    judged = trials[trials["outcome"].isin(["learned", "failed"])]
+    return with_losses(judged.drop_duplicates(["case", "arm", "spec"]).reset_index(drop=True))
+
+
+def name_cases(trials: pd.DataFrame) -> pd.DataFrame:
+    """The table with the column `case`, and with `arm` naming the options in which arms of one name differ."""
+    trials = trials.reset_index(drop=True)
+    case = trials["task"].fillna("unknown task") + " · " + trials["model"].fillna("unknown model")
+    arm = trials["arm"].fillna("unnamed").astype(str)
+    compared = [name for name in trials if name.startswith(COMPARED)]
+    method = ["method", *(name for name in trials if name.startswith("method."))]
+    return trials.assign(
+        case=case + _differences(trials, compared, case, ", {}"),
+        arm=arm + _differences(trials, method, arm, " ({})"),
+    )
+
+
+def _differences(trials: pd.DataFrame, columns: list[str], groups: pd.Series, form: str) -> pd.Series:
+    """For each trial the settings `name=value` that are not the same all over its group, as text; '' for none."""
+    texts = pd.Series("", index=trials.index, dtype=object)
+    for _, group in trials[columns].groupby(groups, sort=False):
+        varied = [name for name in columns if group[name].nunique(dropna=False) > 1]
+        for values, rows in group.groupby(varied, dropna=False, sort=False) if varied else []:
+            told = [
+                f"{name}={value}" for name, value in zip(varied, values, strict=True) if not pd.isna(value)
+            ]
+            texts[rows.index] = form.format(", ".join(told)) if told else ""
+    return texts
+
+
+def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
+    """The judged trials with `failed` and with numbers that failed trials have too.
+
+    loss: min(validation loss, loss at initialisation) as in Wortsman et al. 2023 (arXiv 2309.14322); of a failed
+    trial the loss at initialisation
+    val_score, score: validation and test metric; of a failed trial the value at initialisation where the metric is
+    the loss, otherwise the metric of the trivial predictor
+    """
+    if trials.empty:
+        return trials.assign(failed=False, loss=0.0, val_score=0.0, score=0.0)
+    failed = trials["outcome"] == "failed"
+    smaller_is_better = trials["metric_goal"] != "max"
+    at_init = trials["loss_at_init"].fillna(trials.groupby("case")["loss_at_init"].transform("median"))
+    at_init = at_init.fillna(trials["trivial"].where(smaller_is_better))
+    loss = trials["val_loss"].fillna(trials["val_metric"].where(smaller_is_better))
+    loss = np.fmin(loss, at_init).where(~failed, at_init)
+    metric_is_loss = np.isclose(trials["val_metric"], trials["val_loss"], rtol=1e-3)
+    shares = pd.Series(metric_is_loss, index=trials.index)[~failed].groupby(trials["case"]).mean()
+    metric_is_loss = smaller_is_better & (trials["case"].map(shares).fillna(1.0) > 0.5)
+    trivial = trials["trivial"].fillna(trials.groupby("case")["trivial"].transform("median"))
+    substitute = at_init.where(metric_is_loss, trivial)
+    return trials.assign(
+        failed=failed,
+        loss=loss,
+        val_score=trials["val_metric"].where(~failed, substitute),
+        score=trials["test_metric"].where(~failed, substitute),
+    )
+
+
+def controls(trials: pd.DataFrame) -> dict[str, str]:
+    """The control of each case: its first arm whose method is `strict`; cases without one are left out."""
+    strict = trials[trials["method"] == CONTROL_METHOD].drop_duplicates("case")
+    return dict(zip(strict["case"], strict["arm"], strict=True))

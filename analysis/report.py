@@ -1,0 +1,135 @@
+"""The report of one or several results folders: tables, figures, summary.json and report.html."""
+
+import json
+import math
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.figures import Picture, make_pictures
+from analysis.load import Results, load_results, read_histories
+from analysis.page import downsample, render
+from analysis.prepare import name_cases, prepare
+from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
+from analysis.wording import finding, limits
+from trainables.store import Store, open_store
+
+
+def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[str, Any]:
+    """Write report/report.html, summary.json, tables/* and figures/* into the folder `to`; returns the summary.
+
+    sources: results folders, URIs or packed files, analysed together
+    Too few, failed, crashed or missing trials make a report that says so. Raises FileNotFoundError or ValueError where
+    a source is no results folder, OSError where `to` cannot be written.
+    """
+    store = open_store(to) if isinstance(to, str | Path) else to
+    results = [load_results(source) for source in sources]
+    everything = name_cases(_joined([*(one.trials for one in results), *(one.missing for one in results)]))
+    trials = prepare(_joined([one.trials for one in results]))
+    tables = make_tables(trials)
+    pictures = list(make_pictures(trials, tables))
+    curves, complaints = _curves_of_failures(results)
+    summary = make_summary(results, everything, trials, tables, complaints)
+    page = render(results, everything, curves, summary, tables, pictures)
+
+    files = {
+        "report.html": page.encode(),
+        "summary.json": json.dumps(summary, indent=1, allow_nan=False).encode(),
+        **_table_files(tables),
+        **_picture_files(pictures),
+    }
+    for path, content in files.items():
+        store.write(f"report/{path}", content)
+    return summary
+
+
+def make_summary(
+    results: list[Results],
+    everything: pd.DataFrame,
+    trials: pd.DataFrame,
+    tables: dict[str, Table],
+    complaints: list[str],
+) -> dict[str, Any]:
+    """Every number of the report, and its words; None for what is not known."""
+    outcomes = everything["outcome"].value_counts()
+    counts = {"planned": len(everything)}
+    counts |= {name: int(outcomes.get(name, 0)) for name in ("learned", "failed", "crashed", "missing")}
+    crashes = everything[everything["outcome"] == "crashed"]["reason"].value_counts()
+    failures = everything[everything["outcome"] == "failed"]["reason"].value_counts()
+    return {
+        "studies": [
+            {"name": one.name, "trials": len(one.trials), "missing": len(one.missing)} for one in results
+        ],
+        "counts": counts,
+        "reasons": {str(reason): int(count) for reason, count in [*failures.items(), *crashes.items()]},
+        "cases": list(trials["case"].unique()),
+        "seeds": int(trials["seed"].nunique()),
+        "finding": finding(counts, trials, tables),
+        "limits": limits(counts, trials, tables),
+        "notes": [f"{one.name}: {line}" for one in results for line in one.complaints] + complaints,
+        "versions": _versions(everything),
+        "software": _software(),
+        "tables": {name: _records(table.frame) for name, table in tables.items()},
+    }
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if not table.empty]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
+
+
+def _curves_of_failures(results: list[Results]) -> tuple[dict[str, list[float | None]], list[str]]:
+    """Training loss by epoch of each failed trial, downsampled, and what could not be read."""
+    curves, complaints = {}, []
+    for one in results:
+        failed = one.trials[one.trials["outcome"] == "failed"]["trial"]
+        histories, bad = read_histories(one.source, failed)
+        complaints += [f"{one.name}: {line}" for line in bad]
+        if "train_loss" in histories:
+            for trial, losses in histories.groupby("trial", sort=False, observed=True)["train_loss"]:
+                curves[str(trial)] = downsample(losses.to_numpy(float))
+    return curves, complaints
+
+
+def _versions(trials: pd.DataFrame) -> dict[str, list[str]]:
+    """The versions that the trials ran with, by package."""
+    columns = [name for name in trials if name.startswith("versions.")]
+    return {
+        name.removeprefix("versions."): sorted(trials[name].dropna().astype(str).unique()) for name in columns
+    }
+
+
+def _software() -> str:
+    try:
+        return version("equivariance-study")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON objects."""
+    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table_files(tables: dict[str, Table]) -> dict[str, bytes]:
+    files = {}
+    for name, table in tables.items():
+        for kind, write in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
+            files[f"tables/{name}.{kind}"] = write(table).encode()
+    return files
+
+
+def _picture_files(pictures: list[Picture]) -> dict[str, bytes]:
+    return {
+        f"figures/{picture.name}.{kind}": content
+        for picture in pictures
+        for kind, content in picture.files.items()
+    }

@@ -1,0 +1,98 @@
+"""How good is an arm at its best setting, the learning rate chosen on validation?"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics.holm import holm
+from analysis.statistics.intervals import t_interval
+
+EXACT_PAIRS = 16
+
+
+def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """The learning rate with the best mean validation score for each case and arm; ties go to the smaller rate.
+
+    Only rates are compared at which the arm has as many seeds as at most others allow (at least half of the most), so
+    that a rate with one lucky survivor of crashes is not chosen. Returns case, arm, lr.
+    """
+    means = trials.groupby(["case", "arm", "lr"], sort=False).agg(
+        score=("val_score", "mean"), n=("val_score", "count"), goal=("metric_goal", "first")
+    )
+    means = means.reset_index().dropna(subset="score")
+    most = means.groupby(["case", "arm"])["n"].transform("max")
+    means = means[means["n"] * 2 >= most]
+    cost = means["score"].where(means["goal"] != "max", -means["score"])
+    chosen = (
+        means.assign(cost=cost).sort_values(["cost", "lr"], kind="stable").drop_duplicates(["case", "arm"])
+    )
+    return chosen.sort_index()[["case", "arm", "lr"]].reset_index(drop=True)
+
+
+def scores_at(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    """Test scores at one learning rate per case and arm.
+
+    rates: case, arm, lr. Returns one row per case and arm: lr, n, failed, mean, sd, low, high (Student's interval).
+    """
+    at_rate = trials.merge(rates, on=["case", "arm", "lr"])
+    groups = at_rate.groupby(["case", "arm"], sort=False)
+    table = groups.agg(
+        lr=("lr", "first"),
+        n=("score", "count"),
+        failed=("failed", "sum"),
+        mean=("score", "mean"),
+        sd=("score", "std"),
+        metric=("metric", "first"),
+    )
+    low, high = t_interval(table["mean"], table["sd"], table["n"])
+    return table.assign(low=low, high=high).reset_index()
+
+
+def paired_scores(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Difference of test scores, each other arm of one case minus the control, each at its own rate, paired by seed.
+
+    Returns one row per arm: arm, control, pairs, difference, low, high (Student's interval of the paired differences),
+    p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at all), p_holm.
+    """
+    at_rate = trials.merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
+    scores = at_rate.pivot(index="seed", columns="arm", values="score")
+    rows = []
+    for arm in [arm for arm in trials["arm"].unique() if arm != control and arm in scores]:
+        differences = (
+            (scores[arm] - scores[control]).dropna().to_numpy() if control in scores else np.empty(0)
+        )
+        n = len(differences)
+        mean = float(differences.mean()) if n else float("nan")
+        low, high = t_interval(mean, differences.std(ddof=1) if n > 1 else float("nan"), n)
+        p = sign_flip_test(differences)
+        row = {
+            "arm": arm,
+            "control": control,
+            "pairs": n,
+            "difference": mean,
+            "low": float(low),
+            "high": float(high),
+        }
+        rows.append({**row, "p": p, "smallest_p": 2.0 ** (1 - n) if n else float("nan")})
+    columns = ["arm", "control", "pairs", "difference", "low", "high", "p", "smallest_p"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(p_holm=holm(table["p"].to_numpy(float)))
+
+
+def sign_flip_test(differences: np.ndarray, draws: int = 20_000) -> float:
+    """Two-sided p value that paired differences (pairs,) are symmetric about 0, by flipping their signs.
+
+    All 2^pairs flips up to 16 pairs, else `draws` random ones with the observed one counted among them (Fisher 1935;
+    Phipson and Smyth 2010). NaN without pairs.
+    """
+    n = len(differences)
+    if n == 0:
+        return float("nan")
+    if n <= EXACT_PAIRS:
+        signs = np.array(list(itertools.product([1, -1], repeat=n)), np.int8)
+    else:
+        signs = np.random.default_rng(0).choice(np.array([1, -1], np.int8), (draws, n))
+        signs[0] = 1
+    observed = abs(differences.sum())
+    return float(np.mean(np.abs(signs @ differences) >= observed * (1 - 1e-12)))

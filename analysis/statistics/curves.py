@@ -1,0 +1,15 @@
+"""Loss against the learning rate: the curve of each arm."""
+
+import pandas as pd
+
+
+def loss_curve(trials: pd.DataFrame) -> pd.DataFrame:
+    """Median and range over seeds of the loss at each learning rate, failed trials at their loss at initialisation.
+
+    Returns one row per case, arm and lr: n, failed, median, low (best seed), high (worst seed), q1, q3.
+    """
+    groups = trials.groupby(["case", "arm", "lr"], sort=False)
+    table = groups["loss"].agg(n="size", median="median", low="min", high="max")
+    quartiles = groups["loss"].quantile([0.25, 0.75]).unstack()
+    table = table.assign(failed=groups["failed"].sum(), q1=quartiles[0.25], q3=quartiles[0.75])
+    return table.reset_index().sort_values(["case", "arm", "lr"], kind="stable", ignore_index=True)

@@ -1,0 +1,149 @@
+"""The finding in plain words, which never say more than the intervals allow."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from analysis.formats import interval, number, p_value, percent, rate
+from analysis.tables import Table
+
+LEVEL = 0.05
+
+
+def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]) -> list[str]:
+    """What was found: a sentence on what was run, then one to three for each case."""
+    if trials.empty:
+        return [_nothing(counts)]
+    seeds = trials.groupby(["case", "arm", "lr"])["seed"].nunique()
+    sentences = [
+        f"{_plural(len(trials), 'trial')} with a result: {_plural(trials['arm'].nunique(), 'arm')}, "
+        f"{_plural(trials['lr'].nunique(), 'learning rate')} from {rate(trials['lr'].min())} to {rate(trials['lr'].max())}, "
+        f"{_range(int(seeds.min()), int(seeds.max()), 'seed')} at each."
+    ]
+    for case in trials["case"].unique():
+        parts = [_failures(case, tables), _scores(case, tables)]
+        sentences.append(f"{case}: " + " ".join(part for part in parts if part))
+    return sentences
+
+
+def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]) -> list[str]:
+    """What the data cannot say, one line each."""
+    lines = []
+    if counts["missing"]:
+        lines.append(
+            f"{_plural(counts['missing'], 'planned trial')} of {counts['planned']} had no result when this was written, and "
+            "arms may be compared on different parts of the grid; the pairs are not affected."
+        )
+    if counts["crashed"]:
+        lines.append(
+            f"{_plural(counts['crashed'], 'trial')} crashed (memory, time limit, lost machine or an error). They count neither "
+            "as failed nor as learned."
+        )
+    if trials.empty:
+        return lines
+    without = [case for case in trials["case"].unique() if case not in _cases(tables, "failure_contrasts")]
+    if without:
+        lines.append(
+            f"Nothing to compare with a strict control in: {'; '.join(without)}. No contrasts are given there."
+        )
+    seeds = int(trials.groupby(["case", "arm", "lr"])["seed"].nunique().max())
+    if seeds == 1:
+        lines.append(
+            "One seed only: nothing can be said of the spread between seeds, and no interval of a mean can be given."
+        )
+    elif seeds < 10 and "best_contrasts" in tables:
+        smallest = tables["best_contrasts"].frame["smallest_p"].min()
+        lines.append(
+            f"With {seeds} seeds the permutation test of scores cannot give a p value below {p_value(smallest)}, before any "
+            "correction: read the interval of the difference instead."
+        )
+    if trials.groupby("case")["lr"].nunique().min() == 1:
+        lines.append("One learning rate only: nothing can be said of the sensitivity to it.")
+    lines.append(
+        "Intervals are over seeds (initialisation, order of the data) on this data set and these settings; other data, sizes "
+        "or training lengths are not covered. 'No difference shown' does not mean that there is none."
+    )
+    return lines
+
+
+def _nothing(counts: dict[str, int]) -> str:
+    if counts["crashed"]:
+        return f"No finding: {_plural(counts['crashed'], 'trial')} crashed and none came to a result."
+    if counts["missing"]:
+        return f"No finding yet: none of {_plural(counts['planned'], 'planned trial')} has a result."
+    return "No finding: the folder holds no trials."
+
+
+def _failures(case: str, tables: dict[str, Table]) -> str:
+    rates = _rows(tables, "failure_rates", case)
+    if not rates["failed"].any():
+        return f"no trial failed ({', '.join(f'{row.arm} 0 of {row.n}' for row in rates.itertuples())})."
+    if (rates["failed"] == rates["n"]).all():
+        return f"every trial failed ({', '.join(f'{row.arm} {row.n} of {row.n}' for row in rates.itertuples())})."
+    contrasts = _rows(tables, "failure_contrasts", case)
+    told = [
+        f"{row.arm} failed in {row.failed} of {row.n} trials ({percent(row.rate)}, 95% interval {percent(row.low)} to "
+        f"{percent(row.high)})"
+        for row in rates.itertuples()
+    ]
+    sentences = [("; ".join(told)) + "."]
+    sentences += [_failure_contrast(row) for row in contrasts.itertuples() if row.pairs]
+    return " ".join(sentences)
+
+
+def _failure_contrast(row: Any) -> str:
+    span = f"95% interval {_change(row.low)} to {_change(row.high)}, p = {p_value(row.p_holm)} after Holm, {row.pairs} pairs"
+    if row.p_holm <= LEVEL and row.low * row.high > 0:
+        direction = "less" if row.difference < 0 else "more"
+        return f"{row.arm} failed {direction} often than {row.control}: {_change(row.difference)} percentage points ({span})."
+    return f"No difference in failures shown between {row.arm} and {row.control} ({span})."
+
+
+def _scores(case: str, tables: dict[str, Table]) -> str:
+    scores = _rows(tables, "best_setting", case)
+    if scores.empty or scores["mean"].isna().all():
+        return ""
+    told = [
+        f"{row.arm} {number(row.mean)}"
+        + ("" if math.isnan(row.sd) else f" ± {number(row.sd)}")
+        + f" (lr {rate(row.lr)})"
+        for row in scores.itertuples()
+    ]
+    metric = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
+    sentence = f"Test {metric} at the learning rate chosen on validation, mean ± sd: {', '.join(told)}."
+    return " ".join(
+        [sentence, *(_score_contrast(row) for row in _rows(tables, "best_contrasts", case).itertuples())]
+    )
+
+
+def _score_contrast(row: Any) -> str:
+    if not math.isfinite(row.low):
+        return ""
+    span = f"{interval(row.difference, row.low, row.high)}, {row.pairs} pairs"
+    if row.low * row.high > 0:
+        return f"{row.arm} minus {row.control}: {span}; the interval excludes 0."
+    return f"{row.arm} minus {row.control}: {span}; no difference shown."
+
+
+def _rows(tables: dict[str, Table], name: str, case: str) -> pd.DataFrame:
+    if name not in tables:
+        return pd.DataFrame()
+    frame = tables[name].frame
+    return frame[frame["case"] == case]
+
+
+def _cases(tables: dict[str, Table], name: str) -> set[str]:
+    return set(tables[name].frame["case"]) if name in tables else set()
+
+
+def _change(difference: float) -> str:
+    return f"{100 * difference:+.0f}".replace("-", "−")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _range(low: int, high: int, noun: str) -> str:
+    return _plural(high, noun) if low == high else f"{low} to {_plural(high, noun)}"

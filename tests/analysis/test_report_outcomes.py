@@ -1,0 +1,84 @@
+"""The report says what there is, however little that be."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from analysis.report import write_report
+from trainables.store import LocalStore
+
+
+def page_of(folder):
+    return (folder / "report" / "report.html").read_text()
+
+
+def test_import_is_light():
+    code = "import sys, analysis, analysis.report; print([m for m in ('torch', 'ray') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_full_study(study):
+    folder = study(seeds=3, crashed=2, missing=1)
+    summary = write_report([folder], folder)
+    assert summary == json.loads((folder / "report" / "summary.json").read_text())
+    assert summary["counts"]["planned"] == 84
+    assert summary["counts"]["crashed"] == 2
+    assert summary["counts"]["missing"] == 1
+    assert any("2 trials crashed" in line for line in summary["limits"])
+    figures = {path.name for path in (folder / "report" / "figures").iterdir()}
+    assert {"overview.svg", "overview.pdf", "overview.png"} <= figures
+    tables = {path.name for path in (folder / "report" / "tables").iterdir()}
+    assert {"failure_rates.csv", "failure_rates.md", "failure_rates.tex"} <= tables
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"outcome": "failed"}, "every trial failed"),
+        ({"outcome": "crashed"}, "none came to a result"),
+        ({"seeds": 1}, "One seed only"),
+        ({"rates": [1e-3]}, "One learning rate only"),
+        ({"arms": {"strict": {"name": "strict"}}}, "failed in"),
+        (
+            {"arms": {"ace": {"name": "ace"}, "other": {"name": "relaxed"}}},
+            "Nothing to compare with a strict control",
+        ),
+        ({"missing": 28}, "none of 28 planned trials has a result"),
+        ({"goal": "max"}, "accuracy"),
+    ],
+)
+def test_few_or_poor_results(study, options, words):
+    folder = study(**{"seeds": 2, "arms": {"strict": {"name": "strict"}, "ace": {"name": "ace"}}} | options)
+    summary = write_report([folder], folder)
+    assert words in " ".join(summary["finding"] + summary["limits"])
+    assert page_of(folder).endswith("</html>")
+
+
+def test_empty_folder(tmp_path):
+    summary = write_report([tmp_path], tmp_path)
+    assert summary["finding"] == ["No finding: the folder holds no trials."]
+    assert any("study.yaml: missing" in note for note in summary["notes"])
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such results folder"):
+        write_report([tmp_path / "nowhere"], tmp_path)
+
+
+def test_markup_in_names_is_text(study):
+    name = "<script>alert(1)</script>"
+    arms = {"strict": {"name": "strict"}, "</script><b>": {"name": "ace"}}
+    folder = study(name="harmless", config={"name": name}, arms=arms, seeds=2)
+    write_report([folder], folder)
+    page = page_of(folder)
+    assert name not in page
+    assert "</script><b>" not in page
+
+
+def test_several_folders(study):
+    first, second = study(name="one", seeds=2), study(name="two", seeds=2, model="segnn")
+    summary = write_report([first, second], LocalStore(first))
+    assert summary["cases"] == ["nbody · egnn", "nbody · segnn"]
+    assert [one["name"] for one in summary["studies"]] == ["one", "two"]
