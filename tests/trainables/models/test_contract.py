@@ -41,6 +41,9 @@ SMALL = {"hidden": 8, "layers": 2}
 CASES = {
     "egnn-nbody": Case("egnn", NBODY, SMALL),
     "egnn-molecule": Case("egnn", MOLECULE, SMALL),
+    "segnn-nbody": Case("segnn", NBODY, SMALL),
+    "segnn-molecule": Case("segnn", MOLECULE, SMALL),
+    "segnn-cloud": Case("segnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
     "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
 }
 

@@ -1,0 +1,21 @@
+"""Parameter counts of the public networks, which a wrong build would not reach."""
+
+import pytest
+
+from trainables.graph import Signature
+from trainables.registry import build
+
+NBODY = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
+
+
+@pytest.mark.parametrize(
+    ("model", "signature", "count"),
+    [
+        ({"name": "egnn", "hidden": 64, "layers": 4}, NBODY, 134_020),
+        ({"name": "segnn", "hidden": 32, "layers": 4}, NBODY, 147_424),
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) else None,
+)
+def test_number_of_parameters_is_that_of_the_public_network(model, signature, count):
+    network = build("model", model, signature)
+    assert sum(parameter.numel() for parameter in network.parameters()) == count

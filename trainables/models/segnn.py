@@ -1,0 +1,139 @@
+"""Steerable E(3) graph network: Brandstetter, Hesselink, van der Pol, Bekkers and Welling 2022 (arXiv 2110.02905)."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature, Topology
+from trainables.models.layers.inputs import (
+    centred_positions,
+    count_invariants,
+    node_invariants,
+    relative_positions,
+    with_topology,
+)
+from trainables.models.layers.steerable import (
+    EdgeProduct,
+    Harmonics,
+    Product,
+    Steerable,
+    gate,
+    gated,
+    harmonics,
+)
+from trainables.relaxation.representation import Representation, scalars, vectors
+
+
+class SEGNN(nn.Module):
+    """Messages and updates are perceptrons of tensor products: with the harmonics of the edge, and with those
+    of the node, which are the mean over its edges plus those of its vectors (section 3 and appendix).
+
+    signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes
+    hidden: number of scalars and of vectors in a node's features; layers: of messages
+    neighbours: senders of each node where the task gives no edges
+
+    A node's input are its scalars, its vectors and their norms, and its position relative to the mean over
+    the nodes of its graph.
+    """
+
+    relax_default = ("layers.*.update1", "layers.*.update2")
+    relax_companion = "linear"
+
+    def __init__(
+        self,
+        signature: Signature,
+        *,
+        hidden: Annotated[int, Field(ge=1)] = 32,
+        layers: Annotated[int, Field(ge=1)] = 4,
+        neighbours: Annotated[int, Field(ge=1)] = 16,
+    ) -> None:
+        super().__init__()
+        self.neighbours = neighbours
+        self.output = signature.output
+        features = (hidden, hidden)
+        outputs = (0, 1) if signature.output == "vectors" else (signature.outputs, 0)
+        self.embedding = Product((count_invariants(signature), 1 + signature.vectors), features)
+        self.layers = nn.ModuleList(SEGNNLayer(hidden, 1 + signature.edge_scalars) for _ in range(layers))
+        self.read_out1 = Product(features, gated(features))
+        self.read_out2 = Product(features, outputs)
+
+    def forward(self, graph: Graph) -> Tensor:
+        graph, topology = with_topology(graph, self.neighbours)
+        differences = relative_positions(graph.positions, topology)
+        of_edges = harmonics(differences)
+        of_nodes = node_harmonics(of_edges, harmonics(graph.vectors), graph.vectors.shape[1])
+        by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.degree))
+        edge_scalars = torch.cat([by_receiver, differences.norm(dim=-1, keepdim=True)], dim=-1)
+        node_vectors = torch.cat([centred_positions(graph).unsqueeze(1), graph.vectors], dim=1)
+        x = self.embedding(Steerable(node_invariants(graph), node_vectors.transpose(1, 2)), of_nodes)
+        for layer in self.layers:
+            x = layer(x, edge_scalars, of_edges, of_nodes, topology)
+        x = self.read_out2(gate(self.read_out1(x, of_nodes)), of_nodes)
+        return x.vectors.squeeze(-1) if self.output == "vectors" else topology.mean_nodes(x.scalars)
+
+
+def node_harmonics(of_edges: Harmonics, of_vectors: Harmonics, node_vectors: int) -> Harmonics:
+    """The mean over the edges of each node, (nodes, degree, 3), plus the sum over its vectors, (nodes, V, 3)."""
+    constant = of_edges.constant + node_vectors * of_vectors.constant
+    return Harmonics(constant, of_edges.vector.mean(1) + of_vectors.vector.sum(1))
+
+
+class SEGNNLayer(nn.Module):
+    """Two gated products on the edges, their sum over the senders, and two updates on the nodes."""
+
+    def __init__(self, hidden: int, edge_scalars: int) -> None:
+        super().__init__()
+        features = (hidden, hidden)
+        self.message1 = EdgeProduct(features, edge_scalars, gated(features))
+        self.message2 = Product(features, gated(features))
+        self.update1 = GatedUpdate(hidden)
+        self.update2 = Update(hidden)
+
+    def forward(
+        self, x: Steerable, edge_scalars: Tensor, of_edges: Harmonics, of_nodes: Harmonics, topology: Topology
+    ) -> Steerable:
+        messages = gate(self.message1(x, edge_scalars, of_edges, topology))
+        messages = gate(self.message2(messages, of_edges))
+        received = Steerable(*(part.sum(1) for part in messages))
+        changed = self.update2(*self.update1(*x, *received, of_nodes), of_nodes)
+        return Steerable(*(old + change for old, change in zip(x, changed, strict=True)))
+
+
+def steerable(hidden: int) -> tuple[Representation, Representation]:
+    """The representations of the two parts of steerable features."""
+    return scalars(hidden), vectors(hidden)
+
+
+class GatedUpdate(nn.Module):
+    """The gated product of a node's features and the sum of its messages with the harmonics of the node."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.product = Product((2 * hidden, 2 * hidden), gated((hidden, hidden)))
+        self.representation_in = (*steerable(hidden), *steerable(hidden))
+        self.representation_out = steerable(hidden)
+
+    def forward(
+        self,
+        scalars: Tensor,
+        vectors: Tensor,
+        received_scalars: Tensor,
+        received_vectors: Tensor,
+        of_nodes: Harmonics,
+    ) -> Steerable:
+        x = Steerable(scalars, vectors).join(Steerable(received_scalars, received_vectors))
+        return gate(self.product(x, of_nodes))
+
+
+class Update(nn.Module):
+    """The product of the updated features with the harmonics of the node."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.product = Product((hidden, hidden), (hidden, hidden))
+        self.representation_in = self.representation_out = steerable(hidden)
+
+    def forward(self, scalars: Tensor, vectors: Tensor, of_nodes: Harmonics) -> Steerable:
+        return self.product(Steerable(scalars, vectors), of_nodes)
