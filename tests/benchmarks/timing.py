@@ -1,0 +1,91 @@
+"""CPU time of two ways to do the same, in turn, and where the time of one of them goes.
+
+Wall time on a busy machine says little. So does CPU time on one taken later than the other: caches, clock and
+neighbours change. Each round runs the reference and then ours, and the ratio is taken within the round.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor, nn
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """CPU seconds of each round of the reference and of ours."""
+
+    name: str
+    reference: list[float]
+    ours: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times faster ours was, round by round."""
+        return [slow / fast for slow, fast in zip(self.reference, self.ours, strict=True)]
+
+
+def compare(
+    benchmark: BenchmarkFixture, name: str, reference: Step, ours: Step, rounds: int = 15
+) -> Comparison:
+    """Time `ours` with pytest-benchmark and, before each of its rounds, `reference`; both are warmed up first."""
+    seconds: list[float] = []
+
+    def run_reference() -> None:
+        start = time.process_time()
+        reference()
+        seconds.append(time.process_time() - start)
+
+    for _ in range(3):
+        reference()
+        ours()
+    benchmark.pedantic(ours, setup=run_reference, rounds=rounds)
+    comparison = Comparison(name, seconds[-rounds:], list(benchmark.stats.stats.data))
+    benchmark.extra_info["comparison"] = comparison.name
+    benchmark.extra_info["reference_median"] = statistics.median(comparison.reference)
+    benchmark.extra_info["ratio_quartiles"] = statistics.quantiles(comparison.ratios, n=4)
+    return comparison
+
+
+def training_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], lr: float = 1e-4) -> Step:
+    """Forward, backward and Adam on one batch; `loss` runs the model and returns a scalar."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss(model).backward()
+        optimizer.step()
+
+    return step
+
+
+def table(comparisons: list[Comparison]) -> str:
+    """One line for each comparison: medians in milliseconds, and the ratio with its quartiles."""
+    lines = [f"{'CPU time, one thread':44s} {'reference':>12s} {'ours':>12s}   ratio (quartiles)"]
+    for comparison in comparisons:
+        slow, fast = (1e3 * statistics.median(times) for times in (comparison.reference, comparison.ours))
+        low, middle, high = statistics.quantiles(comparison.ratios, n=4)
+        lines.append(
+            f"{comparison.name:44s} {slow:9.1f} ms {fast:9.1f} ms   {middle:.2f} ({low:.2f} to {high:.2f})"
+        )
+    return "\n".join(lines)
+
+
+def shares(step: Step, rounds: int = 5, lines: int = 12) -> str:
+    """Where the CPU time of a step goes: the operations that take the most, with their share of the whole."""
+    for _ in range(10):
+        step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(rounds):
+            step()
+    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    return "\n".join(
+        f"{event.self_cpu_time_total / total:6.1%} {event.count / rounds:7.0f} x  {event.key}"
+        for event in events[:lines]
+    )
