@@ -20,8 +20,8 @@ def cached_arrays(folder: Path, name: str, content: dict[str, Any], make: Callab
 
     content: all that decides the arrays, as JSON values; its hash names the cache entry. An entry whose files
     are not what was written (truncated, changed in size) is made again. Two processes that want
-    the same entry make it once. Arrays come back memory-mapped and read-only. OSError where `folder` cannot
-    be written.
+    the same entry make it once. Arrays come back memory-mapped; what a process writes to them stays its own.
+    OSError where `folder` cannot be written.
     """
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     entry = Path(folder) / "cache" / f"{name}-{digest}"
@@ -42,8 +42,8 @@ def _read(entry: Path) -> Arrays | None:
         sizes = json.loads((entry / "contents.json").read_text())["bytes"]
         if any((entry / f"{name}.npy").stat().st_size != size for name, size in sizes.items()):
             return None
-        return {name: np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sizes}
-    except (OSError, ValueError, KeyError):
+        return {name: np.load(entry / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in sizes}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

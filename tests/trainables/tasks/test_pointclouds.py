@@ -1,0 +1,401 @@
+"""Point clouds: what the generated solids are like, what the files give, and what is refused."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainables import registry
+from trainables.tasks import pointclouds as pointclouds_module
+from trainables.tasks.pointclouds import pointclouds
+from trainables.tasks.sources.clouds import choose_points
+from trainables.tasks.sources.modelnet_mesh import read_off, sample_surface
+from trainables.tasks.sources.poses import augmented, normalised, turned
+from trainables.tasks.sources.solids import FAMILIES, solids
+from trainables.tasks.task import select
+
+SMALL = {"points": 32, "train": 24, "val": 12, "test": 12}
+CUBE = """OFF
+8 6 0
+-1 -1 -1\n1 -1 -1\n1 1 -1\n-1 1 -1\n-1 -1 1\n1 -1 1\n1 1 1\n-1 1 1
+4 0 1 2 3\n4 4 5 6 7\n4 0 1 5 4\n4 2 3 7 6\n4 0 3 7 4\n4 1 2 6 5
+"""
+TETRAHEDRON = "OFF4 4 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 1 3\n3 0 2 3\n3 1 2 3\n"
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(5)
+
+
+def write_archive(folder, **changes):
+    points = np.random.default_rng(0).normal(size=(40, 50, 3))
+    arrays = {"points": points, "label": np.arange(40) % 4, **changes}
+    np.savez(folder / "clouds.npz", **arrays)
+    return arrays
+
+
+def write_hdf5(folder, train=(30, 20), test=(25,), labels=40):
+    random = np.random.default_rng(0)
+    place = folder / "modelnet40_ply_hdf5_2048"
+    place.mkdir()
+    for part, counts in (("train", train), ("test", test)):
+        for index, count in enumerate(counts):
+            with h5py.File(place / f"ply_data_{part}{index}.h5", "w") as file:
+                file["data"] = random.normal(size=(count, 64, 3)).astype(np.float32)
+                file["label"] = random.integers(labels, size=(count, 1)).astype(np.uint8)
+    return place
+
+
+def write_meshes(folder, place="ModelNet10", train=12, test=4):
+    for kind, text in (("box", CUBE), ("tetra", TETRAHEDRON)):
+        for part, count in (("train", train), ("test", test)):
+            (folder / place / kind / part).mkdir(parents=True)
+            for index in range(count):
+                (folder / place / kind / part / f"{kind}_{index:04}.off").write_text(text)
+
+
+# --- generated solids
+
+
+def test_solids_have_twelve_equally_frequent_classes(tmp_path):
+    task = pointclouds(tmp_path, **SMALL)
+    assert task.signature.outputs == len(FAMILIES) == 12
+    assert (task.splits["train"]["label"].bincount() == 2).all()
+    assert task.splits["train"]["points"].shape == (24, 32, 3)
+    assert task.trivial == pytest.approx(1 / 12)
+
+
+def test_smaller_sets_of_solids_are_the_beginning_of_larger_ones():
+    few, many = solids(20, 16, seed=1, stream=0), solids(300, 16, seed=1, stream=0)
+    np.testing.assert_array_equal(few.points, many.points[:20])
+    np.testing.assert_array_equal(few.labels, many.labels[:20])
+    assert not np.allclose(few.points, solids(20, 16, seed=1, stream=1).points)
+    assert not np.allclose(few.points, solids(20, 16, seed=2, stream=0).points)
+
+
+@pytest.mark.parametrize("name", ["ellipsoid", "torus", "cylinder", "cone", "box", "dome", "octahedron"])
+def test_families_are_the_surfaces_they_are_named_for(name, random):
+    points = FAMILIES[name]((40, 400), random)
+    x, y, z = np.moveaxis(points, 2, 0)
+    radius = np.hypot(x, y)
+    low, high = z.min(1, keepdims=True), z.max(1, keepdims=True)
+    level = (z - low) / (high - low)
+
+    def off_slope(inwards):
+        """How far |z| is from proportional to the way inwards."""
+        side = np.where(np.abs(z) > 1e-9, np.abs(z) / np.maximum(inwards, 1e-9), np.nan)
+        return np.abs(inwards - np.abs(z) / np.nanmedian(side, axis=1, keepdims=True))
+
+    off_surface = {
+        "ellipsoid": np.abs(radius**2 + z**2 - 1),
+        "torus": np.ptp((radius - 1) ** 2 + z**2, axis=1),
+        "cylinder": np.minimum(np.abs(radius - 1), np.minimum(level, 1 - level)),
+        "cone": np.minimum(off_slope(1 - radius), np.abs(z)),
+        "box": np.minimum(np.abs(np.abs(x) + np.abs(y) - 1), np.minimum(level, 1 - level)),
+        "dome": np.minimum(np.abs(radius**2 + z**2 - 1), np.abs(z)),
+        "octahedron": off_slope(1 - np.abs(x) - np.abs(y)),
+    }[name]
+    assert off_surface.max() < 0.02
+
+
+@pytest.mark.parametrize("name", ["box", "cone", "tetrahedron"])
+def test_flat_and_tapered_surfaces_are_covered_evenly(name, random):
+    """The mean height of the surface, from areas of its faces."""
+    corners = {"box": 4, "cone": 60, "tetrahedron": 3}[name]
+    points = FAMILIES[name]((200, 2000), random)
+    height = points[..., 2].max(1)
+    face = 0.5 * corners * np.sin(2 * np.pi / corners)
+    edge = 2 * corners * np.sin(np.pi / corners)
+    if name == "box":
+        expected = np.full(200, 0.5)
+    else:
+        # As the sampler has it, the side's area is that of a prism half as high.
+        side = edge * height / 2
+        expected = side / 3 / (side + face)
+    assert np.abs((points[..., 2].mean(1) / height - expected).mean()) < 0.01
+
+
+def test_every_family_is_told_from_every_other_by_some_shape(random):
+    """No two classes are the same: the mean sorted distances from the centre differ between all families."""
+    profiles = []
+    for family in FAMILIES.values():
+        radii = np.linalg.norm(normalised(family((200, 256), random)), axis=2)
+        profiles.append(np.sort(radii, axis=1).mean(0))
+    distances = np.abs(np.array(profiles)[:, None] - np.array(profiles)).max(2)
+    assert distances[~np.eye(12, dtype=bool)].min() > 0.01
+
+
+# --- splits, poses and augmentation
+
+
+def test_clouds_are_centred_and_of_unit_size(tmp_path):
+    points = pointclouds(tmp_path, **SMALL).splits["val"]["points"]
+    torch.testing.assert_close(points.mean(1), torch.zeros(12, 3), atol=1e-6, rtol=0)
+    torch.testing.assert_close(points.norm(dim=2).amax(1), torch.ones(12))
+
+
+def test_protocols_turn_the_same_clouds(tmp_path):
+    aligned, mixed, turned_ = (
+        pointclouds(tmp_path, **SMALL, protocol=protocol).splits for protocol in ("z/z", "z/SO3", "SO3/SO3")
+    )
+    for name in ("train", "val", "test"):
+        grams = [splits[name]["points"] @ splits[name]["points"].mT for splits in (aligned, mixed, turned_)]
+        torch.testing.assert_close(grams[0], grams[1])
+        torch.testing.assert_close(grams[0], grams[2])
+    torch.testing.assert_close(aligned["val"]["points"], mixed["val"]["points"])
+    torch.testing.assert_close(turned_["test"]["points"], mixed["test"]["points"])
+    heights = [splits["test"]["points"][..., 2] for splits in (aligned, mixed)]
+    assert (heights[0] - heights[1]).abs().max() > 0.1
+
+
+def test_turns(random):
+    points = random.normal(size=(2000, 4, 3))
+    about_z, about_any = (turned(points, poses, random) for poses in ("z", "SO3"))
+    np.testing.assert_allclose(about_z[..., 2], points[..., 2])
+    np.testing.assert_allclose(about_z @ about_z.transpose(0, 2, 1), points @ points.transpose(0, 2, 1))
+    np.testing.assert_allclose(np.linalg.det(about_z[:, :3]), np.linalg.det(points[:, :3]))
+    np.testing.assert_allclose(np.linalg.det(about_any[:, :3]), np.linalg.det(points[:, :3]))
+    fixed = turned(np.tile(np.eye(3), (4000, 1, 1)), "SO3", random)
+    assert np.abs(fixed.mean(0)).max() < 0.05
+    fixed = turned(np.tile(np.eye(3), (4000, 1, 1)), "z", random)
+    assert np.abs(fixed[:, :2].mean(0)).max() < 0.05
+
+
+def test_augmentation(random):
+    points = np.ones((4000, 10, 3)) * np.arange(1, 11)[None, :, None]
+    scaled = augmented(points, 2.0, 0.0, 0.0, random)
+    factors = scaled[:, 0, 0]
+    np.testing.assert_allclose(scaled, points * factors[:, None, None])
+    assert 0.5 <= factors.min() < 0.51
+    assert 1.98 < factors.max() <= 2
+    assert abs(np.log(factors).mean()) < 0.03
+    assert (augmented(points, 1.0, 0.1, 0.0, random) - points).std() == pytest.approx(0.1, rel=0.01)
+    replaced = (augmented(points, 1.0, 0.0, 0.5, random) != points).any(2).mean(1)
+    assert replaced.mean() == pytest.approx(0.25 * 0.9, abs=0.01)
+    np.testing.assert_array_equal(augmented(points, 1.0, 0.0, 0.0, random), points)
+
+
+def test_only_training_clouds_are_augmented(tmp_path):
+    plain = pointclouds(tmp_path, **SMALL).splits
+    changed = pointclouds(tmp_path, **SMALL, scale=1.5, jitter=0.02, dropout=0.5).splits
+    assert not torch.allclose(plain["train"]["points"].norm(dim=2), changed["train"]["points"].norm(dim=2))
+    assert torch.equal(plain["val"]["points"], changed["val"]["points"])
+    assert torch.equal(plain["test"]["points"], changed["test"]["points"])
+
+
+def test_data_is_made_once_and_made_again_where_it_was_damaged(tmp_path, monkeypatch):
+    first = pointclouds(tmp_path, **SMALL).splits["train"]["points"].clone()
+    made = []
+    original = pointclouds_module.splits_of
+    monkeypatch.setattr(pointclouds_module, "splits_of", lambda *a: made.append(1) or original(*a))
+    assert torch.equal(pointclouds(tmp_path, **SMALL).splits["train"]["points"], first)
+    assert made == []
+    (file,) = (tmp_path / "cache").glob("pointclouds-*/train_points.npy")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert torch.equal(pointclouds(tmp_path, **SMALL).splits["train"]["points"], first)
+    assert made == [1]
+
+
+def test_writing_to_the_data_of_one_task_leaves_the_cache_alone(tmp_path):
+    before = pointclouds(tmp_path, **SMALL).splits["val"]["points"].clone()
+    pointclouds(tmp_path, **SMALL).splits["val"]["points"].zero_()
+    assert torch.equal(pointclouds(tmp_path, **SMALL).splits["val"]["points"], before)
+
+
+def test_loss_and_accuracy(tmp_path):
+    task = pointclouds(tmp_path, **SMALL, label_smoothing=0.3)
+    batch = select(task.splits["val"], slice(0, 4))
+    logits = torch.randn(4, 12, generator=torch.Generator().manual_seed(0))
+    target = 0.7 * nn.functional.one_hot(batch["label"], 12) + 0.3 / 12
+    expected = -(target * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(task.loss({"logits": logits}, batch), expected)
+    logits[1:3] = 10.0 * nn.functional.one_hot(batch["label"][1:3], 12)
+    logits[0] = -10.0 * nn.functional.one_hot(batch["label"][0], 12)
+    accuracy = task.errors({"logits": logits}, batch)["accuracy"]
+    assert accuracy[:3].tolist() == [0.0, 1.0, 1.0]
+
+
+def test_graphs_hold_bare_points(tmp_path):
+    task = pointclouds(tmp_path, **SMALL)
+    graph = task.graph(select(task.splits["val"], torch.tensor([3, 5])))
+    assert graph.topology is None
+    assert graph.graphs == 2
+    torch.testing.assert_close(graph.positions[32:], task.splits["val"]["points"][5])
+
+
+def test_options_are_checked_by_name():
+    description = registry.resolve("task", {"name": "pointclouds", "points": 64})
+    assert description["protocol"] == "SO3/SO3"
+    with pytest.raises(registry.BadInput, match=r"task\.protocol"):
+        registry.resolve("task", {"name": "pointclouds", "protocol": "SO3/z"})
+
+
+# --- files
+
+
+def test_archive_is_split_without_overlap(tmp_path):
+    arrays = write_archive(tmp_path)
+    task = pointclouds(tmp_path, points=50, train=20, val=12, test=8, source="npz", path="clouds.npz")
+    assert task.signature.outputs == 4
+    grams = {}
+    for index, cloud in enumerate(normalised(arrays["points"])):
+        grams[index] = np.sort(np.linalg.norm(cloud, axis=1)).sum()
+    found = [
+        min(grams, key=lambda index, total=total: abs(grams[index] - total))
+        for split in task.splits.values()
+        for total in split["points"].norm(dim=2).sum(1).tolist()
+    ]
+    assert sorted(found) == list(range(40))
+    labels = torch.cat([split["label"] for split in task.splits.values()])
+    assert (labels == torch.tensor([index % 4 for index in found])).all()
+
+
+def test_hdf5_files_keep_their_test_set_and_stand_upright(tmp_path):
+    place = write_hdf5(tmp_path)
+    with h5py.File(place / "ply_data_test0.h5") as file:
+        heights = normalised(file["data"][()])[..., 1]
+    options = {"points": 64, "train": 38, "val": 12, "test": 25, "protocol": "z/z"}
+    task = pointclouds(tmp_path, **options, source="modelnet40_hdf5")
+    assert task.signature.outputs == 40
+    found = task.splits["test"]["points"][..., 2].sort(1).values
+    expected = torch.from_numpy(np.sort(heights, axis=1)).float()
+    distances = (found[:, None] - expected).abs().amax(2)
+    assert (distances.amin(1) < 1e-5).all()
+    assert (distances.amin(0) < 1e-5).all()
+
+
+@pytest.mark.parametrize("place", ["ModelNet10", "ModelNet10/raw"])
+def test_meshes_in_the_layout_of_torch_geometric(tmp_path, place):
+    write_meshes(tmp_path, place)
+    options = {"points": 64, "train": 16, "val": 8, "test": 8, "protocol": "z/z"}
+    task = pointclouds(tmp_path, **options, source="modelnet_mesh")
+    assert task.signature.outputs == 2
+    assert task.splits["test"]["label"].bincount().tolist() == [4, 4]
+    spreads = task.splits["test"]["points"].mean(1).norm(dim=1)
+    assert spreads.max() < 1e-6
+
+
+def test_surfaces_are_sampled_by_area(tmp_path, random):
+    path = tmp_path / "box.off"
+    path.write_text(CUBE.replace("1 1 1\n-1 1 1", "1 1 1\n-1 1 1 # the last vertex"))
+    vertices, triangles = read_off(path)
+    assert len(triangles) == 12
+    points = sample_surface(vertices * [1, 1, 3], triangles, 30_000, path, random) / [1, 1, 3]
+    np.testing.assert_allclose(np.abs(points).max(1), 1)
+    on_ends = (np.abs(points[:, 2]) > 1 - 1e-9).mean()
+    assert on_ends == pytest.approx(2 * 4 / (2 * 4 + 4 * 12), abs=0.01)
+    assert np.abs(points.mean(0)).max() < 0.03
+    on_side = points[points[:, 0] > 1 - 1e-9][:, 1:]
+    np.testing.assert_allclose(np.cov(on_side.T), np.eye(2) / 3, atol=0.02)
+
+
+def test_points_are_drawn_without_repetition(random):
+    points = np.arange(20.0)[None, :, None] * np.ones((50, 1, 3))
+    chosen = choose_points(points, 7, random)[..., 0]
+    assert all(len(set(cloud)) == 7 for cloud in chosen.tolist())
+    assert len(np.unique(chosen)) == 20
+
+
+# --- bad input
+
+
+def refusal(tmp_path, **options):
+    """The message with which the task refuses; nothing is left in the cache."""
+    with pytest.raises(registry.BadInput) as error:
+        pointclouds(tmp_path, **{**SMALL, "val": 4, "test": 4, **options})
+    assert [path for path in tmp_path.glob("cache/*") if path.suffix != ".lock"] == []
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def with_nan(sample):
+    points = np.random.default_rng(0).normal(size=(40, 50, 3))
+    points[sample, 7, 1] = np.nan
+    return points
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": with_nan(17)}, "sample 17: coordinates that are NaN"),
+        ({"points": np.random.default_rng(0).normal(size=(40, 50, 2))}, "expected numbers"),
+        ({"points": np.full((40, 50, 3), "1")}, "expected numbers"),
+        ({"points": np.ones((40, 50, 3))}, "sample 0: an empty cloud"),
+        ({"points": np.empty((0, 50, 3)), "label": np.empty(0, dtype=int)}, "holds no clouds"),
+        ({"points": np.empty((40, 0, 3))}, "clouds of 0 points, task.points asks for 32"),
+        ({"label": np.arange(40) % 4 * 2}, "sample 2: label 4 is not in 0 .. 3"),
+        ({"label": np.arange(40) % 4 - 1}, "sample 0: label -1 is not in 0 .. 3"),
+        ({"label": np.arange(40) % 4 / 2}, "expected whole numbers"),
+        ({"label": np.arange(39) % 4}, "expected whole numbers (40,)"),
+        ({"label": np.array([{}] * 40, dtype=object)}, "not a numpy archive"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_arrays_are_refused_by_file_and_sample(tmp_path, changes, message):
+    write_archive(tmp_path, **changes)
+    found = refusal(tmp_path, source="npz", path="clouds.npz")
+    assert "clouds.npz" in found
+    assert message in found
+
+
+def test_bad_archives(tmp_path):
+    assert "task.path: missing" in refusal(tmp_path, source="npz")
+    assert "no such file" in refusal(tmp_path, source="npz", path="none.npz")
+    write_archive(tmp_path)
+    assert "ask for fewer" in refusal(tmp_path, source="npz", path="clouds.npz", train=33)
+    whole = (tmp_path / "clouds.npz").read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"not an archive"):
+        (tmp_path / "clouds.npz").write_bytes(content)
+        assert "not a numpy archive" in refusal(tmp_path, source="npz", path="clouds.npz")
+    np.savez(tmp_path / "clouds.npz", other=np.ones(3))
+    assert "'points' and 'label'" in refusal(tmp_path, source="npz", path="clouds.npz")
+
+
+def test_bad_hdf5_files(tmp_path):
+    options = {"source": "modelnet40_hdf5", "train": 40}
+    assert "no ply_data_train" in refusal(tmp_path, **options)
+    place = write_hdf5(tmp_path, labels=41)
+    broken = place / "ply_data_train1.h5"
+    with h5py.File(broken, "r+") as file:
+        file["label"][3] = 40
+    found = refusal(tmp_path, **options)
+    assert "ply_data_train" in found
+    assert "label 40 is not in 0 .. 39" in found
+    for file in place.glob("*.h5"):
+        with h5py.File(file, "r+") as content:
+            content["label"][...] = 1
+    with h5py.File(broken, "r+") as file:
+        file["data"][5, 0, 0] = np.inf
+    assert "ply_data_train1.h5: sample 5" in refusal(tmp_path, **options)
+    broken.write_bytes(broken.read_bytes()[:3000])
+    assert "ply_data_train1.h5: not a ModelNet40 HDF5 file" in refusal(tmp_path, **options)
+    with h5py.File(broken, "w") as file:
+        file["data"] = np.zeros((4, 64, 3))
+    assert "ply_data_train1.h5: not a ModelNet40 HDF5 file" in refusal(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not an OFF mesh"),
+        ("PLY\n1 2 3", "not an OFF mesh"),
+        (CUBE[: len(CUBE) // 3], "not an OFF mesh"),
+        (CUBE[:-20], "not an OFF mesh"),
+        (TETRAHEDRON[:-8], "not an OFF mesh"),
+        (TETRAHEDRON.replace("1 2 3\n", "1 2 9\n"), "not an OFF mesh"),
+        ("OFF\n0 0 0\n", "an empty mesh"),
+        (TETRAHEDRON.replace("1 0 0\n", "nan 0 0\n", 1), "an empty mesh"),
+    ],
+)
+def test_bad_meshes(tmp_path, text, message):
+    write_meshes(tmp_path)
+    (tmp_path / "ModelNet10/tetra/train/tetra_0003.off").write_text(text)
+    found = refusal(tmp_path, source="modelnet_mesh", train=20)
+    assert "tetra_0003.off" in found
+    assert message in found
+
+
+def test_missing_meshes(tmp_path):
+    assert "has no <class>/train/*.off" in refusal(tmp_path, source="modelnet_mesh")

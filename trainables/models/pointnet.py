@@ -1,0 +1,44 @@
+"""PointNet (Qi et al. 2017, arXiv 1612.00593) without its alignment networks: the control that knows no symmetry."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature
+from trainables.models.layers.vector_clouds import check_cloud_signature
+
+
+class PointNet(nn.Module):
+    """(clouds, outputs) logits of point clouds; invariant under permutations of the points, not rotations.
+
+    Each point's coordinates go through the same three layers; the maximum over the points is classified.
+
+    width: share of the published channels (1: 64, 128, 1024 for the points, 512, 256 for the classifier)
+    Raises BadInput where the task asks for more than invariants of bare clouds.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        *,
+        width: Annotated[float, Field(gt=0.1, le=4)] = 1.0,
+        dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
+    ) -> None:
+        super().__init__()
+        check_cloud_signature(signature)
+        narrow, middle, wide, first, second = (int(width * size) for size in (64, 128, 1024, 512, 256))
+        self.points = nn.Sequential(
+            nn.Linear(3, narrow), nn.BatchNorm1d(narrow), nn.ReLU(),
+            nn.Linear(narrow, middle), nn.BatchNorm1d(middle), nn.ReLU(),
+            nn.Linear(middle, wide), nn.BatchNorm1d(wide),
+        )  # fmt: skip
+        self.classifier = nn.Sequential(
+            nn.Linear(wide, first), nn.BatchNorm1d(first), nn.ReLU(),
+            nn.Linear(first, second), nn.Dropout(dropout), nn.BatchNorm1d(second), nn.ReLU(),
+            nn.Linear(second, signature.outputs),
+        )  # fmt: skip
+
+    def forward(self, graph: Graph) -> Tensor:
+        points = self.points(graph.positions)
+        return self.classifier(points.unflatten(0, (graph.graphs, -1)).amax(1))

@@ -1,0 +1,53 @@
+"""Which sources of point clouds there are, and where their files lie."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from trainables.registry import BadInput
+from trainables.tasks.sources import cloud_archive, modelnet_hdf5, modelnet_mesh
+from trainables.tasks.sources.clouds import Clouds, Collection
+from trainables.tasks.sources.solids import FAMILIES, solids
+
+Source = Literal["solids", "modelnet40_hdf5", "modelnet_mesh", "npz"]
+
+
+class Reader(NamedTuple):
+    """usual_path: in the data folder; list_files: (path); read: (path, points, seed)."""
+
+    usual_path: str | None
+    list_files: Callable[[Path], list[Path]]
+    read: Callable[[Path, int, int], Collection]
+
+
+READERS = {
+    "modelnet40_hdf5": Reader(
+        "modelnet40_ply_hdf5_2048", modelnet_hdf5.list_files, modelnet_hdf5.read_modelnet
+    ),
+    "modelnet_mesh": Reader("ModelNet10", modelnet_mesh.list_files, modelnet_mesh.read_meshes),
+    "npz": Reader(None, cloud_archive.list_files, cloud_archive.read_archive),
+}
+
+
+def files_of(source: Source, folder: Path, path: str | None) -> list[Path]:
+    """The files behind a source, none for what is generated; BadInput where they are not there."""
+    return [] if source == "solids" else READERS[source].list_files(_place(source, folder, path))
+
+
+def splits_of(
+    source: Source, folder: Path, path: str | None, points: int, sizes: dict[str, int], seed: int
+) -> tuple[dict[str, Clouds], int]:
+    """Splits of the given sizes (train, val, test), and the number of classes; BadInput as the sources."""
+    if source == "solids":
+        made = {name: solids(size, points, seed, stream) for stream, (name, size) in enumerate(sizes.items())}
+        return made, len(FAMILIES)
+    place = _place(source, folder, path)
+    collection = READERS[source].read(place, points, seed)
+    return collection.divided(**sizes, seed=seed, path=place), collection.classes
+
+
+def _place(source: Source, folder: Path, path: str | None) -> Path:
+    path = path or READERS[source].usual_path
+    if path is None:
+        raise BadInput(f"task.path: missing; source '{source}' needs the name of its file in the data folder")
+    return folder / path

@@ -1,0 +1,98 @@
+"""Labelled point clouds: the form into which every source of them is read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainables.registry import BadInput
+
+
+@dataclass(frozen=True)
+class Clouds:
+    """Clouds with as many points each.
+
+    points: (clouds, points, 3) float32, in the source's own unit and pose, z upwards
+    labels: (clouds,) int64, 0 .. classes - 1
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, index: np.ndarray) -> "Clouds":
+        """The clouds at index (count,)."""
+        return Clouds(self.points[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All that a source has.
+
+    pool: for training and validation
+    test: None where the source sets none apart
+    classes: their number
+    """
+
+    pool: Clouds
+    test: Clouds | None
+    classes: int
+
+    def divided(self, train: int, val: int, test: int, seed: int, path: Path) -> dict[str, Clouds]:
+        """Random splits of these sizes, by name; BadInput naming `path` where there are too few clouds."""
+        random = np.random.default_rng(seed)
+        order = random.permutation(len(self.pool))
+        held_out = self.pool.at(order[val + train :])
+        if self.test is not None:
+            held_out = self.test.at(random.permutation(len(self.test)))
+        if train + val > len(self.pool) or test > len(held_out):
+            raise BadInput(
+                f"task.train: {train} training, {val} validation and {test} test clouds, but {path} has "
+                f"{len(self.pool)} for the first two and {len(held_out)} for the last; ask for fewer"
+            )
+        return {
+            "train": self.pool.at(order[val : val + train]),
+            "val": self.pool.at(order[:val]),
+            "test": held_out.at(np.arange(test)),
+        }
+
+
+def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: int, least: int) -> Clouds:
+    """The arrays as Clouds; BadInput naming file and sample where they cannot be.
+
+    least: number of points that each cloud must have
+    """
+    if points.ndim != 3 or points.shape[2] != 3 or points.dtype.kind not in "fiu":
+        raise BadInput(
+            f"{path}: points are {points.dtype} {points.shape}, expected numbers (clouds, points, 3)"
+        )
+    if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
+        raise BadInput(
+            f"{path}: labels are {labels.dtype} {labels.shape}, expected whole numbers ({len(points)},)"
+        )
+    if len(points) == 0:
+        raise BadInput(f"{path}: holds no clouds")
+    if points.shape[1] < least:
+        raise BadInput(f"{path}: clouds of {points.shape[1]} points, task.points asks for {least}")
+    finite = np.isfinite(points).all((1, 2))
+    if not finite.all():
+        raise BadInput(f"{path}: sample {np.argmin(finite)}: coordinates that are NaN or infinite")
+    extended = np.ptp(points, axis=1).max(1) > 0
+    if not extended.all():
+        raise BadInput(f"{path}: sample {np.argmin(extended)}: an empty cloud, all its points in one place")
+    known = (labels >= 0) & (labels < classes)
+    if not known.all():
+        sample = np.argmin(known)
+        raise BadInput(f"{path}: sample {sample}: label {labels[sample]} is not in 0 .. {classes - 1}")
+    return Clouds(points.astype(np.float32), labels.astype(np.int64))
+
+
+def choose_points(points: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """(clouds, points, 3) -> (clouds, count, 3): a random subset of each cloud."""
+    if count == points.shape[1]:
+        return points
+    keys = generator.random(points.shape[:2], dtype=np.float32)
+    chosen = np.argpartition(keys, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(points, chosen[:, :, None], axis=1)

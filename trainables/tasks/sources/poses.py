@@ -1,0 +1,46 @@
+"""Size, augmentation and pose of point clouds, (clouds, points, 3)."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from trainables.symmetry import random_rotations
+
+Poses = Literal["z", "SO3"]
+
+
+def normalised(points: np.ndarray) -> np.ndarray:
+    """Clouds centred on the mean of their points, the farthest point at distance 1."""
+    centred = points - points.mean(1, keepdims=True)
+    return centred / np.linalg.norm(centred, axis=2).max(1)[:, None, None]
+
+
+def augmented(
+    points: np.ndarray, scale: float, jitter: float, dropout: float, random: np.random.Generator
+) -> np.ndarray:
+    """Clouds times a factor between 1 / scale and scale, with normal noise, some points replaced by others.
+
+    jitter: standard deviation; dropout: the share that is replaced lies between 0 and this
+    """
+    clouds, count, _ = points.shape
+    factors = scale ** random.uniform(-1, 1, (clouds, 1, 1))
+    replaced = random.random((clouds, count)) < dropout * random.random((clouds, 1))
+    kept = np.where(replaced, random.integers(count, size=(clouds, count)), np.arange(count))
+    moved = factors * points + jitter * random.standard_normal(points.shape)
+    return np.take_along_axis(moved, kept[:, :, None], axis=1)
+
+
+def turned(points: np.ndarray, poses: Poses, random: np.random.Generator) -> np.ndarray:
+    """Each cloud under a rotation of its own, about the z axis or any."""
+    generator = torch.Generator().manual_seed(int(random.integers(2**62)))
+    if poses == "SO3":
+        rotations = random_rotations(len(points), generator).numpy()
+    else:
+        angles = 2 * np.pi * random.random(len(points))
+        rotations = np.zeros((len(points), 3, 3))
+        rotations[:, 0, 0] = rotations[:, 1, 1] = np.cos(angles)
+        rotations[:, 1, 0] = np.sin(angles)
+        rotations[:, 0, 1] = -np.sin(angles)
+        rotations[:, 2, 2] = 1
+    return points @ rotations.transpose(0, 2, 1)
