@@ -34,7 +34,9 @@ class Record:
     before_projection, after_projection: validation metric on both sides of the projection
     equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model
     params_train, params_final: numbers of parameters while training and as delivered
-    seconds: wall time of the training; device, versions: where and with what it ran
+    seconds: wall time of the trial, interrupted attempts included
+    started, worker: when (seconds since 1970) and in which process (host:pid) its last attempt began
+    device, versions: on and with what it ran
     """
 
     id: str
@@ -59,6 +61,8 @@ class Record:
     params_train: int | None = None
     params_final: int | None = None
     seconds: float = 0.0
+    started: float | None = None
+    worker: str = ""
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     history_sha256: str | None = None

@@ -47,18 +47,22 @@ def nearest(name: str, known: list[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known))}"
 
 
-def locate(kind: str, name: str) -> Callable[..., Any]:
-    """The callable behind a registered name or a `package.module:Name`; BadInput where there is none."""
+def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
+    """The callable behind a registered name or a `package.module:Name`; BadInput where there is none.
+
+    key: what to call the name in messages; `kind.name` if None
+    """
+    key = key or f"{kind}.name"
     path = REGISTRY[kind].get(name)
     if path is None:
         if ":" not in name:
-            raise BadInput(f"{kind}.name: unknown {kind} '{name}'; {nearest(name, list(REGISTRY[kind]))}")
+            raise BadInput(f"{key}: unknown {kind} '{name}'; {nearest(name, list(REGISTRY[kind]))}")
         path = name
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:
-        raise BadInput(f"{kind}.name: '{name}' cannot be imported: {error}") from error
+        raise BadInput(f"{key}: '{name}' cannot be imported: {error}") from error
 
 
 def options_model(factory: Callable[..., Any]) -> type[BaseModel]:
@@ -83,7 +87,8 @@ def resolve(kind: str, description: dict[str, Any], where: str | None = None) ->
     """
     where = where or kind
     options = {key: value for key, value in description.items() if key != "name"}
-    model = options_model(locate(kind, description["name"]))
+    name_key = f"{where}.method" if kind == "method" else f"{where}.name"
+    model = options_model(locate(kind, description["name"], name_key))
     try:
         return {"name": description["name"], **model(**options).model_dump(mode="json")}
     except ValidationError as error:

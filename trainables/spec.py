@@ -54,7 +54,7 @@ class Diverged(Strict):
 class Collapsed(Strict):
     """factor: how many times worse than the trial's best the last validation metric may be."""
 
-    factor: Annotated[float, Field(gt=1)] = 10.0
+    factor: Annotated[float, Field(gt=1)] = 5.0
 
 
 class Failure(Strict):

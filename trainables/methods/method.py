@@ -38,8 +38,8 @@ class Method:
         """Update what is not trained by the optimiser (dual variables)."""
 
     def projection_step(self, steps: int) -> int:
-        """The step before which the model is projected; `steps` means after the last one."""
-        return steps
+        """The step before which the model is projected: 0 is strict from the start, `steps` after the last."""
+        return 0
 
     def project(self, model: nn.Module) -> nn.Module:
         """Return the strict model."""

@@ -1,0 +1,143 @@
+"""From a config to its trials, and what is in the way of running them in a folder."""
+
+import json
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from study.config import StudyConfig, to_yaml
+from trainables.record import Record, read_records
+from trainables.registry import BadInput, first_message, resolve
+from trainables.spec import TrialSpec
+from trainables.store import Store
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial of the plan and the arm it belongs to; the spec itself knows no arm."""
+
+    id: str
+    arm: str
+    spec: TrialSpec
+
+
+def plan(config: StudyConfig) -> list[PlannedTrial]:
+    """Every arm on every point of the grid, the arms of one point side by side. Raises BadInput."""
+    points = [dict(zip(config.grid, values, strict=True)) for values in product(*config.grid.values())]
+    settings = [_settings(config, point) for point in points]
+    trials = [
+        _trial(arm, {**setting, "method": method})
+        for setting in settings
+        for arm, method in config.arms.items()
+    ]
+    arms_of: dict[str, str] = {}
+    for trial in trials:
+        other = arms_of.setdefault(trial.id, trial.arm)
+        if other != trial.arm:
+            raise BadInput(f"arms.{trial.arm}: is the same as arms.{other}; change one or leave it out")
+    return trials
+
+
+def _trial(arm: str, content: dict[str, Any]) -> PlannedTrial:
+    try:
+        spec = TrialSpec(**content)
+    except ValidationError as error:
+        message = first_message(error, "", list(TrialSpec.model_fields))
+        raise BadInput(message.replace("training.lr", "grid.lr").replace("seed:", "grid.seed:", 1)) from error
+    return PlannedTrial(spec.id, arm, spec)
+
+
+def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
+    """The content of a spec at a point of the grid, but for its method."""
+    content = {
+        "task": dict(config.task),
+        "model": dict(config.model),
+        "training": {**config.training.model_dump(), "lr": point["lr"]},
+        "failure": config.failure.model_dump(),
+        "seed": point["seed"],
+    }
+    for key, value in point.items():
+        block, _, option = key.partition(".")
+        if option:
+            if option not in content[block]:
+                raise BadInput(f"grid.{key}: {block} has no option '{option}'")
+            content[block][option] = value
+    for kind in ("task", "model"):
+        if any(key.startswith(f"{kind}.") for key in point):
+            content[kind] = resolve(kind, content[kind], f"grid.{kind}")
+    return content
+
+
+def encode_plan(trials: list[PlannedTrial]) -> bytes:
+    """plan.json: a list of id, arm and spec, one trial a line."""
+    entries = [{"id": t.id, "arm": t.arm, "spec": t.spec.model_dump(mode="json")} for t in trials]
+    return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
+
+
+def open_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
+    """Write study.yaml and plan.json, unless the folder holds what this study would change or drop.
+
+    More seeds, learning rates or arms extend a folder. Raises BadInput with the difference otherwise.
+    """
+    new = yaml.safe_load(to_yaml(config))
+    try:
+        old = yaml.safe_load(store.read("study.yaml"))
+        planned = {str(entry["id"]) for entry in json.loads(store.read("plan.json"))}
+    except FileNotFoundError:
+        old, planned = None, set()
+    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise BadInput(f"results: study.yaml or plan.json in {store.uri} is damaged ({error})") from error
+    if isinstance(old, dict):
+        if old.get("name") != new["name"]:
+            raise BadInput(f"results: {store.uri} holds the study '{old.get('name')}'; choose another folder")
+        dropped = planned - {trial.id for trial in trials}
+        if dropped:
+            difference = "; ".join(differences(old, new)) or "the options have other defaults now"
+            raise BadInput(
+                f"results: {store.uri} holds {len(dropped)} trials that this config would change or drop "
+                f"({difference}); choose another folder, or only extend the grid or the arms"
+            )
+    elif store.names("trials"):
+        raise BadInput(f"results: {store.uri} holds trials but no study.yaml; choose another folder")
+    store.write("study.yaml", to_yaml(config).encode())
+    store.write("plan.json", encode_plan(trials))
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """`key: old -> new` for each setting that two configs do not share; what only extends is left out."""
+    if where.split(".")[0] in ("resources", "name"):
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = list(dict.fromkeys([*old, *new]))
+        extends = where == "arms"
+        return [
+            line
+            for key in keys
+            if key in old or not extends
+            for line in differences(old.get(key), new.get(key), f"{where}.{key}".strip("."))
+        ]
+    if where.startswith("grid.") and isinstance(old, list) and isinstance(new, list):
+        old = [value for value in old if value not in new]
+        return [f"{where}: without {', '.join(map(str, old))}"] if old else []
+    return [] if old == new else [f"{where}: {old} -> {new}"]
+
+
+def status(store: Store) -> tuple[dict[str, int], list[str]]:
+    """Counts of planned, learned, failed, crashed and missing trials, and a line for each bad record."""
+    try:
+        planned = [str(entry["id"]) for entry in json.loads(store.read("plan.json"))]
+    except FileNotFoundError as error:
+        raise BadInput(f"DIR: {store.uri} holds no plan.json; is it a results folder?") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error})") from error
+    records, complaints = read_records(store, planned)
+    return {"planned": len(planned), **count(records), "missing": len(planned) - len(records)}, complaints
+
+
+def count(records: dict[str, Record]) -> dict[str, int]:
+    """How many records have each outcome."""
+    outcomes = [record.outcome for record in records.values()]
+    return {outcome: outcomes.count(outcome) for outcome in ("learned", "failed", "crashed")}

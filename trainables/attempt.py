@@ -1,0 +1,172 @@
+"""One attempt at a trial in a results folder: go on from its checkpoint, leave its record.
+
+A trial that has its record is done and is not run again. What goes wrong with the machine rather than with
+the training is tried again; after `ATTEMPTS` errors of a trial's own its record says crashed.
+"""
+
+import io
+import json
+import os
+import platform
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables import registry
+from trainables.record import Record, read_records, write_outcome
+from trainables.spec import TrialSpec, canonical_json
+from trainables.store import Store
+from trainables.tasks.task import Task
+from trainables.training import State, run_trial
+
+ATTEMPTS = 3
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a trial runs with that does not change its result.
+
+    data_folder: where data sets and made data lie on this machine
+    run, node: ids of the study run and of the machine; only errors within one run on living nodes count
+    node_alive: tells from a node's id whether it still answers
+    """
+
+    store: Store
+    data_folder: Path
+    device: torch.device
+    threads: int = 1
+    run: str = ""
+    node: str = ""
+    node_alive: Callable[[str], bool] = lambda node: True
+
+
+def attempt(spec: TrialSpec, around: Surroundings) -> Record:
+    """The record of a trial: the one that is there, or made now and written with its history."""
+    records, _ = read_records(around.store, [spec.id])
+    if spec.id in records:
+        return records[spec.id]
+    errors = _earlier_errors(spec.id, around)
+    while len(errors) < ATTEMPTS:
+        _note_attempt(spec.id, around, errors)
+        try:
+            return _finish(spec, around)
+        except Exception as error:  # whatever it is, it must not cost the other trials their turn
+            errors.append({"run": around.run, "node": around.node, "error": _tail(error)})
+            if isinstance(error, registry.BadInput):
+                break
+    record = crashed(spec, errors[-1]["error"] or "the worker died without a word", around.device)
+    write_outcome(around.store, record, [])
+    _tidy(spec.id, around.store)
+    return record
+
+
+def crashed(spec: TrialSpec, log_tail: str, device: torch.device, reason: str | None = None) -> Record:
+    """The record of a trial that infrastructure kept from ending."""
+    out_of_memory = "OutOfMemoryError" in log_tail or "MemoryError" in log_tail
+    return Record(
+        id=spec.id,
+        spec=spec.model_dump(mode="json"),
+        outcome="crashed",
+        reason=reason or ("out_of_memory" if out_of_memory else "error"),
+        detail=log_tail,
+        device=device.type,
+        **_provenance(time.time()),
+    )
+
+
+def _finish(spec: TrialSpec, around: Surroundings) -> Record:
+    started = time.time()
+    torch.set_num_threads(around.threads)
+    task = load_task(canonical_json(spec.task), around.data_folder, around.device)
+    save = _Saver(around.store, spec.id)
+    record, rows = run_trial(spec, task, around.device, _read_checkpoint(spec, around), save)
+    record = replace(record, device=around.device.type, **_provenance(started))
+    write_outcome(around.store, record, rows)
+    _tidy(spec.id, around.store)
+    return record
+
+
+@lru_cache(maxsize=2)
+def load_task(description: str, data_folder: Path, device: torch.device) -> Task:
+    """The task of a spec on a device; kept, since the trials that follow in this process mostly share it."""
+    task: Task = registry.build("task", json.loads(description), data_folder)
+    task.to(device)
+    return task
+
+
+def checkpoint_path(trial_id: str) -> str:
+    """Where the checkpoint of an unfinished trial lies in the results folder."""
+    return f"trials/{trial_id}/checkpoint.pt"
+
+
+def _attempts_path(trial_id: str) -> str:
+    return f"trials/{trial_id}/attempts.json"
+
+
+class _Saver:
+    """Writes a checkpoint when the last one is old enough."""
+
+    def __init__(self, store: Store, trial_id: str) -> None:
+        self.store, self.path, self.last = store, checkpoint_path(trial_id), time.monotonic()
+
+    def __call__(self, state: Callable[[], State]) -> None:
+        if time.monotonic() - self.last < CHECKPOINT_SECONDS:
+            return
+        buffer = io.BytesIO()
+        torch.save(state(), buffer)
+        self.store.write(self.path, buffer.getvalue())
+        self.last = time.monotonic()
+
+
+def _read_checkpoint(spec: TrialSpec, around: Surroundings) -> State | None:
+    """The saved state, or None where there is none that can be read; then the trial begins again."""
+    try:
+        content = around.store.read(checkpoint_path(spec.id))
+        return torch.load(io.BytesIO(content), map_location=around.device, weights_only=True)
+    except FileNotFoundError:
+        return None
+    except Exception:  # torch names no exception for a damaged file; any of them means: begin again
+        return None
+
+
+def _earlier_errors(trial_id: str, around: Surroundings) -> list[dict[str, str]]:
+    """Attempts of this run that ended without a record although their node is still alive."""
+    try:
+        noted = json.loads(around.store.read(_attempts_path(trial_id)))
+        return [entry for entry in noted if entry["run"] == around.run and around.node_alive(entry["node"])]
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _note_attempt(trial_id: str, around: Surroundings, errors: list[dict[str, str]]) -> None:
+    entry = {"run": around.run, "node": around.node, "error": ""}
+    around.store.write(_attempts_path(trial_id), json.dumps([*errors, entry]).encode())
+
+
+def _tidy(trial_id: str, store: Store) -> None:
+    store.delete(checkpoint_path(trial_id))
+    store.delete(_attempts_path(trial_id))
+
+
+def _tail(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))[-2000:]
+
+
+def _provenance(started: float) -> dict[str, Any]:
+    return {"started": started, "worker": f"{socket.gethostname()}:{os.getpid()}", "versions": versions()}
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Versions of what decides numbers."""
+    packages = ("equivariance-study", "torch", "e3nn", "numpy", "ray")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}

@@ -1,0 +1,27 @@
+"""How good a model is on a split."""
+
+import torch
+from torch import Tensor, nn
+
+from trainables.tasks.task import Split, Task, select, size
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, task: Task, split: Split) -> dict[str, float]:
+    """The mean loss and the means of the task's errors over all samples, by name, in evaluation mode.
+
+    Sums stay on the device; the host waits once, at the end. The model's mode is put back.
+    """
+    was_training = model.training
+    model.eval()
+    totals: dict[str, Tensor] = {}
+    for start in range(0, size(split), task.evaluation_batch):
+        batch = select(split, slice(start, start + task.evaluation_batch))
+        prediction = task.predict(model, task.graph(batch))
+        sums = {name: values.sum() for name, values in task.errors(prediction, batch).items()}
+        sums["loss"] = task.loss(prediction, batch) * size(batch)
+        for name, value in sums.items():
+            totals[name] = totals[name] + value.double() if name in totals else value.double()
+    model.train(was_training)
+    means = (torch.stack(list(totals.values())) / size(split)).tolist()
+    return dict(zip(totals, means, strict=True))

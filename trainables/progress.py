@@ -1,0 +1,25 @@
+"""What a trial has found so far; part of its checkpoint."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """The numbers of a trial under way.
+
+    step: steps done; rows: the history, one row per epoch
+    best: epoch, val_metric, val_loss and state of the delivered kind of model at its best epoch; empty before
+    before_projection, after_projection: validation metric on both sides of the projection
+    seconds: time spent, interrupted runs included
+    """
+
+    step: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
+    loss_at_init: float = float("nan")
+    train_loss_at_init: float = float("nan")
+    before_projection: float | None = None
+    after_projection: float | None = None
+    params_train: int = 0
+    seconds: float = 0.0

@@ -1,0 +1,19 @@
+"""Random numbers: one independent stream for each purpose and epoch, all decided by the trial's seed.
+
+A resumed trial draws the same numbers as an undisturbed one without any generator state in its checkpoint.
+"""
+
+import hashlib
+
+import torch
+
+
+def stream_seed(seed: int, purpose: str, index: int = 0) -> int:
+    """A whole number below 2**63 for this seed, purpose and index (such as the epoch)."""
+    digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
+    """A CPU generator of its own for this seed, purpose and index."""
+    return torch.Generator().manual_seed(stream_seed(seed, purpose, index))

@@ -1,0 +1,186 @@
+"""Charged or gravitating particles in free space: from positions and velocities now to positions later.
+
+The system is that of Kipf et al. 2018 (arXiv 1802.04687) in three dimensions with the setting of Fuchs et al.
+2020 (arXiv 2006.10503) and Satorras et al. 2021 (arXiv 2102.09844). All units are simulation units: unit
+masses, unit coupling, time step 0.001.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature, complete_topology
+from trainables.symmetry import Symmetry, rotate_nodes
+from trainables.tasks.cache import Arrays, cached_arrays
+from trainables.tasks.task import Split, Task
+
+Law = Literal["charges", "gravity"]
+SPLITS = ("train", "val", "test")
+TIME_STEP = 1e-3
+LARGEST_FORCE = 0.1 / TIME_STEP
+BOX = 5.0
+STEPS_PER_FRAME = 100
+INPUT_FRAME, TARGET_FRAME = 30, 40
+DURATION = (TARGET_FRAME - INPUT_FRAME) * STEPS_PER_FRAME * TIME_STEP
+TRAJECTORIES_AT_ONCE = 2000  # few calls, and the arrays of a step still fit in the processor's cache
+
+
+def nbody(
+    folder: Path,
+    *,
+    bodies: Annotated[int, Field(ge=2)] = 5,
+    law: Law = "charges",
+    train: Annotated[int, Field(ge=1)] = 3000,
+    val: Annotated[int, Field(ge=1)] = 2000,
+    test: Annotated[int, Field(ge=1)] = 2000,
+    seed: Annotated[int, Field(ge=0)] = 43,
+) -> Task:
+    """The task with its data from the cache in `folder`, simulated first if it is not there.
+
+    A smaller split is the beginning of a larger one with the same seed.
+    """
+    splits = {}
+    for stream, (name, count) in enumerate(zip(SPLITS, (train, val, test), strict=True)):
+        content = {"bodies": bodies, "law": law, "count": count, "seed": seed, "stream": stream, "version": 1}
+        splits[name] = cached_arrays(
+            folder,
+            "nbody",
+            content,
+            lambda count=count, stream=stream: _simulate(bodies, law, count, seed, stream),
+        )
+    return NBody(
+        {name: {key: torch.tensor(array) for key, array in arrays.items()} for name, arrays in splits.items()}
+    )
+
+
+class NBody(Task):
+    """Splits hold positions, velocities, targets (samples, bodies, 3) and charges (samples, bodies).
+
+    The model returns the displacement of each particle; the metric is the mean squared error of the
+    coordinates of the target positions. The trivial predictor goes on at constant velocity.
+    """
+
+    signature = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
+    symmetry = Symmetry(inversion=True, translations=True)
+    metric = "mse"
+    metric_goal = "min"
+
+    def __init__(self, splits: dict[str, Split]) -> None:
+        self.splits = splits
+        val = splits["val"]
+        constant_velocity = val["positions"] + DURATION * val["velocities"]
+        self.trivial = float((constant_velocity - val["targets"]).square().mean())
+
+    def graph(self, split: Split) -> Graph:
+        graphs, bodies, _ = split["positions"].shape
+        topology = complete_topology(graphs, bodies, split["positions"].device)
+        charges = split["charges"].flatten()
+        return Graph(
+            positions=split["positions"].flatten(0, 1),
+            scalars=charges.new_empty(graphs * bodies, 0),
+            vectors=split["velocities"].flatten(0, 1).unsqueeze(1),
+            edge_scalars=(topology.to_edges(charges) * charges[topology.senders]).unsqueeze(1),
+            topology=topology,
+            graphs=graphs,
+        )
+
+    def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
+        return {"positions": (graph.positions + model(graph)).unflatten(0, (graph.graphs, -1))}
+
+    def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
+        return (prediction["positions"] - split["targets"]).square().mean()
+
+    def errors(self, prediction: dict[str, Tensor], split: Split) -> dict[str, Tensor]:
+        return {"mse": (prediction["positions"] - split["targets"]).square().mean((1, 2))}
+
+    def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
+        return {**split, "targets": rotate_nodes(split["targets"], matrices)}
+
+
+def _simulate(bodies: int, law: Law, count: int, seed: int, stream: int) -> Arrays:
+    positions, velocities, charges = initial_conditions(bodies, law, count, seed, stream)
+    frames = []
+    for start in range(0, count, TRAJECTORIES_AT_ONCE):
+        chunk = slice(start, start + TRAJECTORIES_AT_ONCE)
+        state = (positions[chunk], velocities[chunk])
+        now = integrate(*state, charges[chunk], law, INPUT_FRAME * STEPS_PER_FRAME)
+        later = integrate(*now, charges[chunk], law, (TARGET_FRAME - INPUT_FRAME) * STEPS_PER_FRAME)
+        frames.append((*now, later[0]))
+    parts = zip(("positions", "velocities", "targets"), zip(*frames, strict=True), strict=True)
+    return {
+        **{name: np.concatenate(chunks).astype(np.float32) for name, chunks in parts},
+        "charges": charges.astype(np.float32),
+    }
+
+
+def initial_conditions(
+    bodies: int, law: Law, count: int, seed: int, stream: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions and velocities (count, bodies, 3) and charges (count, bodies) at time 0, in float64.
+
+    Positions are normal, reflected once into the box; velocities have norm 0.5 and a random direction; charges
+    are +-1 with equal chance (all 1, as masses, under gravity).
+    """
+    draws = np.random.default_rng([seed, stream]).standard_normal((count, bodies, 7))
+    positions, velocities, signs = draws[..., :3], draws[..., 3:6], draws[..., 6]
+    velocities = 0.5 * velocities / np.linalg.norm(velocities, axis=-1, keepdims=True)
+    outside = np.abs(positions) > BOX
+    velocities = np.where(outside, -np.sign(positions) * np.abs(velocities), velocities)
+    positions = np.where(outside, np.sign(positions) * 2 * BOX - positions, positions)
+    charges = np.where(signs < 0, -1.0, 1.0) if law == "charges" else np.ones((count, bodies))
+    return positions, velocities, charges
+
+
+def integrate(
+    positions: np.ndarray, velocities: np.ndarray, charges: np.ndarray, law: Law, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities (count, bodies, 3) after `steps` of symplectic Euler (kick, drift), in float64.
+
+    Trajectories lie along the last axis, so that each operation runs over contiguous memory for all of them;
+    sums run in a fixed order, so that the result does not depend on how many are integrated together.
+    """
+    x = np.array(positions.transpose(2, 1, 0), dtype=np.float64, order="C")
+    v = np.array(velocities.transpose(2, 1, 0), dtype=np.float64, order="C")
+    bodies, count = x.shape[1:]
+    firsts, seconds = np.triu_indices(bodies, 1)
+    starts = [0, *np.cumsum(range(bodies - 1, 0, -1))]
+    coupling = (charges[:, firsts] * charges[:, seconds]).T * (1.0 if law == "charges" else -1.0)
+    coupling = np.ascontiguousarray(coupling)
+    difference = np.empty((3, len(firsts), count))
+    squares = np.empty_like(difference)
+    distance_squared, cubes = np.empty((2, len(firsts), count))
+    force = np.empty_like(x)
+    for _ in range(steps):
+        for body in range(bodies - 1):
+            pairs = slice(starts[body], starts[body + 1])
+            np.subtract(x[:, body : body + 1], x[:, body + 1 :], out=difference[:, pairs])
+        np.multiply(difference, difference, out=squares)
+        np.sum(squares, axis=0, out=distance_squared)
+        np.sqrt(distance_squared, out=cubes)
+        np.multiply(cubes, distance_squared, out=cubes)
+        np.divide(coupling, cubes, out=cubes)
+        np.multiply(difference, cubes, out=difference)
+        force[:] = 0.0
+        for body in range(bodies - 1):
+            pairs = difference[:, starts[body] : starts[body + 1]]
+            force[:, body] += pairs.sum(1)
+            force[:, body + 1 :] -= pairs
+        np.clip(force, -LARGEST_FORCE, LARGEST_FORCE, out=force)
+        force *= TIME_STEP
+        v += force
+        np.multiply(v, TIME_STEP, out=force)
+        x += force
+    return x.transpose(2, 1, 0), v.transpose(2, 1, 0)
+
+
+def energy(positions: np.ndarray, velocities: np.ndarray, charges: np.ndarray, law: Law) -> np.ndarray:
+    """(count,) kinetic plus potential energy of states (count, bodies, 3), unit masses."""
+    firsts, seconds = np.triu_indices(positions.shape[1], 1)
+    distances = np.linalg.norm(positions[:, firsts] - positions[:, seconds], axis=-1)
+    sign = 1.0 if law == "charges" else -1.0
+    potential = sign * (charges[:, firsts] * charges[:, seconds] / distances).sum(1)
+    return 0.5 * (velocities**2).sum((1, 2)) + potential
