@@ -38,6 +38,7 @@ class Case:
 
 
 SMALL = {"hidden": 8, "layers": 2}
+TINY_ATTENTION = {"channels": 8, "layers": 2, "heads": 2, "logits": 4}
 CASES = {
     "egnn-nbody": Case("egnn", NBODY, SMALL),
     "egnn-molecule": Case("egnn", MOLECULE, SMALL),
@@ -45,6 +46,10 @@ CASES = {
     "segnn-molecule": Case("segnn", MOLECULE, SMALL),
     "segnn-cloud": Case("segnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
     "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
+    "equiformer-nbody": Case("equiformer", NBODY, TINY_ATTENTION),
+    "equiformer-molecule": Case("equiformer", MOLECULE, TINY_ATTENTION),
+    "equiformer-cloud": Case("equiformer", CLOUD, {**TINY_ATTENTION, "neighbours": 4}, nodes=10, edges=False),
+    "equiformer-degree-3": Case("equiformer", MOLECULE, {**TINY_ATTENTION, "degree": 3}),
 }
 
 

@@ -61,4 +61,7 @@ def _read(path: Path) -> list[Atoms]:
         raise BadInput(
             f"{path}: frame {len(molecules)}: not extended XYZ, or cut short ({reason})"
         ) from error
+    if not path.read_bytes().endswith(b"\n") and molecules:
+        # The last number may be cut in its middle, which no parser can see.
+        raise BadInput(f"{path}: frame {len(molecules) - 1}: cut short; its last line has no end")
     return molecules

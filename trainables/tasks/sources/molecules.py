@@ -44,10 +44,12 @@ MOLECULES = {
 # The folders are torch-geometric's for its MD17 data set with the root <data folder>/MD17.
 _MD17 = {
     "aspirin": "md17_aspirin",
+    "azobenzene": "azobenzene_dft",
     "benzene": "md17_benzene2017",
     "ethanol": "md17_ethanol",
     "malonaldehyde": "md17_malonaldehyde",
     "naphthalene": "md17_naphthalene",
+    "paracetamol": "paracetamol_dft",
     "salicylic acid": "md17_salicylic",
     "toluene": "md17_toluene",
     "uracil": "md17_uracil",

@@ -1,0 +1,441 @@
+"""Forces are gradients, normalisation sees training data only, and bad files are named with their frame."""
+
+import re
+import shutil
+from pathlib import Path
+
+import ase.units
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+from torch import nn
+
+from trainables.graph import Graph
+from trainables.models.equiformer import Equiformer
+from trainables.registry import BadInput
+from trainables.relaxation.relax import relax
+from trainables.symmetry import random_rotations, rotate_graph, rotate_nodes
+from trainables.tasks.forces import Forces, forces
+from trainables.tasks.task import select
+
+BOTNET = Path(__file__).parents[4] / "shared" / "data" / "botnet"
+needs_data = pytest.mark.skipif(not BOTNET.exists(), reason="the public files are not on this machine")
+SMALL = {"train": 6, "val": 3, "test": 4}
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def water(seed: int, symbols: str = "OHH", **results) -> Atoms:
+    """A random bent molecule with random energy and forces, or with those given."""
+    random = np.random.default_rng(seed)
+    positions = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]]) + random.normal(
+        0, 0.1, (3, 3)
+    )
+    known = {"energy": float(random.normal(-2000, 0.2)), "forces": random.normal(0, 1.2, (3, 3))}
+    atoms = Atoms(symbols, positions=positions)
+    atoms.calc = SinglePointCalculator(atoms, **{**known, **results})
+    return atoms
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write(tmp_path / "water.xyz", [water(seed) for seed in range(20)], format="extxyz")
+    return tmp_path
+
+
+@pytest.fixture
+def botnet(tmp_path) -> Path:
+    """A data folder of its own, since the shared one may be read-only."""
+    shutil.copytree(BOTNET, tmp_path / "botnet")
+    return tmp_path
+
+
+class PairPotential(nn.Module):
+    """The sum over pairs of (r - 1)^2 / 2, whose forces are known in closed form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.ones(()))
+
+    def forward(self, graph: Graph) -> torch.Tensor:
+        topology = graph.topology
+        lengths = (topology.to_edges(graph.positions) - graph.positions[topology.senders]).norm(dim=-1)
+        pairs = topology.sum_edges(self.strength * (lengths - 1).square() / 4)
+        return topology.sum_nodes(pairs).unsqueeze(-1)
+
+
+def test_forces_of_a_known_potential(folder):
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    batch = task.splits["train"]
+    prediction = task.predict(PairPotential(), task.graph(batch))
+    apart = batch["positions"][:, :, None] - batch["positions"][:, None]
+    lengths = apart.norm(dim=-1, keepdim=True).clamp(min=1e-9)
+    expected = -task.scale * (apart / lengths * (lengths - 1)).sum(2)
+    torch.testing.assert_close(prediction["forces"], expected, rtol=0, atol=1e-10)
+
+
+def numeric_forces(
+    task: Forces, model: nn.Module, positions: torch.Tensor, step: float = 1e-4
+) -> torch.Tensor:
+    """Central differences of the energy, fourth order, of one sample (1, atoms, 3)."""
+    found = torch.zeros_like(positions)
+    for place in np.ndindex(*positions.shape):
+        energies = []
+        for shift in (1, -1, 2, -2):
+            moved = positions.clone()
+            moved[place] += shift * step
+            energies.append(task.predict(model, task.graph({"positions": moved}))["energies"].item())
+        near, far = energies[0] - energies[1], energies[2] - energies[3]
+        found[place] = -(8 * near - far) / (12 * step)
+    return found
+
+
+@pytest.mark.parametrize("relaxed", [False, True], ids=["strict", "relaxed"])
+def test_forces_of_equiformer_are_numeric_gradients(folder, relaxed):
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    torch.manual_seed(0)
+    model = Equiformer(task.signature, channels=8, layers=2, heads=2, logits=4)
+    if relaxed:
+        relax(model, torch.Generator().manual_seed(0), init=1.0)
+    batch = select(task.splits["train"], slice(0, 1))
+    with torch.no_grad():
+        found = task.predict(model, task.graph(batch))["forces"]
+        expected = numeric_forces(task, model, batch["positions"])
+    assert expected.abs().max() > 1e-3
+    assert (found - expected).abs().max() <= 1e-6
+
+
+def test_the_loss_has_the_gradient_that_numbers_give(folder):
+    """Through the forces too: training needs second derivatives, of relaxed models as well."""
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    torch.manual_seed(0)
+    model = relax(
+        Equiformer(task.signature, channels=4, layers=1, heads=2, logits=4),
+        torch.Generator().manual_seed(0),
+        init=1.0,
+    )
+    batch = select(task.splits["train"], slice(0, 2))
+
+    def loss() -> torch.Tensor:
+        return task.loss(task.predict(model, task.graph(batch)), batch)
+
+    parameters = list(model.parameters())
+    gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
+    directions = [torch.randn_like(parameter) for parameter in parameters]
+    slope = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True) if g is not None)
+    values = []
+    for shift in (1e-6, -2e-6):
+        with torch.no_grad():
+            for parameter, direction in zip(parameters, directions, strict=True):
+                parameter += shift * direction
+        values.append(loss().item())
+    assert slope.item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5)
+
+
+def test_energy_is_invariant_and_forces_turn_along(folder):
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    torch.manual_seed(0)
+    model = Equiformer(task.signature, channels=8, layers=2, heads=2, logits=4)
+    batch = task.splits["val"]
+    matrices = (
+        random_rotations(3, torch.Generator().manual_seed(0)) * torch.tensor([1.0, -1.0, 1.0])[:, None, None]
+    )
+    here = task.predict(model, task.graph(batch))
+    there = task.predict(model, rotate_graph(task.graph(batch), matrices))
+    torch.testing.assert_close(there["energies"], here["energies"], rtol=0, atol=1e-10)
+    torch.testing.assert_close(there["forces"], rotate_nodes(here["forces"], matrices), rtol=0, atol=1e-10)
+
+
+def test_prediction_keeps_a_graph_only_while_training(folder):
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    model, graph = PairPotential(), task.graph(task.splits["val"])
+    assert task.predict(model, graph)["forces"].requires_grad
+    with torch.no_grad():
+        evaluated = task.predict(model, graph)
+    assert not any(value.requires_grad for value in evaluated.values())
+    assert not graph.positions.requires_grad
+    torch.testing.assert_close(evaluated["forces"], task.predict(model, graph)["forces"].detach())
+
+
+def test_normalisation_comes_from_train_only(folder):
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    train = task.splits["train"]
+    assert task.mean == pytest.approx(train["energies"].numpy().mean(), rel=1e-12)
+    assert task.scale == pytest.approx(np.sqrt((train["forces"].numpy() ** 2).mean()), rel=1e-12)
+    others = {name: {k: 5 * v for k, v in task.splits[name].items()} for name in ("val", "test")}
+    changed = Forces({"train": train, **others}, np.array([8, 1, 1]))
+    assert (changed.mean, changed.scale) == (task.mean, task.scale)
+    assert changed.trivial == pytest.approx(5 * task.trivial)
+
+
+def test_splits_are_disjoint_nested_and_seeded(folder):
+    def energies(**options):
+        splits = forces(folder, molecule="water.xyz", **{**SMALL, **options}).splits
+        return {name: split["energies"].tolist() for name, split in splits.items()}
+
+    small, again, large, other = energies(), energies(), energies(train=10), energies(seed=1)
+    everything = [energy for values in small.values() for energy in values]
+    assert [len(values) for values in small.values()] == [6, 3, 4]
+    assert len(set(everything)) == 13
+    assert small == again
+    assert other != small
+    assert large["train"][:6] == small["train"]
+    assert (large["val"], large["test"]) == (small["val"], small["test"])
+
+
+def test_metrics_in_milli_units_and_the_trivial_predictor(folder):
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    val = task.splits["val"]
+    off = {"energies": val["energies"] + 0.002, "forces": val["forces"] - 0.003}
+    errors = task.errors(off, val)
+    torch.testing.assert_close(errors["energy_mae"], torch.full((3,), 2.0))
+    torch.testing.assert_close(errors["force_mae"], torch.full((3,), 3.0))
+    nothing = {"energies": torch.full((3,), task.mean), "forces": torch.zeros_like(val["forces"])}
+    assert task.errors(nothing, val)[task.metric].mean().item() == pytest.approx(task.trivial)
+    assert task.metric_goal == "min"
+
+
+def test_loss_weights_and_rotated_targets(folder):
+    batch = forces(folder, molecule="water.xyz", **SMALL).splits["train"]
+    off = {"energies": batch["energies"] + 1.0, "forces": batch["forces"] + torch.tensor([0.0, 3.0, 4.0])}
+
+    def loss(energy_weight, force_weight):
+        task = forces(
+            folder, molecule="water.xyz", **SMALL, energy_weight=energy_weight, force_weight=force_weight
+        )
+        return task.loss(off, batch).item() * task.scale
+
+    assert loss(2.0, 0.0) == pytest.approx(2.0)
+    assert loss(0.0, 3.0) == pytest.approx(15.0)
+    task = forces(folder, molecule="water.xyz", **SMALL)
+    matrices = random_rotations(6, torch.Generator().manual_seed(0))
+    rotated = task.rotate_targets(batch, matrices)
+    expected = torch.einsum("bij,baj->bai", matrices, batch["forces"])
+    torch.testing.assert_close(rotated["forces"], expected)
+    assert torch.equal(rotated["energies"], batch["energies"])
+
+
+@needs_data
+def test_reference_energies_of_ethanol(botnet):
+    task = forces(botnet, train=40, val=10, test=20)
+    first = task.splits["train"]
+    # Two carbon, one oxygen and six hydrogen atoms, by hand from the file of isolated atoms.
+    reference = 2 * -1025.2770951782686 - 2035.5709809589698 + 6 * -13.568422383046626
+    lines = (botnet / "botnet" / "ethanol_train.xyz").read_text()
+    totals = np.array([float(value) for value in re.findall(r"energy=(-[\d.]+)", lines)])
+    below = np.abs(totals[None] - reference - first["energies"].numpy()[:, None]).min(1)
+    assert below.max() < 1e-9
+    assert first["energies"].abs().max() < 50
+    assert first["forces"].shape == (40, 9, 3)
+    assert set(task.splits) == {"train", "val", "test"}
+
+
+@needs_data
+def test_acetylacetone_has_a_second_test_set_at_600_kelvin(botnet):
+    task = forces(botnet, molecule="acetylacetone", train=450, val=50, test=1000)
+    assert {name: len(split["energies"]) for name, split in task.splits.items()} == {
+        "train": 450, "val": 50, "test": 650, "test_600K": 650,
+    }  # fmt: skip
+    # Hotter molecules feel larger forces.
+    force = {name: split["forces"].abs().mean().item() for name, split in task.splits.items()}
+    assert force["test_600K"] > 1.2 * force["test"]
+    assert force["test"] == pytest.approx(force["train"], rel=0.05)
+
+
+@needs_data
+def test_a_public_file_that_was_changed_is_refused(botnet):
+    file = botnet / "botnet" / "ethanol_train.xyz"
+    file.write_text(file.read_text().replace("0.40162460", "0.40162461", 1))
+    with pytest.raises(BadInput, match=r"ethanol_train\.xyz.*SHA-256.*study data ethanol"):
+        forces(botnet)
+
+
+def md17(path: Path, keys: dict[str, str], **changes) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    arrays = {
+        "numbers": np.array([8, 1, 1], dtype=np.uint8),
+        "positions": random.normal(size=(20, 3, 3)),
+        "energies": random.normal(-47000, 4, size=(20, 1)),
+        "forces": random.normal(0, 20, size=(20, 3, 3)),
+    } | changes
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **{keys[name]: array for name, array in arrays.items()})
+    return arrays
+
+
+ORIGINAL = {"numbers": "z", "positions": "R", "energies": "E", "forces": "F"}
+REVISED = {"numbers": "nuclear_charges", "positions": "coords", "energies": "energies", "forces": "forces"}
+
+
+@pytest.mark.parametrize(
+    ("molecule", "path", "keys"),
+    [
+        ("md17_salicylic", "MD17/salicylic acid/raw/md17_salicylic.npz", ORIGINAL),
+        ("rmd17_aspirin", "MD17/raw/rmd17/npz_data/rmd17_aspirin.npz", REVISED),
+        ("mine.npz", "mine.npz", REVISED),
+    ],
+)
+def test_md17_archives_where_torch_geometric_puts_them(tmp_path, molecule, path, keys):
+    arrays = md17(tmp_path / path, keys)
+    task = forces(tmp_path, molecule=molecule, **SMALL)
+    order = np.random.default_rng(43).permutation(20)
+    unit = ase.units.kcal / ase.units.mol
+    np.testing.assert_allclose(task.splits["val"]["forces"], arrays["forces"][order[:3]] * unit, rtol=1e-6)
+    np.testing.assert_allclose(
+        task.splits["val"]["energies"], arrays["energies"][order[:3], 0] * unit, rtol=1e-6
+    )
+    assert task.signature.scalars == 2
+
+
+def test_md17_is_where_torch_geometric_looks_for_it():
+    from torch_geometric.datasets import MD17
+
+    from trainables.tasks.sources.molecules import MOLECULES
+
+    for name, file in MD17.file_names.items():
+        if "CCSD" in name or "FHI" in name:
+            continue
+        dataset = MD17.__new__(MD17)
+        dataset.root, dataset.name, dataset.revised, dataset.ccsd = "MD17", name, "revised" in name, False
+        assert MOLECULES[Path(file).stem].pool == f"{dataset.raw_dir}/{dataset.raw_file_names}"
+
+
+def lines_of(count: int = 20) -> list[str]:
+    return [f"{line}\n" for line in range(count)]
+
+
+def frames_with(bad: Atoms, at: int = 7) -> list[Atoms]:
+    frames = [water(seed) for seed in range(20)]
+    frames[at] = bad
+    return frames
+
+
+NAN_FORCES = np.full((3, 3), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        (water(0, symbols="OHF"), r"frame 7: .*OHF.*one molecule"),
+        (water(0, symbols="HOH"), r"frame 7: .*one molecule with its atoms in one order"),
+        (water(0, forces=NAN_FORCES), r"frame 7: forces that are NaN"),
+        (water(0, energy=float("inf")), r"frame 7: energies that are NaN or infinite"),
+        (Atoms("OHH", positions=np.eye(3)), r"frame 7: no 'energy'"),
+        (Atoms("He"), r"frame 7: "),
+    ],
+)
+def test_a_bad_frame_is_named(folder, bad, complaint):
+    write(folder / "water.xyz", frames_with(bad), format="extxyz")
+    with pytest.raises(BadInput, match=r"water\.xyz: " + complaint):
+        forces(folder, molecule="water.xyz", **SMALL)
+    assert not list(folder.glob("cache/frames*/*"))
+
+
+def test_nan_coordinates_are_named(folder):
+    bad = water(0)
+    bad.positions[1, 2] = np.nan
+    write(folder / "water.xyz", frames_with(bad), format="extxyz")
+    with pytest.raises(BadInput, match=r"water\.xyz: frame 7: positions that are NaN"):
+        forces(folder, molecule="water.xyz", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda text: text[: text.rindex("H ")], r"frame \d+: not extended XYZ, or cut short"),
+        (
+            lambda text: text[: text.rindex("Lattice") if "Lattice" in text else text.rindex("Prop")],
+            r"frame \d+: ",
+        ),
+        (lambda text: text[:-3], "frame 19: cut short"),
+        (lambda text: "", "holds no frames"),
+        (lambda text: "hello\nworld\n", "frame 0: not extended XYZ"),
+        (lambda text: "\x00\xff\xfe" * 100, "frame 0: not extended XYZ"),
+    ],
+)
+def test_files_cut_short_or_foreign(folder, change, complaint):
+    file = folder / "water.xyz"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(BadInput, match=r"water\.xyz: " + complaint):
+        forces(folder, molecule="water.xyz", **SMALL)
+
+
+def test_one_atom_molecules_are_refused(folder):
+    atom = Atoms("He", positions=[[0, 0, 0]])
+    atom.calc = SinglePointCalculator(atom, energy=-1.0, forces=np.zeros((1, 3)))
+    write(folder / "atom.xyz", [atom] * 20, format="extxyz")
+    with pytest.raises(BadInput, match=r"atom\.xyz: one-atom molecules"):
+        forces(folder, molecule="atom.xyz", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            {"numbers": np.array([2]), "positions": np.zeros((20, 1, 3)), "forces": np.zeros((20, 1, 3))},
+            "one-atom",
+        ),
+        ({"energies": np.zeros(19)}, "positions are"),
+        ({"forces": np.full((20, 3, 3), np.nan)}, "frame 0: forces that are NaN"),
+    ],
+)
+def test_bad_archives(tmp_path, changes, complaint):
+    md17(tmp_path / "mine.npz", REVISED, **changes)
+    with pytest.raises(BadInput, match=r"mine\.npz: " + complaint):
+        forces(tmp_path, molecule="mine.npz", **SMALL)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
+def test_archives_cut_short_or_foreign(tmp_path, content):
+    (tmp_path / "mine.npz").write_bytes(content)
+    with pytest.raises(BadInput, match=r"mine\.npz: not a numpy archive, or cut short"):
+        forces(tmp_path, molecule="mine.npz", **SMALL)
+
+
+def test_an_archive_without_the_keys(tmp_path):
+    np.savez(tmp_path / "mine.npz", points=np.zeros(3))
+    with pytest.raises(BadInput, match=r"mine\.npz: has the keys neither of MD17 nor of rMD17"):
+        forces(tmp_path, molecule="mine.npz", **SMALL)
+
+
+def test_missing_files_and_unknown_names(tmp_path):
+    with pytest.raises(BadInput, match=r"ethanol_train\.xyz.*study data ethanol"):
+        forces(tmp_path)
+    with pytest.raises(BadInput, match=r"mine\.xyz.*--data-dir"):
+        forces(tmp_path, molecule="mine.xyz")
+    with pytest.raises(BadInput, match=r"task\.molecule: unknown 'etanol'; did you mean 'ethanol'"):
+        forces(tmp_path, molecule="etanol")
+
+
+def test_more_frames_than_there_are(folder):
+    with pytest.raises(BadInput, match=r"task\.train: 950 training and 50 validation frames.*20 in all"):
+        forces(folder, molecule="water.xyz")
+
+
+def test_frames_are_read_once_and_a_changed_file_is_read_anew(folder, monkeypatch):
+    import trainables.tasks.sources.molecules as molecules
+
+    reads = []
+    reader = molecules.READERS[".xyz"]
+    monkeypatch.setitem(molecules.READERS, ".xyz", lambda path: reads.append(path) or reader(path))
+    first = forces(folder, molecule="water.xyz", **SMALL)
+    again = forces(folder, molecule="water.xyz", **SMALL)
+    assert len(reads) == 1
+    assert torch.equal(first.splits["train"]["forces"], again.splits["train"]["forces"])
+    write(folder / "water.xyz", [water(seed) for seed in range(100, 120)], format="extxyz")
+    changed = forces(folder, molecule="water.xyz", **SMALL)
+    assert len(reads) == 2
+    assert not torch.equal(first.splits["train"]["forces"], changed.splits["train"]["forces"])
+
+
+def test_a_folder_that_cannot_be_written_is_read_all_the_same(folder):
+    (folder / "cache").write_text("in the way of the cache")
+    assert len(forces(folder, molecule="water.xyz", **SMALL).splits["train"]["energies"]) == 6
