@@ -6,6 +6,7 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from trainables.models.layers.vector_neuron import VectorLinear
 from trainables.relaxation.action import commutant
 from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.relax import replace_modules
@@ -33,6 +34,12 @@ def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
     A layer of an unknown class has no linear part to add to, and is left as it is. Register your own with
     `fold_into.register`.
     """
+
+
+@fold_into.register
+def _(strict: VectorLinear, layer: RelaxedLayer, weight: Tensor) -> None:
+    for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
+        strict.weight += matrix
 
 
 @fold_into.register

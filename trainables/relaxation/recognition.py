@@ -14,13 +14,13 @@ def representations_of(layer: nn.Module) -> tuple[Representations, Representatio
     """How the inputs and the outputs of a layer transform; None where it does not say.
 
     Of a tensor product only the first input is named: the second is what conditions the layer, such as the
-    spherical harmonics of an edge.
+    spherical harmonics of an edge. Those without weights are parts of nonlinearities, and are left alone.
     """
     if hasattr(layer, "representation_in") and hasattr(layer, "representation_out"):
         return _as_tuple(layer.representation_in), _as_tuple(layer.representation_out)
-    if isinstance(layer, o3.Linear) and layer.f_in is None and layer.f_out is None:
+    if isinstance(layer, o3.Linear) and not _has_channel_axis(layer):
         return (irreps(layer.irreps_in),), (irreps(layer.irreps_out),)
-    if isinstance(layer, o3.TensorProduct):
+    if isinstance(layer, o3.TensorProduct) and layer.weight_numel > 0:
         return (irreps(layer.irreps_in1),), (irreps(layer.irreps_out),)
     return None
 
@@ -44,6 +44,11 @@ def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Rep
                 f"numbers, the declared irreps {representation.irreps} have {representation.dim}"
             )
     return representations
+
+
+def _has_channel_axis(layer: o3.Linear) -> bool:
+    # With f_in and f_out, which the layer does not keep, it has weights for each pair of channels.
+    return layer.internal_weights and layer.weight.numel() != layer.weight_numel
 
 
 def _as_tuple(declared: Representation | Representations) -> Representations:

@@ -65,8 +65,8 @@ def theta(
     """
     if step >= relaxed_steps:
         return 0.0
-    last = 1.0 if schedule == "constant" else max(1, relaxed_steps - 1) / relaxed_steps
-    progress = step / relaxed_steps / last
+    last = relaxed_steps if schedule == "constant" else relaxed_steps - 1
+    progress = step / last if last else 1.0
     rise = OWN_WARMUP.get(schedule, 0.0) if warmup is None else warmup
     if progress < rise:
         return peak * progress / rise

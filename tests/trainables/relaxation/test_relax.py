@@ -1,0 +1,270 @@
+import copy
+
+import pytest
+import torch
+from e3nn import nn as enn
+from e3nn import o3
+from torch import nn
+
+from trainables.registry import BadInput
+from trainables.relaxation.action import project_on_commutant
+from trainables.relaxation.project import project, reset_statistics
+from trainables.relaxation.recognition import relaxable_layers
+from trainables.relaxation.relax import relax
+from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+from trainables.relaxation.representation import Representation, scalars, vectors
+
+
+class UsersNetwork(nn.Module):
+    """A small e3nn network as a user would write it, who has never heard of relaxation."""
+
+    def __init__(self):
+        super().__init__()
+        self.harmonics = o3.Irreps.spherical_harmonics(2)
+        hidden = o3.Irreps("8x0e+4x1o+2x2e")
+        gate = enn.Gate("8x0e", [torch.tanh], "6x0e", [torch.sigmoid], "4x1o+2x2e")
+        self.embed = o3.FullyConnectedTensorProduct("2x0e", self.harmonics, hidden)
+        self.mix = o3.Linear(hidden, gate.irreps_in)
+        self.gate = gate
+        self.product = o3.TensorProduct(
+            hidden, self.harmonics, "4x1o", [(1, 0, 0, "uvu", True), (2, 1, 0, "uvw", True)]
+        )
+        self.read_out = o3.Linear("4x1o", "1x1o")
+
+    def forward(self, positions, features):
+        attributes = o3.spherical_harmonics(self.harmonics, positions, normalize=True)
+        hidden = self.gate(self.mix(self.embed(features, attributes)))
+        assert self.mix.irreps_out == self.gate.irreps_in  # networks do read their layers' attributes
+        return self.read_out(self.product(hidden, attributes))
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
+def inputs():
+    return torch.randn(6, 3, generator=generator()), torch.randn(6, 2, generator=generator())
+
+
+def error_of(network):
+    positions, features = inputs()
+    matrix = o3.rand_matrix()
+    with torch.no_grad():
+        rotated, straight = network(positions @ matrix.T, features), network(positions, features) @ matrix.T
+    return float((rotated - straight).norm() / straight.norm())
+
+
+def train(network, steps=100):
+    positions, features = inputs()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (network(positions, features) - positions.flip(-1) ** 2).square().mean().backward()
+        optimizer.step()
+
+
+def test_a_users_e3nn_network_is_relaxed_trained_and_projected():
+    network = UsersNetwork()
+    keys, classes = list(network.state_dict()), [type(module) for module in network.modules()]
+    network = relax(network, generator(), init=0.1)
+    assert set(relaxed_layers(network)) == {"embed", "mix", "product", "read_out"}
+    assert error_of(network) > 1e-2
+    train(network)
+    assert error_of(network) > 1e-2
+    network = project(network)
+    assert error_of(network) < 1e-10
+    assert list(network.state_dict()) == keys
+    assert [type(module) for module in network.modules()] == classes
+
+
+def test_a_companion_is_a_dense_map_of_the_features_alone():
+    network = relax(UsersNetwork(), generator())
+    shapes = {name: tuple(layer.companion.weight.shape) for name, layer in relaxed_layers(network).items()}
+    assert shapes == {"embed": (30, 2), "mix": (36, 30), "product": (12, 30), "read_out": (3, 12)}
+
+
+def test_layers_by_pattern():
+    network = relax(UsersNetwork(), generator(), layers=["m*", "read_out"])
+    assert set(relaxed_layers(network)) == {"mix", "read_out"}
+
+
+def test_a_models_own_default_is_taken_and_all_means_all():
+    class Choosy(UsersNetwork):
+        relax_default = ("mix",)
+        relax_companion = "mlp"
+
+    network = relax(Choosy(), generator())
+    assert set(relaxed_layers(network)) == {"mix"}
+    assert network.mix.companion.first.shape == (120, 30)
+    network = relax(Choosy(), generator(), layers="all", companion="linear")
+    assert len(relaxed_layers(network)) == 4
+
+
+def test_an_unknown_pattern_names_itself_and_the_layers():
+    with pytest.raises(BadInput, match=r"'reed_out' fits none of the relaxable layers: embed, mix"):
+        relax(UsersNetwork(), generator(), layers=["mix", "reed_out"])
+
+
+def test_a_model_without_relaxable_layers_is_refused():
+    with pytest.raises(BadInput, match="Sequential has no relaxable layer"):
+        relax(nn.Sequential(nn.Linear(3, 3)), generator())
+
+
+def test_a_relaxed_model_is_not_relaxed_again():
+    with pytest.raises(BadInput, match="relaxed already"):
+        relax(relax(UsersNetwork(), generator()), generator())
+
+
+class Declared(nn.Linear):
+    def __init__(self, representation_in, representation_out):
+        super().__init__(3, 3)
+        self.representation_in, self.representation_out = representation_in, representation_out
+
+
+def test_a_declaration_that_does_not_fit_itself_names_the_layer():
+    wrong = Representation(o3.Irreps("2x1o"), "channels_last", (3, 4))
+    with pytest.raises(BadInput, match=r"layer 'inner': .*\(3, 4\) hold 12 .* 2x1o have 6"):
+        relax(nn.ModuleDict({"inner": Declared(wrong, scalars(3))}), generator())
+
+
+def test_an_input_that_does_not_fit_the_declaration_names_the_layer():
+    network = relax(nn.Sequential(Declared(vectors(4), scalars(3))), generator())
+    with pytest.raises(ValueError, match=r"layer '0': positional input 0 .*\(3, 4\) .*\(5, 3\)"):
+        network(torch.randn(5, 3))
+
+
+def test_the_root_may_be_the_relaxed_layer():
+    strict = o3.Linear("2x1o", "2x1o")
+    relaxed = relax(strict, generator())
+    assert isinstance(relaxed, RelaxedLayer)
+    assert project(relaxed) is strict
+
+
+def test_a_shared_layer_is_relaxed_once_and_stays_shared():
+    shared = o3.Linear("2x1o", "2x1o")
+    network = nn.ModuleDict({"first": nn.Sequential(shared), "second": nn.Sequential(shared)})
+    keys = list(network.state_dict())
+    relax(network, generator(), layers=["second.*"])
+    assert network["first"][0] is network["second"][0]
+    assert len(relaxed_layers(network)) == 1
+    project(network)
+    assert network["first"][0] is network["second"][0] is shared
+    assert list(network.state_dict()) == keys
+
+
+def test_of_nested_layers_the_outermost_is_relaxed():
+    class Outer(nn.Module):
+        representation_in = representation_out = vectors(2)
+
+        def __init__(self):
+            super().__init__()
+            self.inner = o3.Linear("2x1o", "2x1o")
+
+    assert set(relaxable_layers(nn.ModuleList([Outer()]))) == {"0", "0.inner"}
+    assert set(relaxed_layers(relax(nn.ModuleList([Outer()]), generator()))) == {"0"}
+    assert set(relaxed_layers(relax(nn.ModuleList([Outer()]), generator(), layers=["*.inner"]))) == {
+        "0.inner"
+    }
+
+
+def test_attributes_are_read_from_the_strict_layer():
+    network = UsersNetwork()
+    strict = network.mix
+    relax(network, generator())
+    assert network.mix.irreps_in == strict.irreps_in
+    assert network.mix.weight is strict.weight
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        network.mix.no_such_thing  # noqa: B018
+
+
+def test_relaxing_draws_from_the_generator_only():
+    network = UsersNetwork()
+    before = copy.deepcopy(network.state_dict())
+    state = torch.get_rng_state()
+    relax(network, generator())
+    assert torch.equal(torch.get_rng_state(), state)
+    again = relax(UsersNetwork(), generator())
+    assert torch.equal(network.mix.companion.weight, again.mix.companion.weight)
+    for name, value in project(network).state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_an_inactive_companion_is_not_run():
+    network = UsersNetwork()
+    expected = network(*inputs())
+    relax(network, generator(), init=float("nan"))
+    for layer in relaxed_layers(network).values():
+        layer.active = False
+    assert torch.equal(network(*inputs()), expected)
+
+
+def make_companions_equivariant(network):
+    for layer in relaxed_layers(network).values():
+        layer.scale.fill_(0.7)
+        layer.companion.weight = nn.Parameter(
+            project_on_commutant(layer.inputs, layer.outputs, layer.companion.weight.detach())
+        )
+
+
+def test_folding_exactly_equivariant_companions_changes_nothing():
+    network = relax(UsersNetwork(), generator(), layers=["mix", "read_out"], init=1.0)
+    make_companions_equivariant(network)
+    relaxed = network(*inputs())
+    dropped = project(copy.deepcopy(network))(*inputs())
+    folded = project(network, fold=True)(*inputs())
+    assert (dropped - relaxed).norm() > 1e-2 * relaxed.norm()
+    torch.testing.assert_close(folded, relaxed, rtol=1e-12, atol=1e-12)
+
+
+def test_folding_keeps_the_network_exactly_equivariant():
+    network = relax(UsersNetwork(), generator(), init=1.0)
+    assert error_of(project(network, fold=True)) < 1e-10
+
+
+def test_folding_vector_neurons():
+    from trainables.models.layers.vector_neuron import VectorLinear
+
+    network = relax(nn.Sequential(VectorLinear(3, 5), VectorLinear(5, 2)), generator(), init=1.0)
+    make_companions_equivariant(network)
+    x = torch.randn(4, 3, 3)
+    relaxed = network(x)
+    torch.testing.assert_close(project(network, fold=True)(x), relaxed, rtol=1e-12, atol=1e-12)
+
+
+def test_several_inputs_and_outputs():
+    class Update(nn.Module):
+        representation_in = (scalars(2), vectors(1))
+        representation_out = (scalars(3), vectors(2))
+
+        def forward(self, x, v, factor):
+            return factor * x.new_ones(len(x), 3), factor * v.expand(-1, -1, 2)
+
+    layer = relax(Update(), generator(), init=1.0)
+    x, v = torch.randn(4, 2), torch.randn(4, 3, 1)
+    strict = layer.strict(x, v, 2.0)
+    added = layer.companion(torch.cat([x, v.flatten(1)], 1))
+    found = layer(x, v, factor=2.0)
+    torch.testing.assert_close(found[0], strict[0] + added[:, :3])
+    torch.testing.assert_close(found[1], strict[1] + added[:, 3:].view(4, 3, 2))
+
+
+def test_statistics_after_a_reset_are_those_of_what_follows():
+    norm = nn.BatchNorm1d(2)
+    norm(torch.randn(50, 2) + 100)
+    reset_statistics(nn.Sequential(norm))
+    batches = torch.randn(3, 50, 2)
+    for batch in batches:
+        norm(batch)
+    torch.testing.assert_close(norm.running_mean, batches.mean((0, 1)))
+    torch.testing.assert_close(norm.running_var, batches.var(1).mean(0))
+
+
+def test_an_e3nn_layer_with_a_channel_axis_is_left_alone():
+    assert not relaxable_layers(o3.Linear("2x1o", "2x1o", f_in=4, f_out=4))
