@@ -118,6 +118,8 @@ def _fetch_file(source: Source, folder: Path, download: Download | None) -> Path
     import pooch
 
     target = folder / source.path
+    if not source.url.startswith("https://"):
+        raise BadInput(f"data: {source.url} is not an https address; place the file at {target}")
     try:
         pooch.retrieve(
             source.url,
