@@ -88,12 +88,16 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
-BY_HAND: dict[str, str] = {
-    "modelnet40": "modelnet40_ply_hdf5_2048/ply_data_{train,test}*.h5",
-    "md17": "MD17/<molecule>/raw/md17_<molecule>.npz",
-    "rmd17": "MD17/raw/rmd17/npz_data/rmd17_<molecule>.npz",
+BY_HAND: dict[str, tuple[str, str]] = {
+    "modelnet40": (
+        "modelnet40_ply_hdf5_2048/ply_data_{train,test}*.h5",
+        "shapenet.cs.stanford.edu/media/modelnet40_ply_hdf5_2048.zip",
+    ),
+    "md17": ("MD17/<molecule>/raw/md17_<molecule>.npz", "quantum-machine.org/gdml/data/npz"),
+    "rmd17": ("MD17/raw/rmd17/npz_data/rmd17_<molecule>.npz", "doi.org/10.6084/m9.figshare.12672038"),
 }
-"""Data sets that the tasks read but that have no stable https address with a published hash."""
+"""Data sets that the tasks read, each with its place in the data folder and where it comes from. They are not
+fetched, since they have no address with a valid https certificate and a published SHA-256."""
 
 Download = Callable[[str, str, object], None]
 
@@ -106,8 +110,10 @@ def fetch(name: str, folder: Path, *, download: Download | None = None) -> list[
     wrong hash.
     """
     if name in BY_HAND:
+        place, origin = BY_HAND[name]
         raise BadInput(
-            f"data: '{name}' cannot be downloaded with a checked hash; place it as {folder}/{BY_HAND[name]}"
+            f"data: '{name}' cannot be fetched with a checked hash; get it from {origin} and place it as "
+            f"{Path(folder) / place}"
         )
     if name not in DATASETS:
         raise BadInput(f"data: unknown data set '{name}'; {nearest(name, [*DATASETS, *BY_HAND])}")

@@ -86,10 +86,11 @@ def test_plain_http_is_refused(toy, tmp_path, monkeypatch):
 def test_unknown_names_and_what_must_be_placed_by_hand(tmp_path):
     with pytest.raises(BadInput, match="unknown data set 'etanol'; did you mean 'ethanol'"):
         fetch("etanol", tmp_path)
-    for name, place in BY_HAND.items():
+    for name, (place, origin) in BY_HAND.items():
         with pytest.raises(BadInput) as caught:
             fetch(name, tmp_path)
-        assert place in str(caught.value)
+        assert str(tmp_path / place) in str(caught.value)
+        assert origin in str(caught.value)
 
 
 def test_every_public_file_has_its_place_its_https_address_and_its_hash():
