@@ -1,10 +1,10 @@
 """What a user writes becomes a study, or one clear line."""
 
 import pytest
+from tests_support import CONTENT, changed
 
 from study.config import load_config, presets, resolve_config, to_yaml
 from study.plan import plan
-from tests_support import CONTENT, changed
 from trainables.registry import BadInput
 
 
@@ -122,7 +122,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, content, words):
 
 
 def test_an_unknown_preset_names_the_nearest():
-    with pytest.raises(BadInput, match="did you mean 'nbody-quick'"):
+    with pytest.raises(BadInput, match="did you mean .nbody-quick"):
         load_config("nbody-quik")
 
 

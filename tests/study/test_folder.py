@@ -6,11 +6,11 @@ import socket
 import time
 
 import pytest
+from tests_support import CONTENT, changed
 
 from study.config import resolve_config
 from study.lock import LOCK, locked
 from study.plan import open_folder, plan, status
-from tests_support import CONTENT, changed
 from trainables.record import Record, write_outcome
 from trainables.registry import BadInput
 from trainables.store import open_store
@@ -85,7 +85,7 @@ def test_status_counts_outcomes_and_names_bad_records(tmp_path):
 
 
 def test_status_of_what_is_no_results_folder(tmp_path):
-    with pytest.raises(BadInput, match="no plan.json"):
+    with pytest.raises(BadInput, match=r"no plan\.json"):
         status(open_store(tmp_path))
 
 

@@ -1,0 +1,42 @@
+"""Small specs and tasks that the tests of the trial share."""
+
+import pytest
+import torch
+
+from trainables import registry
+from trainables.spec import Failure, Training, TrialSpec
+
+TASK = registry.resolve("task", {"name": "nbody", "train": 40, "val": 16, "test": 16})
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def task(data_folder):
+    return registry.build("task", TASK, data_folder)
+
+
+@pytest.fixture
+def make_spec():
+    """A spec of a quick n-body trial: `make_spec(method={...}, lr=..., seed=...)`."""
+
+    def make(method=None, seed=0, model=None, failure=None, **training):
+        settings = {"lr": 1e-3, "batch_size": 8, "epochs": 4, **training}
+        return TrialSpec(
+            task=TASK,
+            model=registry.resolve("model", model or {"name": "egnn", "hidden": 8, "layers": 2}),
+            method=registry.resolve("method", method or {"name": "strict"}),
+            training=Training(**settings),
+            failure=failure or Failure(),
+            seed=seed,
+        )
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
