@@ -1,0 +1,224 @@
+"""SE(3)-Transformer: Fuchs, Worrall, Fischer and Welling 2020 (arXiv 2006.10503).
+
+Where it differs from the paper: features have the parity of the spherical harmonics, so that inversions are a
+symmetry too; a kernel has a radial function for each path and channel between two matrices, in the place of a
+radial function for each entry of a matrix, as later networks have it; features are normed before each layer;
+and the gate takes squares instead of norms, so that the network is smooth and forces can be its gradient.
+"""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature, Topology
+from trainables.models.layers.depthwise import (
+    Couplings,
+    DegreeLinear,
+    DegreeNorm,
+    PathLinear,
+    coupling_paths,
+    degree_of_component,
+    pad_components,
+)
+from trainables.models.layers.inputs import (
+    count_invariants,
+    node_invariants,
+    relative_positions,
+    with_topology,
+)
+from trainables.models.layers.radial import ExponentialNormal, radial_network
+from trainables.registry import BadInput
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class SE3Transformer(nn.Module):
+    """Layers in which each node attends to its neighbours, with keys and values from equivariant kernels.
+
+    signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes
+    channels: of each degree from 0 to `degree`; divided among `heads`
+    radial, radial_hidden, length: number of radial functions, width of the networks on them, and their length
+        in units of the positions
+    neighbours: number of nearest neighbours where the graph comes without edges
+    Nodes must not coincide with their neighbours: there the direction is not defined.
+    """
+
+    relax_default = ("layers.*.update.mix", "layers.*.update.project")
+    relax_companion = "linear"
+
+    def __init__(
+        self,
+        signature: Signature,
+        *,
+        channels: Count = 16,
+        degree: Count = 2,
+        layers: Count = 4,
+        heads: Count = 4,
+        radial: Annotated[int, Field(ge=2)] = 16,
+        radial_hidden: Count = 32,
+        length: Annotated[float, Field(gt=0)] = 1.0,
+        neighbours: Count = 16,
+    ) -> None:
+        super().__init__()
+        if channels % heads:
+            raise BadInput(f"model.channels: {channels} cannot be divided among {heads} heads")
+        self.neighbours = neighbours
+        self.couplings = Couplings(degree)
+        self.products = [(2 * out + 1) * len(paths) for out, paths in enumerate(coupling_paths(degree))]
+        self.radial_basis = ExponentialNormal(radial, length)
+        self.embed_scalars = nn.Linear(count_invariants(signature), channels)
+        self.embed_vectors = nn.Linear(signature.vectors, channels, bias=False) if signature.vectors else None
+        edge_inputs = radial + signature.edge_scalars
+        self.layers = nn.ModuleList(
+            Layer(Attention(channels, degree, heads, edge_inputs, radial_hidden), Update(channels, degree))
+            for _ in range(layers)
+        )
+        self.norm = DegreeNorm(channels, degree)
+        if signature.output == "vectors":
+            self.read_out: nn.Module = nn.Linear(channels, 1, bias=False)
+        else:
+            self.read_out = nn.Sequential(
+                nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, signature.outputs)
+            )
+        self.output = signature.output
+
+    def forward(self, graph: Graph) -> Tensor:
+        graph, topology = with_topology(graph, self.neighbours)
+        differences = relative_positions(graph.positions, topology).flatten(0, 1)
+        by_degree = self.couplings(differences)[1].split(self.products, dim=-1)
+        couplings = [coupling.transpose(1, 2).contiguous() for coupling in by_degree]
+        radial = self.radial_basis(differences.norm(dim=-1, keepdim=True))
+        edges = torch.cat([radial, graph.edge_scalars], dim=-1)
+        x = self.embed(graph)
+        for layer in self.layers:
+            x = layer(x, couplings, edges, topology)
+        x = self.norm(x)
+        if self.output == "vectors":
+            return self.read_out(x[:, 1:4]).squeeze(-1)
+        return topology.mean_nodes(self.read_out(x[:, 0]))
+
+    def embed(self, graph: Graph) -> Tensor:
+        """(nodes, components, channels) from the node's own scalars and vectors."""
+        x = self.embed_scalars(node_invariants(graph)).unsqueeze(1)
+        if self.embed_vectors is not None:
+            x = torch.cat([x, self.embed_vectors(graph.vectors.transpose(1, 2))], dim=1)
+        return pad_components(x, self.couplings.components)
+
+
+class Layer(nn.Module):
+    """Attention among the normed features, and the update that it leads to, added to the features."""
+
+    def __init__(self, attention: "Attention", update: "Update") -> None:
+        super().__init__()
+        self.norm = DegreeNorm(update.channels, update.degree)
+        self.attention, self.update = attention, update
+
+    def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
+        """(nodes, components, channels) -> the same"""
+        normed = self.norm(x)
+        return x + self.update(
+            torch.cat([normed, self.attention(normed, couplings, edges, topology)], dim=-1)
+        )
+
+
+class Attention(nn.Module):
+    """Attention of each node to its neighbours (equations 10 and 11).
+
+    Keys and values are kernels applied to the sender: a matrix on its channels, the coupling with the
+    harmonics of the edge, radial functions, and a matrix on the channels of the paths. Of these the first runs
+    on the nodes before the gather; the last runs on the nodes too: for keys, transposed, on the query that
+    they are multiplied with; for values after the sum over the senders.
+    """
+
+    def __init__(self, channels: int, degree: int, heads: int, edge_inputs: int, radial_hidden: int) -> None:
+        super().__init__()
+        self.heads, self.channels = heads, channels
+        self.paths = [len(paths) for paths in coupling_paths(degree)]
+        self.key_sender = DegreeLinear(channels, channels, degree)
+        self.value_sender = DegreeLinear(channels, channels, degree)
+        self.key_radial = radial_network(edge_inputs, radial_hidden, sum(self.paths) * channels)
+        self.value_radial = radial_network(edge_inputs, radial_hidden, sum(self.paths) * channels)
+        self.queries = nn.ParameterList(
+            torch.randn(channels, count * channels) / channels**0.5 for count in self.paths
+        )
+        self.output = PathLinear(channels, [channels] * (degree + 1))
+
+    def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
+        """x (nodes, components, channels), couplings for each degree l (edges, (2l+1) * paths, components),
+        edges (edges, E) -> as x"""
+        weights = self.weights(x, couplings, edges, topology).repeat_interleave(
+            self.channels // self.heads, -1
+        )
+        factors = self.by_path(self.value_radial(edges), topology)
+        received = [
+            (value * (factor * weights.unsqueeze(-2)).unsqueeze(2)).sum(1).flatten(1, 2)
+            for value, factor in zip(
+                self.products(self.value_sender(x), couplings, topology), factors, strict=True
+            )
+        ]
+        return torch.cat(self.output(torch.cat(received, dim=1)), dim=1)
+
+    def weights(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
+        """(nodes, degree, heads), which sum to one over the senders."""
+        keys = self.products(self.key_sender(x), couplings, topology)
+        factors = self.by_path(self.key_radial(edges), topology)
+        parts = x.split([2 * degree + 1 for degree in range(len(self.paths))], dim=1)
+        matches = []
+        for part, matrix, key, factor in zip(parts, self.queries, keys, factors, strict=True):
+            query = (part @ matrix).unflatten(-1, (-1, self.channels)).unsqueeze(1)
+            matches.append(((query * key).sum(2) * factor).sum(2))
+        by_head = sum(matches).unflatten(-1, (self.heads, -1)).sum(-1)
+        terms = x.shape[1] * self.channels // self.heads
+        return (by_head / terms**0.5).softmax(1)
+
+    def products(self, x: Tensor, couplings: list[Tensor], topology: Topology) -> list[Tensor]:
+        """The senders' features, coupled: for each degree l (nodes, degree, 2l+1, paths, channels)."""
+        senders = x.index_select(0, topology.senders)
+        shape = (topology.nodes, topology.degree)
+        return [
+            (coupling @ senders).view(*shape, -1, count, self.channels)
+            for coupling, count in zip(couplings, self.paths, strict=True)
+        ]
+
+    def by_path(self, radial: Tensor, topology: Topology) -> tuple[Tensor, ...]:
+        """(edges, sum of paths * channels) -> for each degree (nodes, degree, paths, channels)"""
+        shape = (topology.nodes, topology.degree, -1, self.channels)
+        return radial.view(shape).split(self.paths, dim=2)
+
+
+class Update(nn.Module):
+    """A linear map of what a node is and has received, gates, and another linear map.
+
+    (nodes, components, 2 * channels) -> (nodes, components, channels)
+    """
+
+    def __init__(self, channels: int, degree: int) -> None:
+        super().__init__()
+        self.channels, self.degree = channels, degree
+        self.mix = DegreeLinear(2 * channels, channels, degree)
+        self.gates = Gates(channels, degree)
+        self.project = DegreeLinear(channels, channels, degree)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(self.gates(self.mix(x)))
+
+
+class Gates(nn.Module):
+    """Each channel of each degree times the sigmoid of a function of all invariants.
+
+    Invariants are the scalars, and the mean squares of the components of the other degrees.
+    """
+
+    def __init__(self, channels: int, degree: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear((degree + 1) * channels, (degree + 1) * channels)
+        self.register_buffer("degrees", degree_of_component(degree), persistent=False)
+        self.sizes = [2 * above + 1 for above in range(1, degree + 1)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(nodes, components, channels) -> the same"""
+        squares = [block.square().mean(1) for block in x[:, 1:].split(self.sizes, dim=1)]
+        gates = self.linear(torch.cat([x[:, 0], *squares], dim=-1)).sigmoid()
+        return x * gates.unflatten(-1, (-1, x.shape[-1])).index_select(1, self.degrees)
