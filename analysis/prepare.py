@@ -12,7 +12,7 @@ def prepare(trials: pd.DataFrame) -> pd.DataFrame:
 
     trials: from `analysis.load_trials`, or several such tables joined by `pandas.concat`
     Adds case: task, model and every other setting that differs between trials, the learning rate, the seed and the
-    method apart; failed: bool; loss, val_score, score: see `with_losses`. Tells arms of one name but different methods
+    method apart; failed: bool; loss, val_score, score: see `with_losses`. Tells arms of one name but other methods
     apart in `arm`. A trial that two studies share is kept once.
     """
     trials = name_cases(trials)
@@ -53,9 +53,12 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     trial the loss at initialisation
     val_score, score: validation and test metric; of a failed trial the value at initialisation where the metric is
     the loss, otherwise the metric of the trivial predictor
+    failed_loss, failed_score: what a failed trial counts with
+    skill: (trivial - score) / (trivial - best score of the case), between 0 and 1
     """
     if trials.empty:
-        return trials.assign(failed=False, loss=0.0, val_score=0.0, score=0.0)
+        numbers = dict.fromkeys(["loss", "failed_loss", "val_score", "score", "failed_score", "skill"], 0.0)
+        return trials.assign(failed=False, **numbers)
     failed = trials["outcome"] == "failed"
     smaller_is_better = trials["metric_goal"] != "max"
     at_init = trials["loss_at_init"].fillna(trials.groupby("case")["loss_at_init"].transform("median"))
@@ -67,11 +70,19 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     metric_is_loss = smaller_is_better & (trials["case"].map(shares).fillna(1.0) > 0.5)
     trivial = trials["trivial"].fillna(trials.groupby("case")["trivial"].transform("median"))
     substitute = at_init.where(metric_is_loss, trivial)
+    score = trials["test_metric"].where(~failed, substitute)
+    scores = score.groupby(trials["case"])
+    bests = scores.transform("min").where(smaller_is_better, scores.transform("max"))
+    start = trivial.fillna(substitute)
+    skill = ((start - score) / (start - bests).where(start != bests)).clip(0, 1)
     return trials.assign(
         failed=failed,
         loss=loss,
+        failed_loss=at_init,
         val_score=trials["val_metric"].where(~failed, substitute),
-        score=trials["test_metric"].where(~failed, substitute),
+        score=score,
+        failed_score=substitute,
+        skill=skill,
     )
 
 

@@ -1,0 +1,50 @@
+"""Where does training start to fail? The learning rate at which half of the seeds do."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+SLOPES = np.geomspace(1, 60, 40)  # logits per decade, from a transition over the whole grid to a step
+MIDDLES = 401
+
+
+def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """LR50 for each case and arm, from the learning rate with the fewest failures upwards.
+
+    Returns case, arm, lr50, low, high (profile-likelihood 95% interval), censored: '' or why there is no number:
+    'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate looked at).
+    low and high are NaN where the interval leaves the grid on that side.
+    """
+    cells = trials.groupby(["case", "arm", "lr"], sort=True)["failed"].agg(["sum", "size"]).reset_index()
+    rows = []
+    for (case, arm), cell in cells.groupby(["case", "arm"], sort=False):
+        found = half_failure_rate(*(cell[name].to_numpy(float) for name in ("lr", "sum", "size")))
+        rows.append({"case": case, "arm": arm, **found})
+    return pd.DataFrame(rows, columns=["case", "arm", "lr50", "low", "high", "censored"])
+
+
+def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> dict[str, Any]:
+    """LR50 of one arm from the failures at increasing learning rates, each (rates,).
+
+    A logistic curve in log lr; the interval holds every middle whose likelihood, at its best slope, is not rejected
+    (profile likelihood, Venzon and Moolgavkar 1988, Appl. Statist. 37:87) by an F(1, trials - 2) quantile for the small
+    sample. Unlike a bootstrap it is not empty when all seeds fail together: the middle may then lie anywhere between.
+    """
+    start = int(np.argmin(failed / n))  # below it lie failures to learn at too small a rate, another edge
+    rates, failed, n = rates[start:], failed[start:], n[start:]
+    if len(rates) < 2 or n.sum() < 4:
+        return {"lr50": np.nan, "low": np.nan, "high": np.nan, "censored": "too few trials"}
+    place = np.log10(rates)
+    margin = 0.5 * (place[-1] - place[0])
+    middles = np.linspace(place[0] - margin, place[-1] + margin, MIDDLES)
+    logits = np.clip(SLOPES[:, None, None] * (place - middles[:, None]), -30, 30)
+    fits = np.logaddexp(0, -logits) @ failed + np.logaddexp(0, logits) @ (n - failed)
+    likelihood = -fits.min(axis=0)
+    best = likelihood.max()
+    kept = middles[2 * (best - likelihood) <= stats.f.ppf(0.95, 1, n.sum() - 2)]
+    middle = middles[likelihood >= best - 1e-6].mean()
+    low, high = (10**edge if place[0] <= edge <= place[-1] else np.nan for edge in (kept[0], kept[-1]))
+    censored = "above" if middle > place[-1] else "below" if middle < place[0] else ""
+    return {"lr50": np.nan if censored else 10**middle, "low": low, "high": high, "censored": censored}

@@ -1,0 +1,43 @@
+"""Which factor matters? Shares of the variance of the loss."""
+
+import numpy as np
+import pandas as pd
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+
+NAMES = {"C(arm)": "arm", "C(rate)": "learning rate", "C(seed)": "seed", "C(arm):C(rate)": "arm × learning rate"}
+
+
+def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
+    """Share of the variance of log10(loss) by arm, learning rate, their interaction, seed and the rest, for each case.
+
+    Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A factor with one
+    level is left out, and so is the interaction where no trial is left to tell it from noise.
+    Returns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
+    """
+    rows = []
+    for case, mine in trials[trials["loss"] > 0].groupby("case", sort=False):
+        table = _anova(mine)
+        if table is None or not table["sum_sq"].sum() > 0:
+            continue
+        for factor, line in table.iterrows():
+            share = line["sum_sq"] / table["sum_sq"].sum()
+            row = {"case": case, "factor": NAMES.get(str(factor), "rest"), "share": share}
+            rows.append({**row, "sum_of_squares": line["sum_sq"], "df": line["df"], "p": line["PR(>F)"]})
+    return pd.DataFrame(rows, columns=["case", "factor", "share", "sum_of_squares", "df", "p"])
+
+
+def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
+    """The type II table of one case, or None where there is nothing to split."""
+    data = pd.DataFrame(
+        {"y": np.log10(mine["loss"]), "arm": mine["arm"], "rate": mine["lr"].astype(str), "seed": mine["seed"].astype(str)}
+    )
+    levels = {name: data[name].nunique() for name in ("arm", "rate", "seed")}
+    terms = [f"C({name})" for name, count in levels.items() if count > 1]
+    filled = data.groupby(["arm", "rate"]).ngroups == levels["arm"] * levels["rate"]
+    left = len(data) - levels["arm"] * levels["rate"] - levels["seed"]
+    if min(levels["arm"], levels["rate"]) > 1 and filled and left > 0:
+        terms.append("C(arm):C(rate)")
+    if not terms or len(data) <= sum(levels.values()) or data["y"].std() == 0:
+        return None
+    return anova_lm(ols("y ~ " + " + ".join(terms), data).fit(), typ=2)

@@ -1,0 +1,240 @@
+"""The instruments themselves: 2,000 simulated studies of 5 seeds x 7 learning rates with known truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.measured import COVERAGE
+from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
+from analysis.statistics.grid_failure import grid_failure_rates
+from analysis.statistics.improvement import probability_of_improvement
+from analysis.statistics.intervals import wilson
+from analysis.statistics.onset import half_failure_rates
+from analysis.statistics.paired import mcnemar_exact, newcombe_paired
+from analysis.statistics.sensitivity import rate_sensitivity
+from analysis.statistics.usable_width import usable_widths
+from analysis.statistics.without_tuning import interquartile_means, middle_rates
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+STUDIES, SEEDS, AT_INIT = 2000, 5, 0.11
+PLACES = np.linspace(-4, -1, 7)
+ALLOWED = (0.93, 0.97)
+
+
+class Population:
+    """Studies whose curves differ: where training starts to fail, how steeply, the best rate, the noise."""
+
+    def __init__(self, studies, seed):
+        self.random = random = np.random.default_rng(seed)
+        self.onset = random.uniform(-2.2, -1, studies)
+        steepness = random.uniform(4, 10, studies)
+        self.chance = 1 / (1 + np.exp(-steepness[:, None] * (PLACES - self.onset[:, None])))
+        best, curvature = random.uniform(-3.2, -2.5, studies), random.uniform(0.15, 0.45, studies)
+        self.median = 0.012 * 10 ** (curvature[:, None] * (PLACES - best[:, None]) ** 2)
+        self.noise = random.uniform(0.08, 0.3, studies)
+        self.shared = self.noise * random.uniform(0, 0.8, studies)  # the part that a seed has at every rate
+
+    def draw(self, seeds, which=slice(None)):
+        """Loss and failure, (studies, rates, seeds)."""
+        chance, median = self.chance[which], self.median[which]
+        noise, shared = self.noise[which], self.shared[which]
+        size = (*chance.shape, seeds)
+        own = np.sqrt(noise**2 - shared**2)[:, None, None] * self.random.normal(size=size)
+        common = shared[:, None, None] * self.random.normal(size=(len(chance), 1, seeds))
+        failed = self.random.random(size) < chance[:, :, None]
+        loss = np.minimum(median[:, :, None] * np.exp(own + common), AT_INIT)
+        return np.where(failed, AT_INIT, loss), failed
+
+    def truth(self, seeds=4000, block=50):
+        """Mean and median by rate, (studies, rates), and the interquartile mean over the grid, (studies,)."""
+        means, medians, iqms = [], [], []
+        for start in range(0, len(self.onset), block):
+            loss, _ = self.draw(seeds, slice(start, start + block))
+            means.append(loss.mean(axis=2))
+            medians.append(np.median(loss, axis=2))
+            iqms.append(stats.trim_mean(loss.reshape(len(loss), -1), 0.25, axis=1))
+        return np.concatenate(means), np.concatenate(medians), np.concatenate(iqms)
+
+
+def table(loss, failed, case="one"):
+    """Simulated studies as one prepared table, each study an arm."""
+    studies, rates, seeds = loss.shape
+    study, rate, seed = (index.ravel() for index in np.indices(loss.shape))
+    numbers = {name: loss.ravel() for name in ("loss", "val_score", "score")}
+    labels = {"case": case, "arm": study, "lr": 10 ** PLACES[rate], "seed": seed, "pair": rate * seeds + seed}
+    constants = {"metric_goal": "min", "metric": "mse", "failed_loss": AT_INIT, "failed_score": AT_INIT}
+    return pd.DataFrame({**labels, **numbers, "failed": failed.ravel(), **constants})
+
+
+@pytest.fixture(scope="module")
+def population():
+    return Population(STUDIES, 1)
+
+
+@pytest.fixture(scope="module")
+def truth(population):
+    return population.truth()
+
+
+@pytest.fixture(scope="module")
+def trials(population):
+    return table(*population.draw(SEEDS))
+
+
+def check(name, low, high, true):
+    """The share of intervals that hold the truth is within 93% to 97%, or is the one that the report shows."""
+    covered = float(np.mean((np.asarray(low) <= true) & (true <= np.asarray(high))))
+    print(f"{name}: covers {covered:.3f}")
+    if name in COVERAGE:
+        assert covered == pytest.approx(COVERAGE[name], abs=0.015)
+    else:
+        assert ALLOWED[0] <= covered <= ALLOWED[1]
+
+
+def test_wilson():
+    random = np.random.default_rng(0)
+    chance = random.uniform(0.02, 0.98, 20_000)
+    check("wilson", *wilson(random.binomial(5, chance), np.full(len(chance), 5)), chance)
+
+
+def test_grid_failure_rate(population, trials):
+    found = grid_failure_rates(trials)
+    check("grid_failure_rate", found["low"], found["high"], population.chance.mean(axis=1))
+
+
+def test_half_failure_rate(population, trials):
+    found = half_failure_rates(trials).sort_values("arm")
+    low, high = np.log10(found["low"]).fillna(-np.inf), np.log10(found["high"]).fillna(np.inf)
+    check("half_failure_rate", low, high, population.onset)
+
+
+def test_rate_sensitivity(trials, truth):
+    found = rate_sensitivity(trials)
+    check("rate_sensitivity", found["low"], found["high"], truth[0].mean(axis=1) - truth[0].min(axis=1))
+
+
+def test_interquartile_mean(trials, truth):
+    found = interquartile_means(trials)
+    check("interquartile_mean", found["low"], found["high"], truth[2])
+
+
+def test_usable_width(population, trials, truth):
+    found = usable_widths(trials)
+    usable = (truth[1] <= 1.1 * truth[1].min(axis=1, keepdims=True)) & (population.chance < 0.2)
+    stretches = np.full(7, 0.5)
+    stretches[[0, -1]] = 0.25
+    check("usable_width", found["low"] - 1e-9, found["high"] + 1e-9, usable @ stretches)
+
+
+def test_best_setting(trials, truth):
+    rates = choose_rates(trials)
+    found = scores_at(trials, rates)
+    chosen = np.searchsorted(10**PLACES, found["lr"] * 0.999)
+    check("best_setting", found["low"], found["high"], truth[0][np.arange(STUDIES), chosen])
+
+
+def test_best_setting_where_nothing_fails(population, trials, truth):
+    rates = choose_rates(trials)
+    found = scores_at(trials, rates)
+    chosen = np.searchsorted(10**PLACES, found["lr"] * 0.999)
+    safe = population.chance[np.arange(STUDIES), chosen] < 0.002
+    true = truth[0][np.arange(STUDIES), chosen][safe]
+    check("best_setting_without_failures", found["low"][safe], found["high"][safe], true)
+
+
+def test_middle_rate(trials, truth):
+    found = scores_at(trials, middle_rates(trials))
+    check("middle_rate", found["low"], found["high"], truth[0][:, 3])
+
+
+def test_paired_scores_at_a_fixed_rate():
+    """Two arms share a seed's luck; the difference is of medians that never fail."""
+    random = np.random.default_rng(3)
+    covered = []
+    for _ in range(STUDIES):
+        seed = random.normal(0, 0.1, SEEDS)
+        loss = np.stack([0.010 + 0.01 * seed, 0.012 + 0.01 * seed]) + random.normal(0, 5e-4, (2, SEEDS))
+        both = pd.DataFrame({"arm": ["new"] * SEEDS + ["strict"] * SEEDS, "seed": [*range(SEEDS)] * 2, "score": loss.ravel()})
+        both = both.assign(case="one", lr=0.1)
+        row = paired_scores(both, both[["case", "arm", "lr"]].drop_duplicates(), "strict").iloc[0]
+        covered.append((row["low"], row["high"]))
+    low, high = np.array(covered).T
+    check("paired_scores", low, high, -0.002)
+
+
+def test_paired_failures(population):
+    """Newcombe's interval over pairs whose chances differ along the grid, arms failing half a decade apart."""
+    random = np.random.default_rng(4)
+    chance = population.chance
+    other = 1 / (1 + np.exp(-6 * (PLACES - population.onset[:, None] - random.uniform(0, 0.5, (STUDIES, 1)))))
+    first, second = (random.random((STUDIES, 7, SEEDS)) < share[:, :, None] for share in (other, chance))
+    counts = [(f & s).sum((1, 2)) for f, s in ((first, second), (first, ~second), (~first, second), (~first, ~second))]
+    found = np.array([newcombe_paired(*map(int, row)) for row in np.transpose(counts)])
+    check("paired_failures", found[:, 1], found[:, 2], (other - chance).mean(axis=1))
+
+
+def test_probability_of_improvement(population):
+    other = Population(STUDIES, 1)
+    other.median = population.median * 0.9
+    other.random, draws = np.random.default_rng(5), 500
+    found, true = [], []
+    for study in range(draws):
+        which = slice(study, study + 1)
+        pair = [table(*one.draw(SEEDS, which)) for one in (other, population)]
+        many = [one.draw(300, which)[0].ravel() for one in (other, population)]
+        both = pd.concat([pair[0].assign(arm="new"), pair[1].assign(arm="strict")])
+        found.append(probability_of_improvement(both, {"one": "strict"}).iloc[0][["low", "high"]].to_numpy(float))
+        true.append(_probability(*many))
+    low, high = np.array(found).T
+    check("probability_of_improvement", low, high, np.array(true))
+
+
+def _probability(ours, theirs):
+    theirs = np.sort(theirs)
+    below = len(theirs) - np.searchsorted(theirs, ours, "right")
+    equal = np.searchsorted(theirs, ours, "right") - np.searchsorted(theirs, ours, "left")
+    return (below + equal / 2).mean() / len(theirs)
+
+
+def test_same_against_same_gives_uniform_p_values():
+    """Both tests are exact: an attainable p value k/32 comes up with just that frequency, no level is exceeded."""
+    random = np.random.default_rng(6)
+    p = np.array([sign_flip_test(random.normal(size=5)) for _ in range(STUDIES)])
+    for level in np.arange(2, 33, 2) / 32:
+        assert np.mean(p <= level + 1e-9) == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / STUDIES) + 1e-9)
+    p = np.array([sign_flip_test(random.normal(size=12)) for _ in range(STUDIES)])
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+    discordant = random.binomial(35, 0.3, STUDIES)
+    p = np.array([mcnemar_exact(k, n - k) for n in discordant for k in [int(random.binomial(n, 0.5))]])
+    for level in (0.01, 0.05, 0.1, 0.2, 0.5):
+        assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / STUDIES)
+
+
+@pytest.mark.parametrize(("only_arm", "only_control"), [(0.02, 0.2), (0.05, 0.3), (0.1, 0.2)])
+def test_known_effects_are_found_with_the_power_of_the_formula(only_arm, only_control):
+    """McNemar's exact test against the sum over its own rejection region (Duffy 1984)."""
+    random = np.random.default_rng(7)
+    pairs = 35
+    total = only_arm + only_control
+    promised = sum(
+        stats.binom.pmf(n, pairs, total) * stats.binom.pmf(k, n, only_arm / total)
+        for n in range(pairs + 1)
+        for k in range(n + 1)
+        if mcnemar_exact(k, n - k) <= 0.05
+    )
+    drawn = random.multinomial(pairs, [only_arm, only_control, 1 - total], STUDIES)
+    found = np.mean([mcnemar_exact(int(a), int(c)) <= 0.05 for a, c, _ in drawn])
+    assert found == pytest.approx(promised, abs=4 * np.sqrt(promised * (1 - promised) / STUDIES))
+
+
+def test_power_of_the_paired_difference_of_scores():
+    """Student's interval excludes 0 as often as the noncentral t says."""
+    random = np.random.default_rng(8)
+    effect = 1.8
+    differences = random.normal(effect, 1, (STUDIES, SEEDS))
+    reach = stats.t.ppf(0.975, SEEDS - 1) * differences.std(axis=1, ddof=1) / np.sqrt(SEEDS)
+    found = np.mean(np.abs(differences.mean(axis=1)) > reach)
+    shift, edge = effect * np.sqrt(SEEDS), stats.t.ppf(0.975, SEEDS - 1)
+    promised = stats.nct.sf(edge, SEEDS - 1, shift) + stats.nct.cdf(-edge, SEEDS - 1, shift)
+    assert found == pytest.approx(promised, abs=4 * np.sqrt(promised * (1 - promised) / STUDIES))
