@@ -16,6 +16,7 @@ NBODY = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
 MOLECULE = Signature(scalars=4, vectors=0, edge_scalars=0, output="scalars")
 CLOUD = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=3)
 EUCLIDEAN = Symmetry(inversion=True, translations=True)
+ROTATIONS = Symmetry(inversion=False, translations=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Case:
 
 SMALL = {"hidden": 8, "layers": 2}
 TINY_ATTENTION = {"channels": 8, "layers": 2, "heads": 2, "logits": 4}
+NARROW = {"width": 0.2, "neighbours": 4}
 CASES = {
     "egnn-nbody": Case("egnn", NBODY, SMALL),
     "egnn-molecule": Case("egnn", MOLECULE, SMALL),
@@ -59,6 +61,8 @@ CASES = {
     "equiformer-molecule": Case("equiformer", MOLECULE, TINY_ATTENTION),
     "equiformer-cloud": Case("equiformer", CLOUD, {**TINY_ATTENTION, "neighbours": 4}, nodes=10, edges=False),
     "equiformer-degree-3": Case("equiformer", MOLECULE, {**TINY_ATTENTION, "degree": 3}),
+    "vn_pointnet-cloud": Case("vn_pointnet", CLOUD, NARROW, ROTATIONS, nodes=10, edges=False),
+    "vn_dgcnn-cloud": Case("vn_dgcnn", CLOUD, NARROW, ROTATIONS, nodes=10, edges=False),
 }
 
 
