@@ -6,6 +6,7 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
+from trainables.models.layers.vector_edges import EdgeVectorLinear
 from trainables.models.layers.vector_neuron import VectorLinear
 from trainables.relaxation.action import commutant
 from trainables.relaxation.companions import LinearCompanion
@@ -40,6 +41,14 @@ def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
 def _(strict: VectorLinear, layer: RelaxedLayer, weight: Tensor) -> None:
     for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
         strict.weight += matrix
+
+
+@fold_into.register
+def _(strict: EdgeVectorLinear, layer: RelaxedLayer, weight: Tensor) -> None:
+    for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
+        as_sender, as_receiver = matrix.chunk(2)
+        # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the centre x_i must make up for.
+        strict.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
 
 
 @fold_into.register

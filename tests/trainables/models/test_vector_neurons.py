@@ -12,9 +12,14 @@ from trainables.models.layers.vector_neuron import (
     VectorNorm,
     vector_neuron,
 )
+from trainables.models.pointnet import PointNet
 from trainables.models.vn_dgcnn import VNDGCNN
 from trainables.models.vn_pointnet import VNPointNet, neighbour_vectors
 from trainables.registry import BadInput
+from trainables.relaxation.action import project_on_commutant
+from trainables.relaxation.project import project
+from trainables.relaxation.relax import relax
+from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.symmetry import random_rotations, rotate_nodes
 
 CLASSES = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=40)
@@ -42,7 +47,8 @@ def cloud_graph(positions: Tensor) -> Graph:
 def calibrated(model_class: type[nn.Module], clouds: Tensor) -> nn.Module:
     """A small model in eval mode whose batch-norm statistics are those of `clouds`."""
     torch.manual_seed(0)
-    model = model_class(CLASSES, width=0.2, neighbours=4)
+    options = {"width": 0.2} if model_class is PointNet else {"width": 0.2, "neighbours": 4}
+    model = model_class(CLASSES, **options)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d):
             module.momentum = 1.0
@@ -199,12 +205,35 @@ def test_tells_a_cloud_from_its_mirror_image(model_class, generator):
 
 
 @pytest.mark.parametrize("model_class", [VNPointNet, VNDGCNN])
+def test_equivariant_companions_fold_into_the_strict_layers(model_class, generator):
+    clouds = torch.randn(3, 20, 3, generator=generator)
+    model = relax(calibrated(model_class, clouds), generator, layers="all", init=0.05)
+    for layer in relaxed_layers(model).values():
+        weight = layer.companion.weight
+        weight.data = project_on_commutant(layer.inputs, layer.outputs, weight.detach())
+    relaxed = model(cloud_graph(clouds))
+    strict = project(model, fold=True)
+    torch.testing.assert_close(strict(cloud_graph(clouds)), relaxed, rtol=1e-10, atol=1e-12)
+
+
+def test_the_control_knows_points_but_not_rotations(generator):
+    clouds = torch.randn(3, 20, 3, generator=generator)
+    model = calibrated(PointNet, clouds)
+    logits = model(cloud_graph(clouds))
+    shuffled = clouds[:, torch.randperm(20, generator=generator)]
+    torch.testing.assert_close(model(cloud_graph(shuffled)), logits, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(model(cloud_graph(clouds[1:2])), logits[1:2], rtol=1e-12, atol=1e-12)
+    turned = rotate_nodes(clouds.flatten(0, 1), random_rotations(3, generator)).view_as(clouds)
+    assert (model(cloud_graph(turned)) - logits).abs().max() > 0.1 * logits.abs().max()
+
+
+@pytest.mark.parametrize("model_class", [VNPointNet, VNDGCNN])
 def test_fewer_points_than_neighbours(model_class, generator):
     model = model_class(CLASSES, width=0.2, neighbours=20)
     assert model(cloud_graph(torch.randn(2, 6, 3, generator=generator))).isfinite().all()
 
 
-@pytest.mark.parametrize("model_class", [VNPointNet, VNDGCNN])
+@pytest.mark.parametrize("model_class", [VNPointNet, VNDGCNN, PointNet])
 @pytest.mark.parametrize(
     "signature",
     [
