@@ -73,7 +73,8 @@ class RelaxedLayer(nn.Module):
         if isinstance(strict, Tensor):
             return strict + added.view_as(strict)
         parts = added.split([representation.dim for representation in self.outputs], dim=-1)
-        return tuple(output + part.view_as(output) for output, part in zip(strict, parts, strict=True))
+        sums = (output + part.view_as(output) for output, part in zip(strict, parts, strict=True))
+        return strict._make(sums) if hasattr(strict, "_make") else tuple(sums)
 
     def _run_companion(self, x: Tensor) -> Tensor:
         if not (self.recording and self.training and torch.is_grad_enabled()):
