@@ -122,10 +122,7 @@ class Relaxed(Method):
         self.theta = value
         penalised = any(weight.at(value / self.peak) > 0 for weight in self.weights.values())
         for layer in relaxed_layers(model).values():
-            layer.active = value != 0
-            layer.recording = penalised
-            layer.scale.fill_(value)
-            layer.calls.clear()
+            layer.set_strength(value, recording=penalised)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
         """The weighted sum over layers of each layer's mean over its calls; None where theta is 0."""

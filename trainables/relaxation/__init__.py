@@ -1,0 +1,81 @@
+"""Constraint relaxation of equivariant models: relax, train, project.
+
+The method (Pertigkiozoglou et al., NeurIPS 2024, arXiv 2408.13242). A strict layer f is equivariant: with rho_in
+and rho_out the actions of a group on its inputs and outputs, f(rho_in(g) x) = rho_out(g) f(x) for all g. That
+constraint may be an obstacle on the way to a good f. So during training each chosen layer gets an unconstrained
+companion W, a dense matrix on the flattened features,
+
+    y = f(x) + theta W x,
+
+where theta follows a schedule that ends at exactly 0 (`schedules`). A strict phase follows, with f alone. What is
+delivered is f: the strict class, parameters and state_dict keys, exactly equivariant.
+
+To keep the way back short, W is held near zero and near equivariance by penalties (`penalties`), whose gradients
+go to W and not to f or anything before it. With A_a the three generators of rotations, P the inversion, and
+means over the samples x and the entries of the outputs,
+
+    norm    mean |W x|^2
+    Lie     sum_a mean |W rho_in(A_a) x - rho_out(A_a) W x|^2
+    parity  mean |W rho_in(P) x - rho_out(P) W x|^2.
+
+The Lie term is the squared derivative at t = 0 of rho_out(exp(-t A_a)) W rho_in(exp(t A_a)) x: it vanishes if
+and only if W is equivariant under rotations on these samples. It is blind to inversion, hence the parity term.
+Each A_a is block-diagonal, with one small antisymmetric block for each irrep (for vectors a cross product),
+and is never built as a matrix of all features (`action`).
+
+`project` drops W; or folds in its equivariant part first, which is the orthogonal projection on the maps that
+commute with the group: by Schur's lemma, for each pair of equal irreps, the trace over their components divided
+by 2l+1. It does so with weight theta, hence differs from dropping only where theta is cut and not let down to 0.
+
+Which layers. A layer says how it transforms by two attributes, `representation_in` and `representation_out`
+(`representation`), for its leading positional inputs and its outputs; further inputs condition it. e3nn's
+`o3.Linear` and tensor products need no such words. A model may name the layers to relax by default with
+`relax_default`, patterns of names, and the kind of companion with `relax_companion`.
+
+Your own model, in your own loop:
+
+    import torch
+    from e3nn import o3
+    from trainables.relaxation import penalties, project, relax, relaxed_layers, theta
+
+    class Potential(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = o3.FullyConnectedTensorProduct("2x1o", "2x1o", "16x0e + 16x1e + 16x2e")
+            self.last = o3.FullyConnectedTensorProduct("16x0e + 16x1e + 16x2e", "2x1o", "1x1o")
+
+        def forward(self, x):
+            return self.last(self.first(x, x), x)
+
+    torch.manual_seed(0)
+    x = torch.randn(256, 6)
+    target = x[:, :3] * (x[:, :3] * x[:, 3:]).sum(1, keepdim=True)
+    model = relax(Potential(), torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for step in range(200):
+        strength = theta("triangle", step, relaxed_steps=180)
+        if step == 180:
+            model = project(model)
+        for layer in relaxed_layers(model).values():
+            layer.set_strength(strength, recording=True)
+        loss = (model(x) - target).square().mean()
+        for layer in relaxed_layers(model).values():
+            for call in layer.calls:
+                loss = loss + 0.01 * (penalties.norm(layer, call) + penalties.lie(layer, call))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    rotation = o3.rand_matrix()
+    both = o3.Irreps("2x1o").D_from_matrix(rotation)
+    error = (model(x @ both.T) - model(x) @ rotation.T).norm() / model(x).norm()
+    print(f"loss {loss.item():.1e}, equivariance error {error.item():.1e}")
+"""
+
+from trainables.relaxation import penalties
+from trainables.relaxation.project import project
+from trainables.relaxation.relax import relax
+from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+from trainables.relaxation.schedules import theta
+
+__all__ = ["RelaxedLayer", "penalties", "project", "relax", "relaxed_layers", "theta"]

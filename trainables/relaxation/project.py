@@ -6,8 +6,6 @@ import torch
 from e3nn import o3
 from torch import Tensor, nn
 
-from trainables.models.layers.vector_edges import EdgeVectorLinear
-from trainables.models.layers.vector_neuron import VectorLinear
 from trainables.relaxation.action import commutant
 from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.relax import replace_modules
@@ -32,23 +30,13 @@ def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
 def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
     """Add the equivariant part of a dense map (dim_out, dim_in) to a strict layer, in place.
 
-    A layer of an unknown class has no linear part to add to, and is left as it is. Register your own with
-    `fold_into.register`.
+    Of a layer of one irrep that part is a map of the channels: the layer takes it by a method
+    `add_channel_map(matrix)`, matrix (channels_out, channels_in). For other classes register a function with
+    `fold_into.register`. A layer with neither has no linear part to add to, and is left as it is.
     """
-
-
-@fold_into.register
-def _(strict: VectorLinear, layer: RelaxedLayer, weight: Tensor) -> None:
-    for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
-        strict.weight += matrix
-
-
-@fold_into.register
-def _(strict: EdgeVectorLinear, layer: RelaxedLayer, weight: Tensor) -> None:
-    for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
-        as_sender, as_receiver = matrix.chunk(2)
-        # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the centre x_i must make up for.
-        strict.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
+    if hasattr(strict, "add_channel_map"):
+        for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
+            strict.add_channel_map(matrix)
 
 
 @fold_into.register

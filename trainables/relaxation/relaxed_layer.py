@@ -62,6 +62,13 @@ class RelaxedLayer(nn.Module):
         except AttributeError:
             return getattr(super().__getattr__("strict"), name)
 
+    def set_strength(self, theta: float, recording: bool = False) -> None:
+        """Begin a step: theta (0 switches the companion off), and whether penalties will be asked for."""
+        self.scale.fill_(theta)
+        self.active = theta != 0
+        self.recording = recording
+        self.calls.clear()
+
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
         """As the strict layer's. ValueError where an input does not have the declared trailing axes."""
         strict = self.strict(*arguments, **keywords)

@@ -30,6 +30,13 @@ class EdgeVectorLinear(nn.Linear):
         self.representation_in = vectors(channels_in, group="SO3")
         self.representation_out = vectors(2 * channels_out, group="SO3")
 
+    @torch.no_grad()
+    def add_channel_map(self, matrix: Tensor) -> None:
+        """Add a map of the channels of the nodes, (2 * channels_out, channels_in), in place."""
+        as_sender, as_receiver = matrix.chunk(2)
+        # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the centre x_i must make up for.
+        self.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
+
     def forward(self, nodes: Tensor) -> Tensor:
         difference, centre = self.weight.chunk(2, dim=1)
         return nn.functional.linear(nodes, torch.cat([difference, centre - difference]))

@@ -22,6 +22,11 @@ class VectorLinear(nn.Linear):
         self.representation_in = vectors(channels_in, group="SO3")
         self.representation_out = vectors(channels_out, group="SO3")
 
+    @torch.no_grad()
+    def add_channel_map(self, matrix: Tensor) -> None:
+        """Add a map of the channels, (channels_out, channels_in), in place."""
+        self.weight += matrix
+
 
 class ContextVectorLinear(nn.Module):
     """The linear map of each point's vectors beside vectors that all points of a cloud share.
