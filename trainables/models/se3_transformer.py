@@ -17,7 +17,6 @@ from trainables.models.layers.depthwise import (
     Couplings,
     DegreeLinear,
     DegreeNorm,
-    PathLinear,
     coupling_paths,
     degree_of_component,
     pad_components,
@@ -28,7 +27,8 @@ from trainables.models.layers.inputs import (
     relative_positions,
     with_topology,
 )
-from trainables.models.layers.radial import ExponentialNormal, radial_network
+from trainables.models.layers.radial import ExponentialNormal
+from trainables.models.layers.tensor_field import Attention, Convolution
 from trainables.registry import BadInput
 
 Count = Annotated[int, Field(ge=1)]
@@ -39,6 +39,8 @@ class SE3Transformer(nn.Module):
 
     signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes
     channels: of each degree from 0 to `degree`; divided among `heads`
+    attention: without it the mean over the neighbours is taken, which makes this a tensor-field network
+        (Thomas et al. 2018, arXiv 1802.08219)
     radial, radial_hidden, length: number of radial functions, width of the networks on them, and their length
         in units of the positions
     neighbours: number of nearest neighbours where the graph comes without edges
@@ -56,6 +58,7 @@ class SE3Transformer(nn.Module):
         degree: Count = 2,
         layers: Count = 4,
         heads: Count = 4,
+        attention: bool = True,
         radial: Annotated[int, Field(ge=2)] = 16,
         radial_hidden: Count = 32,
         length: Annotated[float, Field(gt=0)] = 1.0,
@@ -70,11 +73,12 @@ class SE3Transformer(nn.Module):
         self.radial_basis = ExponentialNormal(radial, length)
         self.embed_scalars = nn.Linear(count_invariants(signature), channels)
         self.embed_vectors = nn.Linear(signature.vectors, channels, bias=False) if signature.vectors else None
-        edge_inputs = radial + signature.edge_scalars
-        self.layers = nn.ModuleList(
-            Layer(Attention(channels, degree, heads, edge_inputs, radial_hidden), Update(channels, degree))
-            for _ in range(layers)
-        )
+
+        def kernel() -> nn.Module:
+            sizes = (channels, degree, radial + signature.edge_scalars, radial_hidden)
+            return Attention(*sizes, heads) if attention else Convolution(*sizes)
+
+        self.layers = nn.ModuleList(Layer(kernel(), Update(channels, degree)) for _ in range(layers))
         self.norm = DegreeNorm(channels, degree)
         if signature.output == "vectors":
             self.read_out: nn.Module = nn.Linear(channels, 1, bias=False)
@@ -108,84 +112,18 @@ class SE3Transformer(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention among the normed features, and the update that it leads to, added to the features."""
+    """What the normed features of the neighbours amount to, and the update that it leads to."""
 
-    def __init__(self, attention: "Attention", update: "Update") -> None:
+    def __init__(self, receive: Attention | Convolution, update: "Update") -> None:
         super().__init__()
         self.norm = DegreeNorm(update.channels, update.degree)
-        self.attention, self.update = attention, update
+        self.receive, self.update = receive, update
 
     def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
         """(nodes, components, channels) -> the same"""
         normed = self.norm(x)
-        return x + self.update(
-            torch.cat([normed, self.attention(normed, couplings, edges, topology)], dim=-1)
-        )
-
-
-class Attention(nn.Module):
-    """Attention of each node to its neighbours (equations 10 and 11).
-
-    Keys and values are kernels applied to the sender: a matrix on its channels, the coupling with the
-    harmonics of the edge, radial functions, and a matrix on the channels of the paths. Of these the first runs
-    on the nodes before the gather; the last runs on the nodes too: for keys, transposed, on the query that
-    they are multiplied with; for values after the sum over the senders.
-    """
-
-    def __init__(self, channels: int, degree: int, heads: int, edge_inputs: int, radial_hidden: int) -> None:
-        super().__init__()
-        self.heads, self.channels = heads, channels
-        self.paths = [len(paths) for paths in coupling_paths(degree)]
-        self.key_sender = DegreeLinear(channels, channels, degree)
-        self.value_sender = DegreeLinear(channels, channels, degree)
-        self.key_radial = radial_network(edge_inputs, radial_hidden, sum(self.paths) * channels)
-        self.value_radial = radial_network(edge_inputs, radial_hidden, sum(self.paths) * channels)
-        self.queries = nn.ParameterList(
-            torch.randn(channels, count * channels) / channels**0.5 for count in self.paths
-        )
-        self.output = PathLinear(channels, [channels] * (degree + 1))
-
-    def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
-        """x (nodes, components, channels), couplings for each degree l (edges, (2l+1) * paths, components),
-        edges (edges, E) -> as x"""
-        weights = self.weights(x, couplings, edges, topology).repeat_interleave(
-            self.channels // self.heads, -1
-        )
-        factors = self.by_path(self.value_radial(edges), topology)
-        received = [
-            (value * (factor * weights.unsqueeze(-2)).unsqueeze(2)).sum(1).flatten(1, 2)
-            for value, factor in zip(
-                self.products(self.value_sender(x), couplings, topology), factors, strict=True
-            )
-        ]
-        return torch.cat(self.output(torch.cat(received, dim=1)), dim=1)
-
-    def weights(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
-        """(nodes, degree, heads), which sum to one over the senders."""
-        keys = self.products(self.key_sender(x), couplings, topology)
-        factors = self.by_path(self.key_radial(edges), topology)
-        parts = x.split([2 * degree + 1 for degree in range(len(self.paths))], dim=1)
-        matches = []
-        for part, matrix, key, factor in zip(parts, self.queries, keys, factors, strict=True):
-            query = (part @ matrix).unflatten(-1, (-1, self.channels)).unsqueeze(1)
-            matches.append(((query * key).sum(2) * factor).sum(2))
-        by_head = sum(matches).unflatten(-1, (self.heads, -1)).sum(-1)
-        terms = x.shape[1] * self.channels // self.heads
-        return (by_head / terms**0.5).softmax(1)
-
-    def products(self, x: Tensor, couplings: list[Tensor], topology: Topology) -> list[Tensor]:
-        """The senders' features, coupled: for each degree l (nodes, degree, 2l+1, paths, channels)."""
-        senders = x.index_select(0, topology.senders)
-        shape = (topology.nodes, topology.degree)
-        return [
-            (coupling @ senders).view(*shape, -1, count, self.channels)
-            for coupling, count in zip(couplings, self.paths, strict=True)
-        ]
-
-    def by_path(self, radial: Tensor, topology: Topology) -> tuple[Tensor, ...]:
-        """(edges, sum of paths * channels) -> for each degree (nodes, degree, paths, channels)"""
-        shape = (topology.nodes, topology.degree, -1, self.channels)
-        return radial.view(shape).split(self.paths, dim=2)
+        received = self.receive(normed, couplings, edges, topology)
+        return x + self.update(torch.cat([normed, received], dim=-1))
 
 
 class Update(nn.Module):

@@ -39,6 +39,7 @@ class Case:
 
 
 SMALL = {"hidden": 8, "layers": 2}
+SMALL_ATTENTION = {"channels": 4, "heads": 2, "layers": 2}
 TINY_ATTENTION = {"channels": 8, "layers": 2, "heads": 2, "logits": 4}
 NARROW = {"width": 0.2, "neighbours": 4}
 CASES = {
@@ -47,15 +48,12 @@ CASES = {
     "segnn-nbody": Case("segnn", NBODY, SMALL),
     "segnn-molecule": Case("segnn", MOLECULE, SMALL),
     "segnn-cloud": Case("segnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
-    "se3_transformer-nbody": Case("se3_transformer", NBODY, {"channels": 4, "heads": 2, "layers": 2}),
-    "se3_transformer-molecule": Case("se3_transformer", MOLECULE, {"channels": 4, "heads": 2, "layers": 2}),
+    "se3_transformer-nbody": Case("se3_transformer", NBODY, SMALL_ATTENTION),
+    "se3_transformer-molecule": Case("se3_transformer", MOLECULE, SMALL_ATTENTION),
     "se3_transformer-cloud": Case(
-        "se3_transformer",
-        CLOUD,
-        {"channels": 4, "heads": 2, "layers": 2, "neighbours": 4},
-        nodes=10,
-        edges=False,
+        "se3_transformer", CLOUD, {**SMALL_ATTENTION, "neighbours": 4}, nodes=10, edges=False
     ),
+    "tensor_field-nbody": Case("se3_transformer", NBODY, {**SMALL_ATTENTION, "attention": False}),
     "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
     "equiformer-nbody": Case("equiformer", NBODY, TINY_ATTENTION),
     "equiformer-molecule": Case("equiformer", MOLECULE, TINY_ATTENTION),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from trainables.graph import complete_topology
 from trainables.models.layers.depthwise import Couplings, coupling_paths
-from trainables.models.se3_transformer import Attention
+from trainables.models.layers.tensor_field import Attention
 
 CHANNELS, DEGREE, HEADS, EDGE_INPUTS = 4, 2, 2, 3
 PATHS = coupling_paths(DEGREE)
@@ -54,7 +54,7 @@ def head_of_columns(paths: int) -> Tensor:
 
 def test_attention_is_that_of_the_equations():
     topology = complete_topology(1, 4, torch.device("cpu"))
-    attention = Attention(CHANNELS, DEGREE, HEADS, EDGE_INPUTS, 5)
+    attention = Attention(CHANNELS, DEGREE, EDGE_INPUTS, 5, HEADS)
     couplings_of = Couplings(DEGREE)
     x = torch.randn(4, (DEGREE + 1) ** 2, CHANNELS)
     directions = torch.randn(len(topology.senders), 3)
@@ -63,12 +63,12 @@ def test_attention_is_that_of_the_equations():
     couplings = [part.transpose(1, 2) for part in couplings_of(directions)[1].split(sizes, dim=-1)]
     found = attention(x, couplings, edges, topology)
 
-    key_radial, value_radial = attention.key_radial(edges), attention.value_radial(edges)
+    key_radial, value_radial = attention.keys.radial(edges), attention.values.radial(edges)
     for node in range(4):
         logits, values = [], []
         for edge in range(3 * node, 3 * node + 3):
             sender = x[topology.senders[edge]]
-            keys = path_products(mix(sender, attention.key_sender), directions[edge], key_radial[edge])
+            keys = path_products(mix(sender, attention.keys.sender), directions[edge], key_radial[edge])
             matches = torch.zeros(HEADS)
             for degree, (key, matrix) in enumerate(zip(keys, attention.queries, strict=True)):
                 for head in range(HEADS):
@@ -77,7 +77,7 @@ def test_attention_is_that_of_the_equations():
                     matches[head] += (block(x[node], degree) * mixed).sum()
             logits.append(matches / (x.shape[1] * CHANNELS / HEADS) ** 0.5)
             values.append(
-                path_products(mix(sender, attention.value_sender), directions[edge], value_radial[edge])
+                path_products(mix(sender, attention.values.sender), directions[edge], value_radial[edge])
             )
         weights = torch.stack(logits).softmax(0)
         for degree in range(DEGREE + 1):
