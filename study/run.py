@@ -23,12 +23,13 @@ from study.plan import PlannedTrial, count, open_folder, plan
 from study.preflight import check
 from study.progress import Progress, console
 from trainables.record import read_records
+from trainables.spec import canonical_json
 from trainables.store import Store
 from trainables.trainable import trainable
 
 CHUNK = 500  # trials handed to Tune at once: its memory and its snapshots grow with their number
 QUIET = {"log_to_driver": False, "logging_level": "error"}
-LOST_NODES = 100  # how often one trial may lose its worker before Tune gives it up
+LOST_NODES = 20  # how often one trial may lose its worker before Tune gives it up
 
 
 def run_study(config: StudyConfig, store: Store, data_folder: str, address: str | None) -> None:
@@ -47,7 +48,7 @@ def run_study(config: StudyConfig, store: Store, data_folder: str, address: str 
         if not missing:
             return
         with _ray(address):
-            check(config.resources)
+            check(config.resources, store, data_folder, _tasks(missing))
             around = {
                 "results": store.uri,
                 "data_folder": data_folder,
@@ -61,6 +62,11 @@ def run_study(config: StudyConfig, store: Store, data_folder: str, address: str 
                     _schedule(chunk, config, around, progress)
             if progress.last_error:
                 show.print(f"last error of a worker: {progress.last_error}", highlight=False, soft_wrap=True)
+
+
+def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:
+    """The different task descriptions among the trials."""
+    return list({canonical_json(trial.spec.task): trial.spec.task for trial in trials}.values())
 
 
 def _chunks(trials: list[PlannedTrial]) -> Iterator[list[PlannedTrial]]:
@@ -99,7 +105,8 @@ def _ray(address: str | None) -> Iterator[None]:
     if address is None:
         # Workers must find a user's own model where the command was given.
         paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
-        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        # "local": a cluster that happens to run on this machine is somebody else's.
+        local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
     else:
         ray.init(address=address, **QUIET)

@@ -7,14 +7,12 @@ the training is tried again; after `ATTEMPTS` errors of a trial's own its record
 import io
 import json
 import os
-import platform
 import socket
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from trainables.spec import TrialSpec, canonical_json
 from trainables.store import Store
 from trainables.tasks.task import Task
 from trainables.training import State, run_trial
+from trainables.versions import versions
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
@@ -163,10 +162,3 @@ def _tail(error: Exception) -> str:
 
 def _provenance(started: float) -> dict[str, Any]:
     return {"started": started, "worker": f"{socket.gethostname()}:{os.getpid()}", "versions": versions()}
-
-
-@lru_cache
-def versions() -> dict[str, str]:
-    """Versions of what decides numbers."""
-    packages = ("equivariance-study", "torch", "e3nn", "numpy", "ray")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}

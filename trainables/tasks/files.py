@@ -1,0 +1,27 @@
+"""Which tasks read files, and whether they are there, without loading them."""
+
+from pathlib import Path
+from typing import Any
+
+from trainables.registry import BadInput
+
+
+def check_files(task: dict[str, Any], folder: Path) -> None:
+    """Raise BadInput where a file that the resolved task description needs is not in the data folder.
+
+    Generated data needs none; a user's own task is asked nothing here and speaks up when it is loaded.
+    """
+    match task["name"]:
+        case "forces":
+            from trainables.tasks.sources.molecules import molecule_files
+
+            files = molecule_files(task["molecule"])
+            for path in (files.pool, *files.tests.values(), *filter(None, [files.atoms])):
+                if not (folder / path).is_file():
+                    raise BadInput(
+                        f"task.molecule: {folder / path} is missing; `study data` fetches or tells"
+                    )
+        case "pointclouds":
+            from trainables.tasks.sources.cloud_files import files_of
+
+            files_of(task["source"], folder, task["path"])
