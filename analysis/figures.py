@@ -25,8 +25,13 @@ class Picture:
     files: dict[str, bytes]
 
 
-def make_pictures(trials: pd.DataFrame, tables: dict[str, Table]) -> Iterator[Picture]:
-    """The overview, then the figures of each of the first twelve cases."""
+def make_pictures(
+    trials: pd.DataFrame, histories: pd.DataFrame, tables: dict[str, Table]
+) -> Iterator[Picture]:
+    """The overview, then the figures of each of the first twelve cases, then the profiles over all cases.
+
+    histories: of the trials at each arm's chosen learning rate, at least
+    """
     if trials.empty:
         return
     contrasts = (
@@ -41,13 +46,29 @@ def make_pictures(trials: pd.DataFrame, tables: dict[str, Table]) -> Iterator[Pi
         None,
         figure_files(plots.overview(trials, contrasts)),
     )
-    for case in trials["case"].unique()[:MOST_CASES]:
+    for number, case in enumerate(trials["case"].unique()[:MOST_CASES]):
         mine = trials[trials["case"] == case]
-        for name, title, caption, figure in _drawn(mine):
-            yield Picture(f"{name}-{slug(case)}", title, caption, case, figure_files(figure))
+        ending = slug(case) if trials["case"].nunique() == 1 else f"{number + 1}-{slug(case)}"
+        for drawn in (_grid_figures(mine), _seed_figures(mine, tables), _history_figures(mine, histories)):
+            for name, title, caption, figure in drawn:
+                yield Picture(f"{name}-{ending}", title, caption, case, figure_files(figure))
+    if "performance_profiles" in tables:
+        yield Picture(
+            "profiles",
+            "Performance profiles",
+            "Share of trials whose skill exceeds each level, over the whole grid of all cases that every arm has; the "
+            "higher the curve, the better. Bands are pointwise 95%.",
+            None,
+            figure_files(plots.profile_curves(tables["performance_profiles"].frame)),
+        )
 
 
-def _drawn(mine: pd.DataFrame) -> Iterator[tuple[str, str, str, plots.Figure]]:
+Drawn = Iterator[tuple[str, str, str, plots.Figure]]
+"""Name, title, caption and figure."""
+
+
+def _grid_figures(mine: pd.DataFrame) -> Drawn:
+    """What the learning rate does, in one case."""
     yield (
         "failure_rate",
         "Failure rate against learning rate",
@@ -74,13 +95,58 @@ def _drawn(mine: pd.DataFrame) -> Iterator[tuple[str, str, str, plots.Figure]]:
             "As above, for the arms that have a schedule. Left: failed of all trials. Right: median validation loss.",
             plots.heat_maps(mine[mine["schedule"].notna()], "schedule"),
         )
-    yield (
-        "seed_spread",
-        "Spread between seeds",
-        "Test score of every seed at the learning rate chosen on validation; below each, mean and Student's 95% interval. "
-        "Crosses are failed trials.",
-        plots.seed_spread(mine, choose_rates(mine)),
-    )
+
+
+def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
+    """What the chosen learning rate gives, and for what, in one case."""
+    if mine["score"].notna().any():
+        yield (
+            "seed_spread",
+            "Spread between seeds",
+            "Test score of every seed at the learning rate chosen on validation; below each, mean and Student's 95% "
+            "interval. Crosses are failed trials.",
+            plots.seed_spread(mine, choose_rates(mine)),
+        )
+        yield (
+            "expected_best",
+            "Expected best of a budget",
+            "Expected best validation score of n trials drawn at random from those run, and no further.",
+            plots.budget_curve(mine),
+        )
+    if "cost" in tables and (tables["cost"].frame["case"] == mine["case"].iloc[0]).any():
+        yield (
+            "cost",
+            "Cost against gain",
+            "Test score at the chosen learning rate with Student's 95% interval, over the time an epoch takes.",
+            plots.cost_against_score(tables["best_setting"].frame, tables["cost"].frame, mine),
+        )
+
+
+def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
+    """The course of training at the chosen learning rate, in one case."""
+    chosen = at_chosen_rates(mine)
+    histories = histories[histories["trial"].isin(chosen["trial"])]
+    if {"val_metric", "theta"} <= set(histories) and histories["val_metric"].notna().any():
+        yield (
+            "training",
+            "Training curves with theta",
+            "Validation metric at the chosen learning rate, median and quartiles over seeds, above the weight theta of the "
+            "relaxed branch. Trials that stopped early count for the epochs they reached.",
+            plots.training_curves(chosen, histories),
+        )
+    if "equivariance_error" in histories and histories["equivariance_error"].notna().any():
+        yield (
+            "equivariance",
+            "Equivariance error in the course of training",
+            "Of the model in training at the chosen learning rate, median and quartiles over seeds. The delivered model's "
+            "error is in the table.",
+            plots.equivariance_curves(chosen, histories),
+        )
+
+
+def at_chosen_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials at each case's and arm's learning rate chosen on validation."""
+    return trials.merge(choose_rates(trials), on=["case", "arm", "lr"])
 
 
 def slug(text: str) -> str:

@@ -1,3 +1,13 @@
-"""Measured coverage of those intervals that do not hold the truth 93% to 97% of the time."""
+"""Measured coverage of those 95% intervals that do not hold the truth 93% to 97% of the time.
 
-COVERAGE: dict[str, float] = {}
+From 2,000 simulated studies of 5 seeds at 7 learning rates (tests/analysis/test_coverage.py, which keeps these numbers
+true). Each is shown beside its interval in the report.
+"""
+
+COVERAGE = {
+    "paired_failures": 0.986,
+    "usable_width": 0.975,
+    "best_setting": 0.856,
+    "best_setting_without_failures": 0.926,
+    "middle_rate": 0.812,
+}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures import Picture, make_pictures
+from analysis.figures import Picture, at_chosen_rates, make_pictures
 from analysis.load import Results, load_results, read_histories
 from analysis.page import downsample, render
 from analysis.prepare import name_cases, prepare
@@ -30,8 +30,9 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     everything = name_cases(_joined([*(one.trials for one in results), *(one.missing for one in results)]))
     trials = prepare(_joined([one.trials for one in results]))
     tables = make_tables(trials)
-    pictures = list(make_pictures(trials, tables))
-    curves, complaints = _curves_of_failures(results)
+    histories, complaints = _histories(results, trials)
+    pictures = list(make_pictures(trials, histories, tables))
+    curves = _curves_of_failures(histories, trials)
     summary = make_summary(results, everything, trials, tables, complaints)
     page = render(results, everything, curves, summary, tables, pictures)
 
@@ -81,17 +82,24 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def _curves_of_failures(results: list[Results]) -> tuple[dict[str, list[float | None]], list[str]]:
-    """Training loss by epoch of each failed trial, downsampled, and what could not be read."""
-    curves, complaints = {}, []
+def _histories(results: list[Results], trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The histories that the page shows: of failed trials, and of those at the chosen learning rates."""
+    wanted = {*trials.loc[trials["failed"], "trial"], *at_chosen_rates(trials)["trial"]} if len(trials) else set()
+    tables, complaints = [], []
     for one in results:
-        failed = one.trials[one.trials["outcome"] == "failed"]["trial"]
-        histories, bad = read_histories(one.source, failed)
+        table, bad = read_histories(one.source, [trial for trial in one.trials["trial"] if trial in wanted])
+        tables.append(table)
         complaints += [f"{one.name}: {line}" for line in bad]
-        if "train_loss" in histories:
-            for trial, losses in histories.groupby("trial", sort=False, observed=True)["train_loss"]:
-                curves[str(trial)] = downsample(losses.to_numpy(float))
-    return curves, complaints
+    return _joined(tables).astype({"trial": object}), complaints
+
+
+def _curves_of_failures(histories: pd.DataFrame, trials: pd.DataFrame) -> dict[str, list[float | None]]:
+    """Training loss by epoch of each failed trial, downsampled."""
+    if "train_loss" not in histories or trials.empty:
+        return {}
+    failed = histories[histories["trial"].isin(trials.loc[trials["failed"], "trial"])]
+    groups = failed.groupby("trial", sort=False)["train_loss"]
+    return {str(trial): downsample(losses.to_numpy(float)) for trial, losses in groups}
 
 
 def _versions(trials: pd.DataFrame) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """The finding in plain words, which never say more than the intervals allow."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,8 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
         f"{_range(int(seeds.min()), int(seeds.max()), 'seed')} at each."
     ]
     for case in trials["case"].unique():
-        parts = [_failures(case, tables), _scores(case, tables)]
+        goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
+        parts = [_failures(case, tables), _scores(case, tables, goals.iloc[0] if len(goals) else "min")]
         sentences.append(f"{case}: " + " ".join(part for part in parts if part))
     return sentences
 
@@ -33,7 +35,7 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
     if counts["missing"]:
         lines.append(
             f"{_plural(counts['missing'], 'planned trial')} of {counts['planned']} had no result when this was written, and "
-            "arms may be compared on different parts of the grid; the pairs are not affected."
+            "failure rates may stand on different parts of the grid. Differences are of pairs that both finished."
         )
     if counts["crashed"]:
         lines.append(
@@ -42,11 +44,13 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
         )
     if trials.empty:
         return lines
-    without = [case for case in trials["case"].unique() if case not in _cases(tables, "failure_contrasts")]
+    alone = [case for case, arms in trials.groupby("case", sort=False)["arm"].nunique().items() if arms == 1]
+    if alone:
+        lines.append(f"One arm only in: {'; '.join(alone)}. There is nothing to compare it with.")
+    compared = _cases(tables, "failure_contrasts")
+    without = [case for case in trials["case"].unique() if case not in compared and case not in alone]
     if without:
-        lines.append(
-            f"Nothing to compare with a strict control in: {'; '.join(without)}. No contrasts are given there."
-        )
+        lines.append(f"No strict arm as a control in: {'; '.join(without)}. No contrasts are given there.")
     seeds = int(trials.groupby(["case", "arm", "lr"])["seed"].nunique().max())
     if seeds == 1:
         lines.append(
@@ -76,54 +80,69 @@ def _nothing(counts: dict[str, int]) -> str:
 
 
 def _failures(case: str, tables: dict[str, Table]) -> str:
+    """Which arms failed how often, and what that shows."""
     rates = _rows(tables, "failure_rates", case)
+    told = _listed(f"{row.arm} {row.failed} of {row.n}" for row in rates.itertuples())
     if not rates["failed"].any():
-        return f"no trial failed ({', '.join(f'{row.arm} 0 of {row.n}' for row in rates.itertuples())})."
+        return f"no trial failed: {told}."
     if (rates["failed"] == rates["n"]).all():
-        return f"every trial failed ({', '.join(f'{row.arm} {row.n} of {row.n}' for row in rates.itertuples())})."
+        return f"every trial failed: {told}."
+    sentences = [f"failed trials: {told}."]
     contrasts = _rows(tables, "failure_contrasts", case)
-    told = [
-        f"{row.arm} failed in {row.failed} of {row.n} trials ({percent(row.rate)}, 95% interval {percent(row.low)} to "
-        f"{percent(row.high)})"
-        for row in rates.itertuples()
-    ]
-    sentences = [("; ".join(told)) + "."]
-    sentences += [_failure_contrast(row) for row in contrasts.itertuples() if row.pairs]
+    contrasts = contrasts[contrasts["pairs"] > 0] if len(contrasts) else contrasts
+    silent = []
+    for row in contrasts.itertuples():
+        if row.p_holm <= LEVEL and row.low * row.high > 0:
+            direction = "less" if row.difference < 0 else "more"
+            sentences.append(f"{row.arm} failed {direction} often than {row.control}: {_difference(row)}.")
+        else:
+            silent.append(f"{row.arm} ({_difference(row)})")
+    if silent:
+        control = contrasts["control"].iloc[0]
+        sentences.append(f"No difference in failures from {control} is shown for {_listed(silent)}.")
     return " ".join(sentences)
 
 
-def _failure_contrast(row: Any) -> str:
-    span = f"95% interval {_change(row.low)} to {_change(row.high)}, p = {p_value(row.p_holm)} after Holm, {row.pairs} pairs"
-    if row.p_holm <= LEVEL and row.low * row.high > 0:
-        direction = "less" if row.difference < 0 else "more"
-        return f"{row.arm} failed {direction} often than {row.control}: {_change(row.difference)} percentage points ({span})."
-    return f"No difference in failures shown between {row.arm} and {row.control} ({span})."
-
-
-def _scores(case: str, tables: dict[str, Table]) -> str:
-    scores = _rows(tables, "best_setting", case)
-    if scores.empty or scores["mean"].isna().all():
-        return ""
-    told = [
-        f"{row.arm} {number(row.mean)}"
-        + ("" if math.isnan(row.sd) else f" ± {number(row.sd)}")
-        + f" (lr {rate(row.lr)})"
-        for row in scores.itertuples()
-    ]
-    metric = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
-    sentence = f"Test {metric} at the learning rate chosen on validation, mean ± sd: {', '.join(told)}."
-    return " ".join(
-        [sentence, *(_score_contrast(row) for row in _rows(tables, "best_contrasts", case).itertuples())]
+def _difference(row: Any) -> str:
+    return (
+        f"{_change(row.difference)} percentage points, 95% interval {_change(row.low)} to {_change(row.high)}, "
+        f"p = {p_value(row.p_holm)} after Holm, {_plural(row.pairs, 'pair')}"
     )
 
 
-def _score_contrast(row: Any) -> str:
-    if not math.isfinite(row.low):
+def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
+    """Test scores at the chosen learning rates, and what they show."""
+    scores = _rows(tables, "best_setting", case)
+    if scores.empty or scores["mean"].isna().all():
         return ""
-    span = f"{interval(row.difference, row.low, row.high)}, {row.pairs} pairs"
-    if row.low * row.high > 0:
-        return f"{row.arm} minus {row.control}: {span}; the interval excludes 0."
-    return f"{row.arm} minus {row.control}: {span}; no difference shown."
+    told = _listed(
+        f"{row.arm} {number(row.mean)}"
+        + ("" if math.isnan(row.sd) else f" ± {number(row.sd)}")
+        + f" (lr {rate(row.lr)}{f', {row.failed} of {row.n} failed' if row.failed else ''})"
+        for row in scores.itertuples()
+    )
+    metric = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
+    sentences = [f"Test {metric} at the learning rate chosen on validation, mean ± sd over seeds: {told}."]
+    silent = []
+    for row in _rows(tables, "best_contrasts", case).itertuples():
+        if not math.isfinite(row.low):
+            continue
+        span = f"{interval(row.difference, row.low, row.high)}, {_plural(row.pairs, 'pair')}"
+        if row.low * row.high > 0:
+            better = (row.difference < 0) == (goal != "max")
+            sentences.append(
+                f"{row.arm} scored {'better' if better else 'worse'} than {row.control} by this interval: {span}, "
+                f"not corrected for the number of arms."
+            )
+        else:
+            silent.append(f"{row.arm} ({span})")
+    if silent:
+        sentences.append(f"No difference in scores is shown for {_listed(silent)}.")
+    return " ".join(sentences)
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(parts)
 
 
 def _rows(tables: dict[str, Table], name: str, case: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, marks, short, styled
+from analysis.plots.style import COLUMN, marks, metric_name, short, styled
 from analysis.statistics.best_setting import scores_at
 
 
@@ -35,14 +35,9 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(arms)), [f"{arm}\nlr {_rate(means, arm)}" for arm in arms])
     axes.set_ylim(len(arms) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"test {_metric(trials)}")
+    axes.set_xlabel(f"test {metric_name(trials)}")
     return figure
 
 
 def _rate(means: pd.DataFrame, arm: str) -> str:
     return short(means.loc[arm, "lr"]) if arm in means.index else "none"
-
-
-def _metric(trials: pd.DataFrame) -> str:
-    names = trials["metric"].dropna()
-    return names.iloc[0] if len(names) else "metric"

@@ -5,8 +5,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -45,6 +47,11 @@ DASHES = (
     (0, (2, 2)),
     (0, (7, 1, 1, 1)),
 )
+FORMATS: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "pdf": {"metadata": {"CreationDate": None}},
+    "png": {"pil_kwargs": {"compress_level": 4}},
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,10 @@ class Mark:
     color: str
     marker: str
     linestyle: str | tuple
+
+    def line(self) -> dict[str, Any]:
+        """The options of a line with markers."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle, "markeredgewidth": 0}
 
 
 def marks(arms: list[str]) -> dict[str, Mark]:
@@ -104,23 +115,31 @@ def log_axis(axes: Axes) -> None:
 
 
 def short(value: float) -> str:
-    """A number of two digits, as 1e-4, 3.2e-4 or 0.05, whichever is shorter; '–' for none."""
+    """A number of two digits, as 0.05, 3.2e-4 or 1e-3; '–' for none."""
     if not math.isfinite(value):
         return "–"
+    if value == 0 or 0.01 <= abs(value) < 100:
+        return f"{value:.2g}"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
-    scientific = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    plain = f"{value:.2g}"
-    return plain if "e" not in plain and len(plain) <= len(scientific) else scientific
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def metric_name(trials: pd.DataFrame) -> str:
+    """The name of the judged metric as a label."""
+    names = trials["metric"].dropna()
+    return str(names.iloc[0]).replace("_", " ") if len(names) else "metric"
 
 
 def figure_files(figure: Figure) -> dict[str, bytes]:
     """The figure as svg, pdf and png; the same figure gives the same bytes."""
     files = {}
     with mpl.rc_context(LOOK):
-        figure.draw_without_rendering()
-        figure.set_layout_engine(None)  # laid out once for all formats
-        for kind, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None}), ("png", None)):
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # laid out once for all formats
+        for kind, options in FORMATS.items():
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, metadata=metadata)
+            figure.savefig(buffer, format=kind, **options)
             files[kind] = buffer.getvalue()
     return files

@@ -2,21 +2,23 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from analysis.statistics.bootstrap import percentiles, stratified_weights
+from analysis.statistics.cells import cell_variances, welch_freedom
 
-MOST_PRODUCTS = 4e9
+UNSEEN = 0.05
 
 
 def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
     """Chance that a random trial of an arm beats a random trial of the control of its case, the mean over the cases.
 
     Mann and Whitney's U / (n m) on the test score over the whole grid, ties counting half (Agarwal et al. 2021, arXiv
-    2108.13264). controls: case -> arm. Returns arm, cases, probability, low, high (percentile interval of a stratified
-    bootstrap, trials drawn within each case and learning rate).
+    2108.13264). controls: case -> arm. Returns arm, cases, probability, low, high.
+    The 95% interval has the variance of DeLong et al. 1988 (Biometrics 44:837), taken within each case and learning
+    rate, in place of the stratified percentile bootstrap, which covers 83% with five seeds.
     """
     trials = trials.dropna(subset="score")
-    found: dict[str, list[tuple[float, np.ndarray]]] = {}
+    found: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
     for case, control in controls.items():
         mine = trials[trials["case"] == case]
         against = mine[mine["arm"] == control]
@@ -25,18 +27,36 @@ def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str]) -
                 found.setdefault(arm, []).append(_one_case(arm_trials, against))
     rows = []
     for arm, cases in found.items():
-        low, high = percentiles(np.mean([samples for _, samples in cases], axis=0))
-        probability = float(np.mean([estimate for estimate, _ in cases]))
-        rows.append({"arm": arm, "cases": len(cases), "probability": probability, "low": float(low), "high": float(high)})
+        probability = float(np.mean([estimate for estimate, _, _ in cases]))
+        parts = np.concatenate([parts for _, parts, _ in cases]) / len(cases) ** 2
+        freedom = np.concatenate([freedom for _, _, freedom in cases])
+        reach = stats.t.ppf(0.975, welch_freedom(parts, freedom)) * np.sqrt(parts.sum())
+        low, high = np.clip([probability - reach, probability + reach], 0, 1)
+        rows.append({"arm": arm, "cases": len(cases), "probability": probability, "low": low, "high": high})
     return pd.DataFrame(rows, columns=["arm", "cases", "probability", "low", "high"])
 
 
-def _one_case(arm_trials: pd.DataFrame, against: pd.DataFrame) -> tuple[float, np.ndarray]:
-    """The probability in one case, and its bootstrap samples."""
-    sign = 1.0 if (arm_trials["metric_goal"] == "max").any() else -1.0
-    ours, theirs = (sign * table["score"].to_numpy() for table in (arm_trials, against))
-    wins = ((ours[:, None] > theirs) + 0.5 * (ours[:, None] == theirs)).astype(np.float32)
-    draws = int(np.clip(MOST_PRODUCTS / wins.size, 200, 1000))
-    first = stratified_weights(arm_trials["lr"], draws, seed=1)
-    second = stratified_weights(against["lr"], draws, seed=2)
-    return float(wins.mean()), np.sum((first @ wins) * second, axis=1) / wins.size
+def _one_case(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, np.ndarray, np.ndarray]:
+    """The probability in one case, and the variances that add up to its own with their degrees of freedom."""
+    sign = 1.0 if (ours["metric_goal"] == "max").any() else -1.0
+    (probability, *first), (_, *second) = _placed(ours, theirs, sign), _placed(theirs, ours, sign)
+    return probability, *(np.concatenate(pair) for pair in zip(first, second, strict=True))
+
+
+def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[float, np.ndarray, np.ndarray]:
+    """Mean share of `theirs` that each of `ours` beats; by learning rate, the parts of its variance and their freedom."""
+    ordered = np.sort(sign * theirs["score"].to_numpy())
+    placements = pd.Series(_share_below(ordered, sign * ours["score"].to_numpy()), ours.index)
+    as_failed = _share_below(ordered, sign * ours["failed_score"].median())
+    unseen = [as_failed, placements.where(~ours["failed"]).median()]
+    shares = ours.groupby("lr", sort=True).size().to_numpy() / len(ours)
+    try:
+        variances, freedom = cell_variances(placements.to_numpy(), ours["lr"], unseen, UNSEEN)
+    except ValueError:
+        variances, freedom = np.full(len(shares), np.nan), np.ones(len(shares))
+    return float(placements.mean()), shares**2 * variances, freedom
+
+
+def _share_below(ordered: np.ndarray, values: np.ndarray | float) -> np.ndarray:
+    """The share of `ordered` below each value, equal ones counting half."""
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / 2 / len(ordered)

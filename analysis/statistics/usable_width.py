@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.bootstrap import percentiles
-
 NEAR_BEST = 1.1
 MOST_FAILURES = 0.2
 DRAWS = 500
@@ -18,7 +16,7 @@ def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
     The interval is a percentile bootstrap over whole seeds (a seed is drawn at all rates at once).
     """
     rows = []
-    for (case, arm), arm_trials in trials.groupby(["case", "arm"], sort=False):
+    for (case, arm), arm_trials in trials.dropna(subset="loss").groupby(["case", "arm"], sort=False):
         loss = arm_trials.pivot_table(index="seed", columns="lr", values="loss", sort=True)
         failed = arm_trials.assign(failed=arm_trials["failed"].astype(float)).pivot_table(
             index="seed", columns="lr", values="failed", sort=True
@@ -28,7 +26,7 @@ def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
         usable = _usable(loss.to_numpy()[None], failed.to_numpy()[None])[0]
         draws = np.random.default_rng(0).integers(len(loss), size=(DRAWS, len(loss)))
         widths = _usable(loss.to_numpy()[draws], failed.to_numpy()[draws]) @ stretches
-        low, high = percentiles(widths) if len(loss) > 1 else (np.nan, np.nan)
+        low, high = np.quantile(widths, [0.025, 0.975]) if len(loss) > 1 else (np.nan, np.nan)
         ends = {(True, True): "both", (True, False): "lowest", (False, True): "highest"}
         row = {"decades": float(usable @ stretches), "low": float(low), "high": float(high)}
         rows.append({"case": case, "arm": arm, **row, "censored": ends.get((usable[0], usable[-1]), "")})
@@ -38,9 +36,10 @@ def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
 def _usable(loss: np.ndarray, failed: np.ndarray) -> np.ndarray:
     """Which rates are usable, (draws, rates) from (draws, seeds, rates); NaN where a trial is not there."""
     known = np.isfinite(loss)
-    medians = np.where(known.any(axis=1), np.nanmedian(np.where(known.any(axis=1, keepdims=True), loss, 0), axis=1), np.inf)
+    some = known.any(axis=1)
+    medians = np.where(some, np.nanmedian(np.where(some[:, None], loss, 0.0), axis=1), np.inf)
     shares = np.nansum(failed, axis=1) / np.maximum(known.sum(axis=1), 1)
-    return (medians <= NEAR_BEST * medians.min(axis=1, keepdims=True)) & (shares < MOST_FAILURES)
+    return (medians <= NEAR_BEST * medians.min(axis=1, keepdims=True)) & (shares < MOST_FAILURES) & some
 
 
 def _stretches(places: np.ndarray) -> np.ndarray:

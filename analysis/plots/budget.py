@@ -1,0 +1,27 @@
+"""The expected best score of a budget of trials."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.plots.style import COLUMN, log_axis, marks, metric_name, styled
+from analysis.statistics.budget import expected_best
+
+
+@styled
+def budget_curve(trials: pd.DataFrame) -> Figure:
+    """Expected best validation score of n random trials of each arm; trials of one case."""
+    table = expected_best(trials)
+    figure = Figure((COLUMN, 2.4), layout="constrained")
+    axes = figure.subplots()
+    for arm, mark in marks(list(trials["arm"].unique())).items():
+        rows = table[table["arm"] == arm]
+        every = max(1, len(rows) // 8)
+        axes.plot(rows["n"], rows["best"], label=arm, markevery=every, **mark.line())
+    if len(table) and (table["best"] > 0).all() and trials["metric_goal"].iloc[0] != "max":
+        log_axis(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel("trials drawn at random from the grid")
+    axes.set_ylabel(f"expected best validation\n{metric_name(trials)}")
+    axes.legend(handlelength=2.8)
+    return figure

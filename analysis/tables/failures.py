@@ -1,0 +1,117 @@
+"""Tables on failed trials."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.formats import interval, number, p_value, percent, points, rate
+from analysis.measured import COVERAGE
+from analysis.statistics.curves import loss_curve
+from analysis.statistics.grid_failure import grid_failure_rates
+from analysis.statistics.onset import half_failure_rates
+from analysis.statistics.paired import paired_failures
+from analysis.statistics.usable_width import usable_widths
+from analysis.tables.table import ARM, Table, against_controls
+
+
+CUT_OFF = {"both": "at both ends", "lowest": "at its lower end", "highest": "at its upper end"}
+
+
+def grid(trials: pd.DataFrame) -> Table:
+    """Failure rate over the grid."""
+    return Table(
+        "failure_rates",
+        "How often training failed",
+        "Failed trials, and the failure rate with each learning rate counting the same. 95% interval: Wilson's with the "
+        "effective sample size of seeds drawn within each learning rate.",
+        grid_failure_rates(trials),
+        ARM
+        | {
+            "Failed": lambda row: f"{row.failed} of {row.n}",
+            "Rate [95% interval]": lambda row: interval(row.rate, row.low, row.high, percent),
+        },
+    )
+
+
+def contrasts(trials: pd.DataFrame) -> Table:
+    """Failures against the control."""
+    return Table(
+        "failure_contrasts",
+        "Failures against the control",
+        "Pairs have all in common but the method. Difference of failure rates, arm minus control, in percentage points, "
+        f"with Newcombe's paired 95% interval (in simulations it held the truth {percent(COVERAGE['paired_failures'])} "
+        "of the time: it is wide); p by McNemar's exact test, and corrected for the number of arms (Holm).",
+        against_controls(trials, paired_failures),
+        ARM
+        | {
+            "Control": lambda row: row.control,
+            "Pairs": lambda row: str(row.pairs),
+            "Only arm failed": lambda row: str(row.only_arm),
+            "Only control failed": lambda row: str(row.only_control),
+            "Difference [95% interval]": lambda row: interval(row.difference, row.low, row.high, points),
+            "p": lambda row: p_value(row.p),
+            "p (Holm)": lambda row: p_value(row.p_holm),
+        },
+    )
+
+
+def onset(trials: pd.DataFrame) -> Table:
+    """Where failures start, and what can be used."""
+    widths = usable_widths(trials).add_prefix("width_").rename(columns={"width_case": "case", "width_arm": "arm"})
+    return Table(
+        "learning_rate_range",
+        "Where failures start, and how wide the usable range is",
+        "LR50: the learning rate at which half of the seeds fail, from the rate with the fewest failures upwards, with its "
+        "profile-likelihood 95% interval. Usable: decades of learning rate with a median loss within 10% of the arm's "
+        "best and fewer than 20% failures, with a bootstrap interval over whole seeds (in simulations it held the truth "
+        f"{percent(COVERAGE['usable_width'])} of the time). Marked where the grid ends before the range does.",
+        half_failure_rates(trials).merge(widths, on=["case", "arm"], how="left"),
+        ARM
+        | {
+            "LR50 [95% interval]": _onset,
+            "Usable decades [interval]": lambda row: interval(row.width_decades, row.width_low, row.width_high),
+            "Cut off by the grid": lambda row: CUT_OFF.get(row.width_censored, "–"),
+        },
+    )
+
+
+def _onset(row: Any) -> str:
+    low = rate(row.low) if np.isfinite(row.low) else "below the grid"
+    high = rate(row.high) if np.isfinite(row.high) else "above the grid"
+    if row.censored == "too few trials":
+        return "too few trials"
+    if row.censored:
+        return f"{row.censored} the grid [{low}, {high}]"
+    return f"{rate(row.lr50)} [{low}, {high}]"
+
+
+def reasons(trials: pd.DataFrame) -> Table:
+    """Why trials failed."""
+    failed = trials[trials["failed"]]
+    table = failed.groupby(["case", "arm", "reason"], sort=False).size().rename("trials").reset_index()
+    return Table(
+        "failure_reasons",
+        "Why trials failed",
+        "By the rules that were set before the first trial.",
+        table,
+        ARM | {"Reason": lambda row: row.reason.replace("_", " "), "Trials": lambda row: str(row.trials)},
+    )
+
+
+def by_rate(trials: pd.DataFrame) -> Table:
+    """Failures and losses learning rate by learning rate."""
+    return Table(
+        "learning_rates",
+        "Learning rate by learning rate",
+        "Failed trials, and median and quartiles over seeds of min(validation loss, loss at initialisation); a failed "
+        "trial counts with the loss at initialisation.",
+        loss_curve(trials),
+        ARM
+        | {
+            "Learning rate": lambda row: rate(row.lr),
+            "Failed": lambda row: f"{row.failed} of {row.n}",
+            "Median loss": lambda row: number(row.median),
+            "Quartiles": lambda row: f"[{number(row.q1)}, {number(row.q3)}]",
+        },
+    )

@@ -1,0 +1,167 @@
+"""Tables on losses, scores and costs."""
+
+import pandas as pd
+
+from analysis.formats import interval, number, p_value, percent, rate
+from analysis.measured import COVERAGE
+from analysis.statistics.best_setting import paired_scores, scores_at
+from analysis.statistics.budget import expected_best
+from analysis.statistics.cost import cost
+from analysis.statistics.equivariance import equivariance
+from analysis.statistics.sensitivity import rate_sensitivity
+from analysis.statistics.variance import variance_shares
+from analysis.statistics.without_tuning import interquartile_means, middle_rates
+from analysis.tables.table import ARM, Show, Table, against_controls
+
+SCORES: Show = ARM | {
+    "Learning rate": lambda row: rate(row.lr),
+    "Seeds": lambda row: str(row.n),
+    "Failed": lambda row: str(row.failed),
+    "Metric": lambda row: str(row.metric or "–"),
+    "Mean ± sd": lambda row: f"{number(row.mean)} ± {number(row.sd)}",
+    "95% interval": lambda row: f"[{number(row.low)}, {number(row.high)}]",
+}
+COUNTED = (
+    "A failed trial counts with its value at initialisation, or the trivial predictor's where the metric is not the loss."
+)
+
+
+def best_setting(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
+    """Test scores at the chosen rates."""
+    return Table(
+        "best_setting",
+        "Test score at the learning rate chosen on validation",
+        f"Mean and sd over seeds with Student's interval. {COUNTED} In simulations of 5 seeds the interval held the truth "
+        f"{percent(COVERAGE['best_setting_without_failures'])} of the time where failures cannot happen, and "
+        f"{percent(COVERAGE['best_setting'])} where they can: few seeds may not show a rare failure.",
+        scores_at(trials, rates),
+        SCORES,
+    )
+
+
+def middle_rate(trials: pd.DataFrame) -> Table:
+    """Test scores without tuning."""
+    return Table(
+        "middle_rate",
+        "Test score without tuning",
+        "At the middle of the grid, which was fixed before the study: mean and sd over seeds with Student's interval, which "
+        f"in simulations held the truth {percent(COVERAGE['middle_rate'])} of the time where failures are rare but not "
+        f"impossible there. {COUNTED}",
+        scores_at(trials, middle_rates(trials)),
+        SCORES,
+    )
+
+
+def contrasts(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
+    """Test scores against the control."""
+    return Table(
+        "best_contrasts",
+        "Test score against the control",
+        "Each arm at its own chosen learning rate, paired by seed: mean difference, arm minus control, with Student's 95% "
+        "interval; p by flipping the signs of the differences, which cannot go below the number beside it.",
+        against_controls(trials, lambda case, control: paired_scores(case, rates, control)),
+        ARM
+        | {
+            "Control": lambda row: row.control,
+            "Pairs": lambda row: str(row.pairs),
+            "Difference [95% interval]": lambda row: interval(row.difference, row.low, row.high),
+            "p": lambda row: p_value(row.p),
+            "smallest p": lambda row: p_value(row.smallest_p),
+            "p (Holm)": lambda row: p_value(row.p_holm),
+        },
+    )
+
+
+def whole_grid(trials: pd.DataFrame) -> Table:
+    """Interquartile mean."""
+    return Table(
+        "interquartile_mean",
+        "Test score over the whole grid",
+        "Interquartile mean of all trials with the 95% interval of a stratified bootstrap: what an arm gives to those who "
+        f"choose the learning rate blindly. {COUNTED}",
+        interquartile_means(trials),
+        ARM
+        | {
+            "Trials": lambda row: str(row.n),
+            "Interquartile mean [95% interval]": lambda row: interval(row.iqm, row.low, row.high),
+        },
+    )
+
+
+def sensitivity(trials: pd.DataFrame) -> Table:
+    """Learning-rate sensitivity."""
+    return Table(
+        "learning_rate_sensitivity",
+        "Sensitivity to the learning rate",
+        "Mean over the grid of min(validation loss, loss at initialisation), minus the best (Wortsman et al. 2023), with a "
+        "95% interval. Read with the best loss: an arm that is bad everywhere is not sensitive.",
+        rate_sensitivity(trials),
+        ARM
+        | {
+            "Sensitivity [95% interval]": lambda row: interval(row.sensitivity, row.low, row.high),
+            "Best loss": lambda row: number(row.best_loss),
+            "at": lambda row: rate(row.best_lr),
+        },
+    )
+
+
+def budget(trials: pd.DataFrame) -> Table:
+    """Expected best of n trials; the page shows it as a figure only."""
+    return Table(
+        "expected_best",
+        "Expected best of a budget",
+        "Expected best validation score of n trials drawn at random from those run (Dodge et al. 2019).",
+        expected_best(trials),
+        ARM | {"Trials": lambda row: str(row.n), "Expected best": lambda row: number(row.best)},
+        on_page=False,
+    )
+
+
+def variance(trials: pd.DataFrame) -> Table:
+    """Variance shares."""
+    return Table(
+        "variance_shares",
+        "What decides the loss",
+        "Share of the variance of log10(loss), by type II sums of squares; failed trials count with the loss at "
+        "initialisation. p by the F test, which takes the rest as normal: a rough guide.",
+        variance_shares(trials),
+        {
+            "Factor": lambda row: row.factor,
+            "Share": lambda row: percent(row.share),
+            "Degrees of freedom": lambda row: number(row.df),
+            "p": lambda row: p_value(row.p),
+        },
+    )
+
+
+def equivariance_errors(trials: pd.DataFrame) -> Table:
+    """Equivariance error of what was delivered."""
+    return Table(
+        "equivariance",
+        "Equivariance error of the delivered model",
+        "Largest |f(gx) − g f(x)| / |f(x)| over the trials, in float64.",
+        equivariance(trials),
+        ARM
+        | {
+            "Trials measured": lambda row: f"{row.measured} of {row.n}",
+            "Largest error": lambda row: number(row.largest),
+        },
+    )
+
+
+def costs(trials: pd.DataFrame) -> Table:
+    """Time and parameters."""
+    return Table(
+        "cost",
+        "What it cost",
+        "Medians over the learned trials. Parameters while training and as delivered.",
+        cost(trials),
+        ARM
+        | {
+            "Learned": lambda row: str(row.n),
+            "Seconds per epoch": lambda row: number(row.seconds_per_epoch),
+            "Seconds per trial": lambda row: number(row.seconds),
+            "Parameters trained": lambda row: number(row.params_train),
+            "Parameters delivered": lambda row: number(row.params_final),
+        },
+    )

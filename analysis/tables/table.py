@@ -1,0 +1,104 @@
+"""A statistic as a table, and the files made of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.prepare import controls
+
+Show = dict[str, Callable[[Any], str]]
+"""Headings of the shown columns, and how a row (a named tuple) becomes the text under each."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A statistic with its title and a caption that says how it was got.
+
+    frame: raw numbers, one row per case, arm, ...; show: what people see of it
+    on_page: whether the page shows it, or has a figure in its place
+    """
+
+    name: str
+    title: str
+    caption: str
+    frame: pd.DataFrame
+    show: Show
+    on_page: bool = True
+
+    def texts(self, case: str | None = None) -> list[list[str]]:
+        """The shown rows, all or of one case."""
+        frame = self.frame if case is None else self.frame[self.frame["case"] == case]
+        return [[form(row) for form in self.show.values()] for row in frame.itertuples()]
+
+
+ARM: Show = {"Arm": lambda row: row.arm}
+
+
+def against_controls(
+    trials: pd.DataFrame, compare: Callable[[pd.DataFrame, str], pd.DataFrame]
+) -> pd.DataFrame:
+    """`compare(trials of a case, its control)` for each case with a control, joined, with the column `case` first."""
+    parts = []
+    for case, control in controls(trials).items():
+        part = compare(trials[trials["case"] == case], control)
+        part.insert(0, "case", case)
+        parts.append(part)
+    parts = [part for part in parts if not part.empty]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def as_csv(table: Table) -> str:
+    """The raw numbers."""
+    return table.frame.to_csv(index=False)
+
+
+def as_markdown(table: Table) -> str:
+    """The shown columns as a Markdown table, with the case in front."""
+    rows = [[case, *texts] for case, texts in _with_cases(table)]
+    lines = [["Case", *table.show], ["---"] * (len(table.show) + 1), *rows]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return f"**{table.title}.** {table.caption}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def as_latex(table: Table) -> str:
+    """The shown columns as a LaTeX table with booktabs rules."""
+    rows = [["Case", *table.show], *([case, *texts] for case, texts in _with_cases(table))]
+    head, *body = [" & ".join(latex(cell) for cell in row) + " \\\\" for row in rows]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}\n\\centering\n\\small",
+        f"\\caption{{{latex(table.title)}. {latex(table.caption)}}}",
+        f"\\begin{{tabular}}{{{'l' * (len(table.show) + 1)}}}",
+        *("\\toprule", head, "\\midrule", *body, "\\bottomrule"),
+        "\\end{tabular}\n\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _with_cases(table: Table) -> list[tuple[str, list[str]]]:
+    cases = table.frame["case"] if "case" in table.frame else ["all"] * len(table.frame)
+    return list(zip(map(str, cases), table.texts(), strict=True))
+
+
+SPECIAL = {
+    "\\": "\\textbackslash{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "±": "$\\pm$",
+    "−": "$-$",
+    "·": "$\\cdot$",
+    "–": "--",
+    "≥": "$\\geq$",
+    "≤": "$\\leq$",
+    "×": "$\\times$",
+}
+
+
+def latex(text: str) -> str:
+    """The text with LaTeX's special characters made harmless."""
+    return "".join(SPECIAL.get(mark, mark) for mark in text)
