@@ -98,15 +98,43 @@ def report(folders: Annotated[list[str], typer.Argument(metavar="DIR...")]) -> N
     print(_report(folders, folders[0]))
 
 
+@app.command()
+def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
+    """Put a results folder into one Parquet file, which every analysis takes too."""
+    from analysis.pack import pack as pack_folder
+
+    print(f"{file}: {pack_folder(folder, file)} files")
+
+
+@app.command()
+def notebooks(folder: Folder) -> None:
+    """Execute the analysis notebooks on a folder and put them, with their HTML, beside its report."""
+    from analysis.run_notebooks import execute_notebooks
+
+    for path in execute_notebooks(folder, folder):
+        print(path)
+
+
+@app.command()
+def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = DEFAULT_DATA) -> None:
+    """Fetch a public data set, its hash checked, into the data folder."""
+    from trainables.datasets import fetch
+
+    for path in fetch(name, Path(data_dir).expanduser()):
+        print(path)
+
+
 @app.command("list")
 def list_names() -> None:
     """Presets, tasks, models, methods and schedules."""
     from study.config import presets
     from trainables.registry import REGISTRY
+    from trainables.relaxation.schedules import FALLS
 
     print(f"presets: {', '.join(presets())}")
     for kind, names in REGISTRY.items():
         print(f"{kind}s: {', '.join(names)}")
+    print(f"schedules: {', '.join(FALLS)}")
 
 
 def _report(folders: list[str], into: str) -> str:

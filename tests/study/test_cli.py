@@ -1,0 +1,77 @@
+"""The commands as a table: what is asked, the exit code, and the words on stderr."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+STUDY = str(Path(sys.executable).with_name("study"))
+
+
+def study(*arguments, cwd=None):
+    return subprocess.run(
+        [STUDY, *arguments], capture_output=True, text=True, check=False, timeout=120, cwd=cwd
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "nbody-quik"], 2, "did you mean 'nbody-quick'"),
+        (["run", "nbody-quick", "--set", "model.hiden=3"], 2, "did you mean 'hidden'"),
+        (["run", "nbody-quick", "--set", "model.name=eggn"], 2, "did you mean 'egnn'"),
+        (["run", "nbody-quick", "--set", "arms.triangle.schedule=tringle"], 2, "did you mean 'triangle'"),
+        (["run", "nbody-quick", "--set", "training.epochs=0"], 2, "training.epochs"),
+        (["run", "nbody-quick", "--results", "/proc/nowhere"], 2, "--results"),
+        (["run", "nbody-quick", "--set", "resources.gpus=64"], 2, "resources.gpus"),
+        (["run", "nbody-quick", "--set", "resources.cpus=4096"], 2, "resources.cpus"),
+        (["plan", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["status", "nowhere"], 2, "plan.json"),
+        (["data", "ethanoll"], 2, "did you mean 'ethanol'"),
+        (["frobnicate"], 2, "frobnicate"),
+        (["list"], 0, ""),
+        (["--help"], 0, ""),
+    ],
+)
+def test_exit_codes_and_messages(arguments, code, words, tmp_path):
+    finished = study(*arguments, cwd=tmp_path)
+    assert finished.returncode == code, finished.stderr
+    assert words in finished.stderr
+    assert "Traceback" not in finished.stderr
+    if code == 2 and "frobnicate" not in arguments:
+        assert len(finished.stderr.strip().splitlines()) <= 2
+    leftovers = [
+        path for path in tmp_path.rglob("*") if path.name in ("study.yaml", "plan.json", "record.json")
+    ]
+    assert leftovers == []
+
+
+def test_list_names_everything_that_a_study_may_use():
+    shown = study("list").stdout
+    for name in ("nbody-quick", "egnn", "segnn", "relaxed", "ace", "triangle", "pointclouds"):
+        assert name in shown
+
+
+def test_plan_counts_the_trials():
+    shown = study("plan", "nbody-egnn")
+    assert shown.returncode == 0
+    assert "175 trials" in shown.stdout
+
+
+def test_help_comes_at_once():
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        assert study("--help").returncode == 0
+        times.append(time.perf_counter() - started)
+    # Half a second on an idle machine; a busy one may need more, heavy imports would need several seconds.
+    assert min(times) < 1.0
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys, study.cli; sys.exit(any(m in sys.modules for m in ('torch', 'ray', 'pandas', 'numpy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

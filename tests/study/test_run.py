@@ -1,0 +1,194 @@
+"""Real runs of a small study through the command line: finished, gone on with, extended, interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from analysis.load import load_trials
+from tests_support import CONTENT, changed
+from trainables import registry
+from trainables.record import history_path, read_records
+from trainables.spec import TrialSpec
+from trainables.store import open_store
+from trainables.training import run_trial
+
+STUDY = [str(Path(sys.executable).with_name("study"))]
+SMALL = changed("grid", {"lr": [1e-3, 1e3], "seed": 1})
+VARYING = ["seconds", "started", "worker"]
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("study-data")
+
+
+@pytest.fixture(scope="session")
+def study(data_folder):
+    """Run the command line; returns the finished process."""
+
+    def run(*arguments, cwd=None):
+        environment = {**os.environ, "STUDY_DATA": str(data_folder)}
+        return subprocess.run(
+            [*STUDY, *map(str, arguments)],
+            capture_output=True, text=True, timeout=200, check=False, cwd=cwd, env=environment,
+        )  # fmt: skip
+
+    return run
+
+
+def write_config(folder, content):
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, study):
+    """A finished run of the small study: its process, config and results folder."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = write_config(folder, SMALL)
+    return study("run", config, "--results", folder / "results"), config, folder / "results"
+
+
+def test_every_planned_trial_has_a_record_and_there_is_a_report(finished):
+    process, _, results = finished
+    assert process.returncode == 0, process.stderr
+    assert "4 planned" in process.stdout
+    planned = [entry["id"] for entry in json.loads((results / "plan.json").read_text())]
+    records, complaints = read_records(open_store(results), planned)
+    assert complaints == []
+    assert set(records) == set(planned)
+    assert (results / "report" / "report.html").is_file()
+    assert not list(results.glob("trials/*/checkpoint.pt"))
+    assert not list(results.glob("trials/*/attempts.json"))
+    assert not (results / "run.lock").exists()
+
+
+def test_the_high_learning_rate_failed_and_failed_trials_do_not_change_the_exit_code(finished):
+    _, _, results = finished
+    trials = load_trials(results).set_index(["arm", "lr"])
+    assert set(trials["outcome"].xs(1e3, level="lr")) == {"failed"}
+
+
+def test_a_trial_run_by_hand_gives_the_recorded_numbers(finished, data_folder):
+    _, _, results = finished
+    torch.set_num_threads(1)  # sums over threads round differently
+    for entry in json.loads((results / "plan.json").read_text())[:2]:
+        spec = TrialSpec(**entry["spec"])
+        task = registry.build("task", spec.task, data_folder)
+        record, rows = run_trial(spec, task, torch.device("cpu"))
+        recorded, _ = read_records(open_store(results), [spec.id])
+        assert record.val_metric == recorded[spec.id].val_metric
+        assert record.test_metric == recorded[spec.id].test_metric
+        assert record.equivariance_error == recorded[spec.id].equivariance_error
+        history = pd.read_parquet(results / history_path(spec.id))
+        assert history["train_loss"].tolist() == [row["train_loss"] for row in rows]
+
+
+def test_status_counts_them(finished, study):
+    shown = study("status", finished[2], "--json")
+    assert shown.returncode == 0
+    counts = json.loads(shown.stdout)
+    assert counts["planned"] == 4
+    assert counts["missing"] == counts["crashed"] == 0
+    assert counts["learned"] + counts["failed"] == 4
+
+
+def contents(results):
+    return {path: path.read_bytes() for path in results.glob("trials/*/*")}
+
+
+def test_running_again_runs_nothing_and_changes_nothing(finished, study):
+    _, config, results = finished
+    before = contents(results)
+    again = study("run", config, "--results", results)
+    assert again.returncode == 0
+    assert contents(results) == before
+
+
+def test_a_larger_grid_runs_only_what_is_new_and_a_lost_record_is_made_again(finished, study):
+    _, config, results = finished
+    before = contents(results)
+    lost = next(results.glob("trials/*/record.json"))
+    lost.write_bytes(lost.read_bytes()[:100])
+    larger = study("run", config, "--results", results, "--set", "grid.seed=2")
+    assert larger.returncode == 0, larger.stderr
+    assert "not JSON" in larger.stdout
+    after = contents(results)
+    untouched = {path for path in before if path.parent != lost.parent}
+    assert {path: after[path] for path in untouched} == {path: before[path] for path in untouched}
+    assert len(after) == 16
+    old, new = json.loads(before[lost]), json.loads(after[lost])
+    varying = [*VARYING, "checksum", "history_sha256"]
+    assert {k: v for k, v in old.items() if k not in varying} == {
+        k: v for k, v in new.items() if k not in varying
+    }
+
+
+def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished, study):
+    _, config, results = finished
+    before = contents(results)
+    started = time.monotonic()
+    refused = study("run", config, "--results", results, "--set", "training.epochs=3")
+    assert refused.returncode == 2
+    assert "training.epochs: 2 -> 3" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert contents(results) == before
+    assert time.monotonic() - started < 60
+
+
+def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data_folder):
+    content = changed("grid", {"lr": [1e-3], "seed": 3})
+    content["training"] = {"epochs": 60, "batch_size": 5}
+    config = write_config(tmp_path, content)
+    results = tmp_path / "results"
+    command = [*STUDY, "run", str(config), "--results", str(results)]
+    environment = {**os.environ, "STUDY_DATA": str(data_folder)}
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    deadline = time.monotonic() + 120
+    while not list(results.glob("trials/*/record.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    stdout, stderr = run.communicate(timeout=60)
+    assert run.returncode == 130, stderr
+    assert "goes on from there" in stdout
+    assert "Traceback" not in stderr
+    kept = {path: content for path, content in contents(results).items() if path.name == "record.json"}
+    assert kept
+    went_on = study("run", config, "--results", results)
+    assert went_on.returncode == 0, went_on.stderr
+    after = contents(results)
+    assert {path: after[path] for path in kept} == kept
+    assert len([path for path in after if path.name == "record.json"]) == 6
+
+
+def test_a_users_own_model_is_found_where_the_command_is_given(tmp_path, study):
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "class Drift(torch.nn.Module):\n"
+        "    def __init__(self, signature, *, start: float = 0.5):\n"
+        "        super().__init__()\n"
+        "        self.time = torch.nn.Parameter(torch.tensor(start))\n"
+        "    def forward(self, graph):\n"
+        "        return self.time * graph.vectors[:, 0]\n"
+    )
+    content = {**SMALL, "name": "mine", "model": {"name": "mine:Drift", "start": 0.7}}
+    content["arms"] = {"strict": {"method": "strict"}}
+    content["grid"] = {"lr": [1e-2], "seed": 2}
+    config = write_config(tmp_path, content)
+    process = study("run", config, cwd=tmp_path)
+    assert process.returncode == 0, process.stdout + process.stderr
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/mine/trials/*/record.json")]
+    assert [record["params_final"] for record in records] == [1, 1]
+    assert all(record["equivariance_error"] < 1e-10 for record in records)
