@@ -122,7 +122,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path, content, words):
 
 
 def test_an_unknown_preset_names_the_nearest():
-    with pytest.raises(BadInput, match="did you mean .nbody-quick"):
+    with pytest.raises(BadInput, match=r"did you mean 'nbody-quick'"):
         load_config("nbody-quik")
 
 

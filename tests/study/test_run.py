@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from tests_support import changed
 
 from analysis.load import load_trials
-from tests_support import CONTENT, changed
 from trainables import registry
 from trainables.record import history_path, read_records
 from trainables.spec import TrialSpec
