@@ -48,6 +48,13 @@ class Resources(Strict):
     memory_gb: Annotated[float, Field(gt=0)] | None = None
     timeout_minutes: Annotated[float, Field(gt=0)] | None = None
 
+    def limits(self) -> dict[str, float | None]:
+        """Seconds and bytes of one trial, as trainables.watchdog takes them."""
+        return {
+            "seconds": self.timeout_minutes and 60 * self.timeout_minutes,
+            "memory_bytes": self.memory_gb and 1e9 * self.memory_gb,
+        }
+
 
 class StudyConfig(Strict):
     """A study: arms compared on one grid.

@@ -55,6 +55,7 @@ def run_study(config: StudyConfig, store: Store, data_folder: str, address: str 
                 "threads": max(1, int(config.resources.cpus)),
                 "gpus": config.resources.gpus,
                 "run": run,
+                "limits": config.resources.limits(),
             }
             outcomes = count(records)
             with Progress(len(trials), len(records), outcomes["failed"], show) as progress:

@@ -1,0 +1,63 @@
+"""Ends a worker whose trial takes too long or too much memory, whatever the trial itself is doing."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one trial may take of its worker; None is no limit."""
+
+    seconds: float | None = None
+    memory_bytes: float | None = None
+
+
+@contextmanager
+def watched(limits: Limits, last_words: Callable[[str, str], None]) -> Iterator[None]:
+    """End this process if the block goes beyond its limits.
+
+    last_words: called before the end with the reason, "timeout" or "out_of_memory", and one line of detail
+    A trial that hangs in compiled code does not come back to be asked, so a thread looks at it from outside.
+    """
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(limits, last_words, ended), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _watch(limits: Limits, last_words: Callable[[str, str], None], ended: threading.Event) -> None:
+    started = time.monotonic()
+    while not ended.wait(LOOK_SECONDS):
+        excess = _excess(limits, time.monotonic() - started)
+        if excess is None:
+            continue
+        try:
+            last_words(*excess)
+        finally:
+            os._exit(1)
+
+
+def _excess(limits: Limits, seconds: float) -> tuple[str, str] | None:
+    if limits.seconds is not None and seconds > limits.seconds:
+        return "timeout", f"the trial took longer than resources.timeout_minutes ({limits.seconds:g} s)"
+    if limits.memory_bytes is not None and (used := resident_bytes()) > limits.memory_bytes:
+        return "out_of_memory", (
+            f"the worker used {used / 1e9:.2f} GB, more than resources.memory_gb ({limits.memory_bytes / 1e9:g} GB)"
+        )
+    return None
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
