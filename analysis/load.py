@@ -105,15 +105,21 @@ def read_histories(source: str | Path, trials: Iterable[str] | None = None) -> t
         elif hashlib.sha256(content).hexdigest() != record.history_sha256:
             complaints.append(f"{history_path(trial)}: its checksum does not fit its record")
         else:
-            history = pq.read_table(io.BytesIO(content), use_threads=False)
-            label = pa.DictionaryArray.from_arrays(
-                pa.array([0] * len(history), pa.int32()), pa.array([trial])
-            )
-            tables.append(history.add_column(0, "trial", label))
+            try:
+                tables.append(_labelled(content, trial))
+            except (pa.ArrowException, OSError, ValueError) as error:
+                complaints.append(f"{history_path(trial)}: not a history ({first_line(error)})")
     if not tables:
         return pd.DataFrame({"trial": pd.Series(dtype=str), "epoch": pd.Series(dtype=float)}), complaints
     table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
     return table.to_pandas(), complaints
+
+
+def _labelled(content: bytes, trial: str) -> pa.Table:
+    """A history with the trial's id as its first column."""
+    history = pq.read_table(io.BytesIO(content), use_threads=False)
+    label = pa.DictionaryArray.from_arrays(pa.array([0] * len(history), pa.int32()), pa.array([trial]))
+    return history.add_column(0, "trial", label)
 
 
 def _read_config(store: Store, complaints: list[str]) -> tuple[str, str | None]:

@@ -46,6 +46,8 @@ def equivariance_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure
 
 def _draw(axes: Axes, trials: pd.DataFrame, histories: pd.DataFrame, value: str, style: dict[str, Mark]) -> None:
     """Median and quartiles of a history column for each arm, at 200 epochs at most."""
+    if value not in histories:
+        return
     arms = trials.drop_duplicates("trial").set_index("trial")["arm"]
     data = histories[["trial", "epoch", value]].assign(arm=histories["trial"].astype(object).map(arms))
     data = data[np.isfinite(data[value])]

@@ -1,0 +1,102 @@
+"""Folders, packed files and what is wrong with them."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import analysis
+from analysis.pack import open_source, pack
+from trainables.record import history_path, record_path
+
+PROMISED = (
+    "trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric, loss_at_init, "
+    "equivariance_error, epochs, steps, seconds, params_train, params_final, metric, metric_goal"
+).split(", ")
+SMALL = {"arms": {"strict": {"name": "strict"}, "ace": {"name": "ace"}}, "rates": [1e-3, 1e-1], "seeds": 2}
+
+
+def test_columns_and_outcomes(study):
+    trials = analysis.load_trials(study(**SMALL, crashed=1))
+    assert set(PROMISED) <= set(trials)
+    assert len(trials) == 8
+    assert set(trials["outcome"]) <= {"learned", "failed", "crashed"}
+    assert trials["tests.test_far"].notna().any()
+    strict, ace = (trials[trials["arm"] == arm].set_index(["lr", "seed"])["pair"] for arm in ("strict", "ace"))
+    pd.testing.assert_series_equal(strict, ace)
+    assert trials["spec"].nunique() == 8
+
+
+def test_missing_trials_are_told(study):
+    results = analysis.load_results(study(**SMALL, missing=3))
+    assert len(results.trials) == 5
+    assert list(results.missing["outcome"]) == ["missing"] * 3
+
+
+def test_empty_table_has_the_columns(tmp_path):
+    with pytest.warns(UserWarning, match="missing"):
+        trials = analysis.load_trials(tmp_path)
+    assert set(PROMISED) <= set(trials)
+    assert trials.empty
+
+
+def test_history(study):
+    folder = study(**SMALL)
+    trials = analysis.load_trials(folder)
+    history = analysis.load_history(folder)
+    assert set(history["trial"]) == set(trials["trial"])
+    assert {"epoch", "step", "theta", "train_loss", "val_metric", "grad_norm", "lr"} <= set(history)
+    one = trials["trial"].iloc[0]
+    assert set(analysis.load_history(folder, [one])["trial"]) == {one}
+
+
+def test_damaged_files_are_reported_and_left_out(study):
+    folder = study(**SMALL)
+    first, second, third = analysis.load_trials(folder)["trial"].iloc[:3]
+    (folder / record_path(first)).write_text('{"id": "other"}')
+    (folder / history_path(second)).write_bytes(b"cut")
+    (folder / history_path(third)).unlink()
+    with pytest.warns(UserWarning, match=f"{first}.*checksum"):
+        assert len(analysis.load_trials(folder)) == 7
+    with pytest.warns(UserWarning) as warned:
+        assert len(set(analysis.load_history(folder)["trial"])) == 5
+    assert len(warned) == 3
+
+
+@pytest.mark.parametrize("plan", ["[", "{}", "7", '[{"id": "../../elsewhere"}, 3, {"id": 5}]'])
+def test_broken_plan(study, plan):
+    folder = study(**SMALL)
+    (folder / "plan.json").write_text(plan)
+    assert any("plan.json" in line for line in analysis.load_results(folder).complaints)
+
+
+def test_a_newer_plan_and_record_are_read(study):
+    folder = study(**SMALL)
+    plan = json.loads((folder / "plan.json").read_text())
+    for entry in plan:
+        entry["spec"]["new"] = {"thing": [1, 2]}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    assert len(analysis.load_trials(folder)) == 8
+
+
+def test_packed_folder_is_the_folder(study, tmp_path):
+    folder = study(**SMALL)
+    assert pack(folder, tmp_path / "packed.parquet") == 2 + 2 * 8
+    packed = tmp_path / "packed.parquet"
+    pd.testing.assert_frame_equal(analysis.load_trials(packed), analysis.load_trials(folder))
+    pd.testing.assert_frame_equal(analysis.load_history(packed), analysis.load_history(folder))
+    with pytest.raises(OSError, match="read only"):
+        open_source(packed).write("x", b"")
+
+
+def test_other_files_are_refused_in_one_line(tmp_path):
+    other = tmp_path / "other.parquet"
+    other.write_bytes(b"PAR1 no")
+    with pytest.raises(ValueError, match="not a packed results folder") as error:
+        analysis.load_trials(other)
+    assert "\n" not in str(error.value)
+    pd.DataFrame({"a": [1]}).to_parquet(other)
+    with pytest.raises(ValueError, match="not a packed results folder"):
+        analysis.load_trials(other)
+    with pytest.raises(FileNotFoundError):
+        analysis.load_trials(tmp_path / "nowhere")

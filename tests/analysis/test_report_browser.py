@@ -1,0 +1,119 @@
+"""The page in a real headless Chromium, driven over plain WebDriver."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import urllib.request
+
+import pytest
+
+from analysis.report import write_report
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--window-size=1200,1600"),
+)
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_browser = pytest.mark.skipif(not (BROWSER and shutil.which("chromedriver")), reason="no Chromium")
+
+
+class Browser:
+    """One session of a running chromedriver."""
+
+    def __init__(self, address, profile):
+        self.address = address
+        arguments = [*FLAGS, f"--user-data-dir={profile}"]
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"binary": BROWSER, "args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }
+        self.session = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+
+    def ask(self, method, path, content=None):
+        data = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.load(answer)["value"]
+
+    def open(self, path):
+        self.ask("POST", f"/session/{self.session}/url", {"url": path.as_uri()})
+
+    def run(self, script):
+        return self.ask("POST", f"/session/{self.session}/execute/sync", {"script": script, "args": []})
+
+    def log(self, kind):
+        return self.ask("POST", f"/session/{self.session}/se/log", {"type": kind})
+
+    def screenshot(self):
+        return base64.b64decode(self.ask("GET", f"/session/{self.session}/screenshot"))
+
+
+@pytest.fixture
+def browser(tmp_path):
+    driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+    try:
+        port = next(found[1] for line in driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
+        opened = Browser(f"http://127.0.0.1:{port}", tmp_path / "profile")
+        yield opened
+        opened.ask("DELETE", f"/session/{opened.session}")
+    finally:
+        driver.terminate()
+        driver.wait(30)
+
+
+def rows(browser, place, column):
+    cell = f"row.cells[{column}].textContent"
+    return browser.run(f"return [...document.querySelectorAll('#{place} tbody tr')].map((row) => {cell})")
+
+
+def type_filter(browser, place, text):
+    browser.run(
+        f"const input = document.querySelector('#{place} input'); input.value = {json.dumps(text)};"
+        "input.dispatchEvent(new Event('input'))"
+    )
+
+
+@needs_browser
+def test_the_page_sorts_filters_and_loads_nothing(study, browser):
+    arms = {"strict": {"name": "strict"}, "<img src=x onerror=alert(1)>": {"name": "ace"}}
+    folder = study(arms=arms, seeds=5, crashed=1, config={"name": "<script>document.title = 'broken'</script>"})
+    summary = write_report([folder], folder)
+    browser.open(folder / "report" / "report.html")
+
+    assert browser.run("return document.title").startswith("Robustness report")
+    assert summary["finding"][0] in browser.run("return document.querySelector('#finding').textContent")
+    assert browser.run("return [...document.images].every((image) => image.naturalWidth > 100)")
+    assert browser.run("return document.querySelector('h1').textContent") == "<script>document.title = 'broken'</script>"
+
+    head = browser.run("return [...document.querySelectorAll('#trials th')].map((cell) => cell.textContent)")
+    rate = head.index("lr")
+    assert len(rows(browser, "trials", 0)) == 50  # one page of the 70
+    browser.run(f"document.querySelectorAll('#trials th button')[{rate}].click()")
+    ascending = [float(text) for text in rows(browser, "trials", rate)]
+    assert ascending == sorted(ascending)
+    browser.run(f"document.querySelectorAll('#trials th button')[{rate}].click()")
+    descending = [float(text) for text in rows(browser, "trials", rate)]
+    assert descending == sorted(descending, reverse=True)
+    assert descending[0] > ascending[0]
+    browser.run("[...document.querySelectorAll('#trials .tools button')][1].click()")
+    assert len(rows(browser, "trials", 0)) == 20
+
+    type_filter(browser, "trials", "arm:strict outcome:failed")
+    assert set(rows(browser, "trials", head.index("outcome"))) == {"failed"}
+    assert set(rows(browser, "trials", head.index("arm"))) == {"strict"}
+    type_filter(browser, "trials", "nothing-like-this")
+    assert rows(browser, "trials", 0) == []
+
+    failed = summary["counts"]["failed"] + summary["counts"]["crashed"]
+    assert f"of {failed} trials" in browser.run("return document.querySelector('#failures .state').textContent")
+    assert browser.run("return document.querySelectorAll('#failures svg.spark path').length") > 0
+
+    severe = [entry for entry in browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+    assert severe == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if url.startswith(("http", "ws", "ftp"))] == []
+    (folder / "page.png").write_bytes(browser.screenshot())
