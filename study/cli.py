@@ -140,8 +140,12 @@ def list_names() -> None:
 
 def _report(folders: list[str], into: str) -> str:
     from analysis.report import write_report
+    from trainables.registry import BadInput
 
-    write_report(folders, into)
+    try:
+        write_report(folders, into)
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(f"DIR: {error}") from error
     return f"{into.rstrip('/')}/report/report.html"
 
 

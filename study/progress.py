@@ -2,11 +2,14 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
 from rich.console import Console
 from rich.live import Live
+
+from trainables.registry import BadInput
 
 MINUTE = 60.0
 
@@ -74,11 +77,20 @@ class Progress(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.running -= 1
-        error = str(trial.get_error() or "").strip().splitlines()
-        self.last_error = error[-1] if error else self.last_error
+        self.last_error = _last_error(trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self.running -= 1
+        error = _last_error(trial)
+        # Errors of a trial's own are in its record: this one came before it, and would come again and again.
+        if "ImportError" in error or "ModuleNotFoundError" in error:
+            raise BadInput(f"a worker cannot import what trials need ({error}); install it on every node")
+
+
+def _last_error(trial: Any) -> str:
+    """The last line of what Tune wrote about the last failure of a trial."""
+    lines = Path(trial.error_file).read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def _duration(seconds: float) -> str:

@@ -13,6 +13,9 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+os.environ.setdefault(
+    "TUNE_GLOBAL_CHECKPOINT_S", str(10**9)
+)  # nothing is ever restored from Tune's snapshots
 
 import ray
 from ray import tune
@@ -23,6 +26,7 @@ from study.plan import PlannedTrial, count, open_folder, plan
 from study.preflight import check
 from study.progress import Progress, console
 from trainables.record import read_records
+from trainables.registry import BadInput
 from trainables.spec import canonical_json
 from trainables.store import Store
 from trainables.trainable import trainable
@@ -80,6 +84,7 @@ def _schedule(
 ) -> None:
     specs = {trial.id: trial.spec.model_dump_json() for trial in trials}
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
+    # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
     with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
         tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, specs=specs, around=around), resources),
@@ -110,7 +115,11 @@ def _ray(address: str | None) -> Iterator[None]:
         local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
     else:
-        ray.init(address=address, **QUIET)
+        try:
+            ray.init(address=address, **QUIET)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise BadInput(f"--address {address}: no Ray cluster to run on there ({reason})") from error
     try:
         yield
     finally:

@@ -4,7 +4,6 @@ A trial that has its record is done and is not run again. What goes wrong with t
 the training is tried again; after `ATTEMPTS` errors of a trial's own its record says crashed.
 """
 
-import io
 import json
 import os
 import socket
@@ -19,11 +18,12 @@ from typing import Any
 import torch
 
 from trainables import registry
+from trainables.checkpoint import checkpoint_path
 from trainables.record import Record, read_records, write_outcome
 from trainables.spec import TrialSpec, canonical_json
 from trainables.store import Store
 from trainables.tasks.task import Task
-from trainables.training import State, run_trial
+from trainables.training import run_trial
 from trainables.versions import versions
 
 ATTEMPTS = 3
@@ -52,10 +52,13 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
     """The record of a trial: the one that is there, or made now and written with its history."""
     records, _ = read_records(around.store, [spec.id])
     if spec.id in records:
+        _tidy(spec.id, around.store)
         return records[spec.id]
     errors = _earlier_errors(spec.id, around)
     while len(errors) < ATTEMPTS:
         _note_attempt(spec.id, around, errors)
+        if len(errors) == ATTEMPTS - 1:
+            around.store.delete(checkpoint_path(spec.id))  # the last attempt does not trust what came before
         try:
             return _finish(spec, around)
         except Exception as error:  # whatever it is, it must not cost the other trials their turn
@@ -86,8 +89,9 @@ def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     started = time.time()
     torch.set_num_threads(around.threads)
     task = load_task(canonical_json(spec.task), around.data_folder, around.device)
-    save = _Saver(around.store, spec.id)
-    record, rows = run_trial(spec, task, around.device, _read_checkpoint(spec, around), save)
+    save = Saver(around.store, spec.id, around.checkpoint_seconds)
+    saved = read_checkpoint(around.store, spec.id, around.device)
+    record, rows = run_trial(spec, task, around.device, saved, save)
     record = replace(record, device=around.device.type, **_provenance(started))
     write_outcome(around.store, record, rows)
     _tidy(spec.id, around.store)
@@ -102,39 +106,8 @@ def load_task(description: str, data_folder: Path, device: torch.device) -> Task
     return task
 
 
-def checkpoint_path(trial_id: str) -> str:
-    """Where the checkpoint of an unfinished trial lies in the results folder."""
-    return f"trials/{trial_id}/checkpoint.pt"
-
-
 def _attempts_path(trial_id: str) -> str:
     return f"trials/{trial_id}/attempts.json"
-
-
-class _Saver:
-    """Writes a checkpoint when the last one is old enough."""
-
-    def __init__(self, store: Store, trial_id: str) -> None:
-        self.store, self.path, self.last = store, checkpoint_path(trial_id), time.monotonic()
-
-    def __call__(self, state: Callable[[], State]) -> None:
-        if time.monotonic() - self.last < CHECKPOINT_SECONDS:
-            return
-        buffer = io.BytesIO()
-        torch.save(state(), buffer)
-        self.store.write(self.path, buffer.getvalue())
-        self.last = time.monotonic()
-
-
-def _read_checkpoint(spec: TrialSpec, around: Surroundings) -> State | None:
-    """The saved state, or None where there is none that can be read; then the trial begins again."""
-    try:
-        content = around.store.read(checkpoint_path(spec.id))
-        return torch.load(io.BytesIO(content), map_location=around.device, weights_only=True)
-    except FileNotFoundError:
-        return None
-    except Exception:  # torch names no exception for a damaged file; any of them means: begin again
-        return None
 
 
 def _earlier_errors(trial_id: str, around: Surroundings) -> list[dict[str, str]]:

@@ -11,6 +11,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from trainables.store import Store, read_all
 
 OUTCOMES = ("learned", "failed", "crashed")
@@ -68,6 +70,9 @@ class Record:
     history_sha256: str | None = None
 
 
+_WELL_TYPED = TypeAdapter(Record)
+
+
 def finite(value: float | None) -> float | None:
     """The value, or None where it is not a finite number."""
     return float(value) if value is not None and math.isfinite(value) else None
@@ -102,7 +107,11 @@ def decode_record(content: bytes, trial_id: str) -> Record:
     if loaded.get("id") != trial_id or loaded.get("outcome") not in OUTCOMES:
         raise BadRecord(f"{where}: is the record of another trial")
     known = {entry.name for entry in fields(Record)}
-    return Record(**{key: value for key, value in loaded.items() if key in known})
+    try:
+        return _WELL_TYPED.validate_python({key: value for key, value in loaded.items() if key in known})
+    except ValidationError as error:
+        complaint = error.errors()[0]
+        raise BadRecord(f"{where}: {complaint['loc'][0]}: {complaint['msg']}") from error
 
 
 def _checksum(content: dict[str, Any]) -> str:
