@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from trainables import registry
-from trainables.checkpoint import checkpoint_path
+from trainables.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.record import Record, read_records, write_outcome
 from trainables.spec import TrialSpec, canonical_json
 from trainables.store import Store
@@ -89,7 +89,7 @@ def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     started = time.time()
     torch.set_num_threads(around.threads)
     task = load_task(canonical_json(spec.task), around.data_folder, around.device)
-    save = Saver(around.store, spec.id, around.checkpoint_seconds)
+    save = Saver(around.store, spec.id, CHECKPOINT_SECONDS)
     saved = read_checkpoint(around.store, spec.id, around.device)
     record, rows = run_trial(spec, task, around.device, saved, save)
     record = replace(record, device=around.device.type, **_provenance(started))
