@@ -13,6 +13,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
+from trainables.methods.relaxed import Relaxed
+
 Step = Callable[[], object]
 
 
@@ -52,9 +54,9 @@ def compare(
     return comparison
 
 
-def training_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], lr: float = 1e-4) -> Step:
+def training_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], fused: bool = True) -> Step:
     """Forward, backward and Adam on one batch; `loss` runs the model and returns a scalar."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fused)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -62,6 +64,18 @@ def training_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], lr: flo
         optimizer.step()
 
     return step
+
+
+def relaxed_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], **options: object) -> Step:
+    """A training step at half of theta's peak, with the usual penalties unless `options` say otherwise."""
+    method = Relaxed(**options)
+    relaxed = method.relax(model, torch.Generator().manual_seed(0))
+
+    def penalised(relaxed: nn.Module) -> Tensor:
+        method.begin_step(relaxed, 25, 111)  # a quarter of the way through the 100 relaxed steps
+        return loss(relaxed) + method.penalty(relaxed)
+
+    return training_step(relaxed, penalised)
 
 
 def table(comparisons: list[Comparison]) -> str:
