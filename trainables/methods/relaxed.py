@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from trainables.methods.method import Method
 from trainables.relaxation import penalties
+from trainables.relaxation.averaged import averaged_penalty
+from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.project import project, reset_statistics
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
@@ -68,7 +70,10 @@ class Relaxed(Method):
     projection: drop the companions, or fold their equivariant part into the strict layers; these differ only
         where theta is cut rather than let down, as by "constant"
     layers, companion, init: as in trainables.relaxation.relax
-    lie_form: all three generators in each step, or one of random direction (unbiased, and cheaper)
+    lie_form: how the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
+        copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact"
+        the batch as it is (trainables.relaxation.penalties); "random" that too, but the Lie term for one random
+        generator in each step (unbiased). Other companions know no averages, and are treated as by "exact".
     """
 
     def __init__(
@@ -83,7 +88,7 @@ class Relaxed(Method):
         layers: Literal["default", "all"] | list[str] = "default",
         companion: Literal["default", "linear", "mlp"] = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
-        lie_form: Literal["exact", "random"] = "exact",
+        lie_form: Literal["averaged", "exact", "random"] = "averaged",
     ) -> None:
         self.schedule, self.peak, self.warmup, self.strict_phase = schedule, peak, warmup, strict_phase
         self.weights = {
@@ -136,6 +141,8 @@ class Relaxed(Method):
         return torch.stack(terms).sum() if terms else None
 
     def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
+        if self.lie_form == "averaged" and isinstance(layer.companion, LinearCompanion):
+            return [averaged_penalty(layer, call, weights)]
         terms = []
         if weights["norm"]:
             terms.append(weights["norm"] * penalties.norm(layer, call))

@@ -21,7 +21,8 @@ means over the samples x and the entries of the outputs,
 The Lie term is the squared derivative at t = 0 of rho_out(exp(-t A_a)) W rho_in(exp(t A_a)) x: it vanishes if
 and only if W is equivariant under rotations on these samples. It is blind to inversion, hence the parity term.
 Each A_a is block-diagonal, with one small antisymmetric block for each irrep (for vectors a cross product),
-and is never built as a matrix of all features (`action`).
+and is never built as a matrix of all features (`action`). The mean of all terms over every rotated copy of a
+batch has a closed form that is cheaper than the terms themselves (`averaged`); the study uses that by default.
 
 `project` drops W; or folds in its equivariant part first, which is the orthogonal projection on the maps that
 commute with the group: by Schur's lemma, for each pair of equal irreps, the trace over their components divided

@@ -25,6 +25,10 @@ class Block(NamedTuple):
     shape: tuple[int, int]
     irrep_axis: int
 
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1]
+
 
 @lru_cache(maxsize=256)
 def blocks(representations: tuple[Representation, ...]) -> tuple[Block, ...]:
@@ -96,7 +100,7 @@ def rotate(representations: tuple[Representation, ...], features: Tensor, matrix
 @lru_cache(maxsize=256)
 def parities(representations: tuple[Representation, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """(dim,) the sign that each entry takes under inversion."""
-    signs = [float(block.irrep.p) for block in blocks(representations) for _ in range(_size(block))]
+    signs = [float(block.irrep.p) for block in blocks(representations) for _ in range(block.size)]
     return torch.tensor(signs, dtype=dtype, device=device)
 
 
@@ -141,12 +145,8 @@ def project_on_commutant(
     return nearest
 
 
-def _size(block: Block) -> int:
-    return block.multiplicity * block.irrep.dim
-
-
 def _entries(block: Block) -> slice:
-    return slice(block.start, block.start + _size(block))
+    return slice(block.start, block.start + block.size)
 
 
 def _by_block(
@@ -159,7 +159,7 @@ def _by_block(
     axis = axis % features.ndim
     parts = []
     for block in blocks(representations):
-        part = features.narrow(axis, block.start, _size(block)).unflatten(axis, block.shape)
+        part = features.narrow(axis, block.start, block.size).unflatten(axis, block.shape)
         image = act(block, part, axis + block.irrep_axis)
         parts.append(image.flatten(axis + new_axes, axis + new_axes + 1))
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=axis + new_axes)

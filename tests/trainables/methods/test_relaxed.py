@@ -1,4 +1,5 @@
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from trainables.graph import Graph, Signature, complete_topology
 from trainables.methods.strict import Strict
 from trainables.registry import BadInput, resolve
 from trainables.relaxation import penalties
+from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.spec import Training
 from trainables.symmetry import Symmetry
@@ -169,18 +171,32 @@ def penalty_at(relaxed, step, steps=10):
     return relaxed.penalty(model), list(relaxed_layers(model).values())
 
 
-def test_the_penalty_is_the_weighted_sum_over_layers():
-    options = {"schedule": "constant", "init": 1.0}
-    total, layers = penalty_at(method(**options, penalty={"norm": 0.2, "lie": 0.3, "parity": 0.4}), 1)
+@pytest.mark.parametrize("lie_form", ["averaged", "exact"])
+def test_the_penalty_is_the_weighted_sum_over_layers(lie_form):
+    weights = {"norm": 0.2, "lie": 0.3, "parity": 0.4}
+    total, layers = penalty_at(method(schedule="constant", init=1.0, lie_form=lie_form, penalty=weights), 1)
     assert len(layers) == 2
-    expected = sum(
-        0.2 * penalties.norm(layer, call)
-        + 0.3 * penalties.lie(layer, call)
-        + 0.4 * penalties.parity(layer, call)
-        for layer in layers
-        for call in layer.calls
-    )
+
+    def plain(layer, call):
+        terms = {name: getattr(penalties, name)(layer, call) for name in weights}
+        return sum(weights[name] * term for name, term in terms.items())
+
+    one = plain if lie_form == "exact" else partial(averaged_penalty, weights=weights)
+    expected = sum(one(layer, call) for layer in layers for call in layer.calls)
     torch.testing.assert_close(total, expected)
+
+
+def test_a_layer_that_is_called_twice_counts_with_the_mean_of_its_calls():
+    graph, _ = batch("egnn")
+    relaxed = method(schedule="constant", init=1.0)
+    model = relaxed.relax(build("egnn"), torch.Generator().manual_seed(0)).train()
+    values = []
+    for calls in (1, 2):
+        relaxed.begin_step(model, 1, 10)
+        for _ in range(calls):
+            model(graph)
+        values.append(relaxed.penalty(model))
+    torch.testing.assert_close(*values)
 
 
 @pytest.mark.parametrize(

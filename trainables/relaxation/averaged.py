@@ -1,0 +1,126 @@
+"""All penalties of a linear companion, averaged over every rotated copy of a batch, at the cost of one product.
+
+Where x is replaced by rho_in(g) x and g runs through the whole group, the mean of x x^T is by Schur's lemma a
+multiple of the identity on the components of each irrep, and couples no two different ones: for the l-th it is
+1 (x) H_l / (2l+1), with H_l the Gram matrix of the channels, summed over the 2l+1 components. So
+
+    mean |W x|^2                          = sum_l <W_l, W_l H_l> / (2l+1)
+    sum_a mean |[W, A_a] x|^2             = sum_l <(Q W)_l, W_l H_l> / (2l+1)
+    mean |W P_in x - P_out W x|^2         = sum_l <(R W)_l, W_l H_l> / (2l+1)
+
+where, on the block of W from degree l to degree k, the operator of Casimir Q W = -sum_a [A_a, [A_a, W]] is
+k(k+1) W + l(l+1) W + 2 sum_a A_a W A_a, and R is 4 where the parities differ and 0 elsewhere. All operators are
+symmetric and commute with the product by H, so that the gradient costs nothing beyond the value.
+
+For data whose distribution is invariant under rotations this has the same expectation as the plain terms, and a
+smaller variance; it is the same for every orientation of the batch; and it is zero only if W is equivariant.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainables.relaxation.action import Block, blocks, generators, has_inversion
+from trainables.relaxation.relaxed_layer import Call, RelaxedLayer, Representations
+
+
+class Kind(NamedTuple):
+    """All blocks of one irrep."""
+
+    degree: int
+    parity: int
+    blocks: tuple[Block, ...]
+
+
+def averaged_penalty(layer: RelaxedLayer, call: Call, weights: Mapping[str, float]) -> Tensor:
+    """The weighted sum of the norm, Lie and parity terms, each the mean over all copies of the batch.
+
+    weights: by the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3)
+    """
+    weight = layer.companion.weight
+    with torch.no_grad():
+        slope = half_gradient(layer, call.inputs, weights)
+    value = torch.dot(weight.flatten(), slope.flatten())
+    return 2 * value - value.detach()
+
+
+def half_gradient(layer: RelaxedLayer, inputs: Tensor, weights: Mapping[str, float]) -> Tensor:
+    """(dim_out, dim_in), the G for which the penalty is <W, G> and its gradient 2 G."""
+    weight = layer.companion.weight
+    inversion = has_inversion(layer.inputs) and has_inversion(layer.outputs)
+    columns: dict[int, Tensor] = {}
+    for source in kinds(layer.inputs, inversion):
+        features = gather(inputs, source)
+        mean = (len(inputs) * features.shape[1] * len(weight)) ** -0.5
+        product = times_gram(gather(weight, source), mean * features.flatten(0, 1))
+        for target in blocks(layer.outputs):
+            rows = product[target.start : target.start + target.size].unflatten(0, target.shape)
+            operate(rows.movedim(target.irrep_axis, 0), target, source, weights, inversion)
+        columns |= scatter(product, source)
+    parts = [part for _, part in sorted(columns.items())]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def operate(
+    block: Tensor, target: Block, source: Kind, weights: Mapping[str, float], inversion: bool
+) -> None:
+    """Apply norm + lie Q + parity R to a block (2k+1, channels_out, 2l+1, channels_in), in place."""
+    degree = target.irrep.l
+    factor = weights["norm"] + weights["lie"] * (degree * (degree + 1) + source.degree * (source.degree + 1))
+    if inversion and target.irrep.p != source.parity:
+        factor += 4 * weights["parity"]
+    if degree and source.degree and weights["lie"]:
+        mixed = mix(block, degree, source.degree)
+        block.mul_(factor).add_(mixed, alpha=2 * weights["lie"])
+    else:
+        block.mul_(factor)
+
+
+def mix(block: Tensor, target_degree: int, source_degree: int) -> Tensor:
+    """sum_a A_a W A_a of a block (2k+1, channels_out, 2l+1, channels_in)."""
+    if target_degree == source_degree == 1:
+        # For cross products it is W^T - tr(W) 1.
+        mixed = block.transpose(0, 2).contiguous()
+        mixed.diagonal(0, 0, 2).sub_(block.diagonal(0, 0, 2).sum(-1, keepdim=True))
+        return mixed
+    left, right = (generators(degree, block.dtype, block.device) for degree in (target_degree, source_degree))
+    return torch.einsum("aij,akl,jokc->iolc", left, right, block)
+
+
+def times_gram(weight: Tensor, features: Tensor) -> Tensor:
+    """W times X^T X for weight (..., channels) and features (samples, channels), the cheaper way round."""
+    if 2 * len(features) < features.shape[1]:
+        return (weight @ features.T) @ features
+    return weight @ (features.T @ features)
+
+
+@lru_cache(maxsize=256)
+def kinds(representations: Representations, inversion: bool) -> tuple[Kind, ...]:
+    """The kinds of irreps; without inversion parity means nothing, and is taken to be even."""
+    found: dict[tuple[int, int], list[Block]] = {}
+    for block in blocks(representations):
+        found.setdefault((block.irrep.l, block.irrep.p if inversion else 1), []).append(block)
+    return tuple(Kind(degree, parity, tuple(parts)) for (degree, parity), parts in found.items())
+
+
+def gather(features: Tensor, kind: Kind) -> Tensor:
+    """(rows, dim) -> (rows, 2l+1, channels) of one kind."""
+    parts = [
+        features[:, block.start : block.start + block.size]
+        .unflatten(1, block.shape)
+        .movedim(1 + block.irrep_axis, 1)
+        for block in kind.blocks
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+
+def scatter(features: Tensor, kind: Kind) -> dict[int, Tensor]:
+    """(rows, 2l+1, channels) of one kind -> the columns (rows, size) of each of its blocks, by their start."""
+    channels = [block.multiplicity for block in kind.blocks]
+    return {
+        block.start: part.movedim(1, 1 + block.irrep_axis).flatten(1)
+        for block, part in zip(kind.blocks, features.split(channels, dim=-1), strict=True)
+    }
