@@ -6,7 +6,7 @@ from scipy import stats
 
 from analysis.statistics.cells import cell_variances, welch_freedom
 
-UNSEEN = 0.05
+UNSEEN = 0.1
 
 
 def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:

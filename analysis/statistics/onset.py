@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-SLOPES = np.geomspace(1, 60, 40)  # logits per decade, from a transition over the whole grid to a step
+SLOPES = np.geomspace(1, 2000, 50)  # logits per decade, from a transition over the whole grid to a step
 MIDDLES = 401
 
 
