@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from trainables.graph import Graph, Signature
 from trainables.registry import build
+from trainables.relaxation.project import project
+from trainables.relaxation.relax import relax
 from trainables.symmetry import Symmetry
 
 NBODY = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
@@ -137,3 +139,11 @@ def test_float32_is_near_float64(case):
         graph.graphs,
     )
     assert contract.relative_difference(model.float()(graph32).double(), expected) < 1e-3
+
+
+def test_relaxes_and_projects_back_to_the_same_bits(case):
+    model, graph = case.build().eval(), case.graph()
+    expected = model(graph)
+    relaxed = relax(model, torch.Generator().manual_seed(0), init=0.1)
+    assert contract.relative_difference(relaxed(graph), expected) > 1e-6
+    assert torch.equal(project(relaxed)(graph), expected)
