@@ -3,10 +3,16 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from study.cluster import Job
+    from trainables.store import Store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +25,8 @@ DEFAULT_DATA = "~/.cache/equivariance-study"
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A preset's name or a YAML file.")]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="A results folder, local or s3://.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of CONFIG.")]
+JobOrFolder = Annotated[str, typer.Argument(metavar="JOB|DIR", help="A job's id, or a results folder.")]
+JobAddress = Annotated[str | None, typer.Option("--address", help="Job server, where JOB is an id.")]
 Data = Annotated[
     str, typer.Option("--data-dir", envvar="STUDY_DATA", help="Where data sets and made data lie.")
 ]
@@ -47,11 +55,9 @@ def run(
     """Run what is missing of a study, show progress, write the report."""
     from study.config import load_config
     from study.plan import status
-    from trainables.store import open_store
 
     study = load_config(config, set_)
-    store = open_store(results or f"results/{study.name}")
-    _check_writable(store)
+    store = _writable_store(results or f"results/{study.name}")
     from study.run import run_study
 
     try:
@@ -82,8 +88,63 @@ def plan(config: Config, set_: Set = None) -> None:
 
 
 @app.command()
-def status(folder: Folder, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """How many trials are planned, learned, failed, crashed, missing; also while a run is going on."""
+def submit(
+    config: Config,
+    address: Annotated[str, typer.Option(help="The job server of the cluster, http://HEAD:8265.")],
+    results: Annotated[str, typer.Option(help="Results folder that all nodes reach, such as s3://.")],
+    set_: Set = None,
+    data_dir: Annotated[str | None, typer.Option("--data-dir", help="Data folder on the nodes.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show the job's output until it ends.")] = False,
+) -> None:
+    """Run a study as a job of a Ray cluster, with the current folder as its code."""
+    from study import cluster
+
+    store = _writable_store(results)
+    job = cluster.submit(config, set_ or [], store, address, data_dir)
+    print(f"{job.id} on {job.address}; `study logs {store.uri}` shows what it prints")
+    if wait:
+        raise typer.Exit(cluster.wait(job, lambda text: print(text, end="", flush=True)))
+
+
+@app.command()
+def logs(job: JobOrFolder, address: JobAddress = None) -> None:
+    """What a submitted run has printed so far."""
+    from study import cluster
+
+    print(cluster.job_log(_job(job, address)), end="")
+
+
+@app.command()
+def stop(job: JobOrFolder, address: JobAddress = None) -> None:
+    """End a submitted run; what is finished is kept."""
+    from study import cluster
+
+    cluster.stop(_job(job, address))
+
+
+@app.command()
+def fetch(uri: Annotated[str, typer.Argument(metavar="URI")], folder: Folder) -> None:
+    """Copy a results folder from the cluster's storage to a local folder."""
+    from study.cluster import fetch as copy
+
+    print(f"{folder}: {copy(uri, folder)} files")
+
+
+@app.command()
+def status(
+    folder: JobOrFolder,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    address: JobAddress = None,
+) -> None:
+    """How many trials are planned, learned, failed, crashed, missing; also while a run is going on.
+
+    With --address: whether the job of that id is PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
+    """
+    if address is not None:
+        from study.cluster import job_status
+
+        print(job_status(_job(folder, address)))
+        return
     from study.plan import status as count_trials
     from trainables.store import open_store
 
@@ -104,16 +165,18 @@ def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -
     """Put a results folder into one Parquet file, which every analysis takes too."""
     from analysis.pack import pack as pack_folder
 
-    print(f"{file}: {pack_folder(folder, file)} files")
+    with _bad_folder_is_bad_input():
+        print(f"{file}: {pack_folder(folder, file)} files")
 
 
 @app.command()
 def notebooks(folder: Folder) -> None:
     """Execute the analysis notebooks on a folder and put them, with their HTML, beside its report."""
-    from analysis.run_notebooks import execute_notebooks
+    from analysis.notebooks import execute_notebooks
 
-    for path in execute_notebooks(folder, folder):
-        print(path)
+    with _bad_folder_is_bad_input():
+        for path in execute_notebooks(folder, folder):
+            print(f"{folder.rstrip('/')}/{path}")
 
 
 @app.command()
@@ -140,20 +203,39 @@ def list_names() -> None:
 
 def _report(folders: list[str], into: str) -> str:
     from analysis.report import write_report
-    from trainables.registry import BadInput
 
-    try:
+    with _bad_folder_is_bad_input():
         write_report(folders, into)
-    except (FileNotFoundError, ValueError) as error:
-        raise BadInput(f"DIR: {error}") from error
     return f"{into.rstrip('/')}/report/report.html"
 
 
-def _check_writable(store: "object") -> None:
+@contextmanager
+def _bad_folder_is_bad_input() -> Iterator[None]:
+    """Say what the analysis cannot read as bad input; the analysis itself knows nothing of a command line."""
     from trainables.registry import BadInput
 
     try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        raise BadInput(f"DIR: {error}") from error
+
+
+def _writable_store(results: str) -> "Store":
+    from trainables.registry import BadInput
+    from trainables.store import open_store
+
+    try:
+        store = open_store(results)
         store.write("run.probe", b"")
         store.delete("run.probe")
-    except OSError as error:
-        raise BadInput(f"--results: {store.uri} cannot be written ({error.strerror or error})") from error
+    except (OSError, ValueError) as error:
+        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
+        raise BadInput(f"--results: {results} cannot be written ({reason})") from error
+    return store
+
+
+def _job(job_or_folder: str, address: str | None) -> "Job":
+    from study.cluster import Job, find_job
+    from trainables.store import open_store
+
+    return find_job(open_store(job_or_folder)) if address is None else Job(job_or_folder, address)
