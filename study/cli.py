@@ -155,9 +155,12 @@ def status(
 
 
 @app.command()
-def report(folders: Annotated[list[str], typer.Argument(metavar="DIR...")]) -> None:
+def report(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Results folders or packed files.")],
+    to: Annotated[str | None, typer.Option(help="Folder for the report [default: the first DIR].")] = None,
+) -> None:
     """Tables, figures, report.html and summary.json from the folders alone."""
-    print(_report(folders, folders[0]))
+    print(_report(folders, to or folders[0]))
 
 
 @app.command()
@@ -170,13 +173,17 @@ def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -
 
 
 @app.command()
-def notebooks(folder: Folder) -> None:
+def notebooks(
+    folder: Folder,
+    to: Annotated[str | None, typer.Option(help="Folder for the notebooks [default: DIR].")] = None,
+) -> None:
     """Execute the analysis notebooks on a folder and put them, with their HTML, beside its report."""
     from analysis.notebooks import execute_notebooks
 
     with _bad_folder_is_bad_input():
-        for path in execute_notebooks(folder, folder):
-            print(f"{folder.rstrip('/')}/{path}")
+        into = to or folder
+        for path in execute_notebooks(folder, into):
+            print(f"{into.rstrip('/')}/{path}")
 
 
 @app.command()
@@ -216,7 +223,7 @@ def _bad_folder_is_bad_input() -> Iterator[None]:
 
     try:
         yield
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"DIR: {error}") from error
 
 

@@ -103,6 +103,17 @@ def test_status_counts_them(finished, study):
     assert counts["learned"] + counts["failed"] == 4
 
 
+def test_a_packed_folder_gives_the_same_report_and_notebooks(finished, study, tmp_path):
+    _, _, results = finished
+    packed = tmp_path / "study.parquet"
+    assert study("pack", results, packed).returncode == 0
+    assert study("report", packed).returncode == 2
+    assert study("report", packed, "--to", tmp_path).returncode == 0
+    there, here = (json.loads((folder / "report/summary.json").read_text()) for folder in (results, tmp_path))
+    assert here["counts"] == there["counts"]
+    assert here["finding"] == there["finding"]
+
+
 def contents(results):
     return {path: path.read_bytes() for path in results.glob("trials/*/*")}
 
