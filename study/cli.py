@@ -160,7 +160,7 @@ def report(
     to: Annotated[str | None, typer.Option(help="Folder for the report [default: the first DIR].")] = None,
 ) -> None:
     """Tables, figures, report.html and summary.json from the folders alone."""
-    print(_report(folders, to or folders[0]))
+    print(_report(folders, _folder_for_output(to or folders[0])))
 
 
 @app.command()
@@ -181,7 +181,7 @@ def notebooks(
     from analysis.notebooks import execute_notebooks
 
     with _bad_folder_is_bad_input():
-        into = to or folder
+        into = _folder_for_output(to or folder)
         for path in execute_notebooks(folder, into):
             print(f"{into.rstrip('/')}/{path}")
 
@@ -214,6 +214,14 @@ def _report(folders: list[str], into: str) -> str:
     with _bad_folder_is_bad_input():
         write_report(folders, into)
     return f"{into.rstrip('/')}/report/report.html"
+
+
+def _folder_for_output(folder: str) -> str:
+    from trainables.registry import BadInput
+
+    if Path(folder).is_file():
+        raise BadInput(f"--to: {folder} is a file; name a folder to write to")
+    return folder
 
 
 @contextmanager
