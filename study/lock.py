@@ -25,11 +25,11 @@ def locked(store: Store) -> Iterator[str]:
     owner was a process of this machine that no longer lives.
     """
     run = uuid.uuid4().hex[:12]
-    _refuse_if_held(store)
+    refuse_if_held(store)
     store.write(LOCK, _content(run))
     # Two runs may have found the folder free at once: the one whose lock stands after both wrote goes on.
     time.sleep(0.3)
-    _refuse_if_held(store, but_by=run)
+    refuse_if_held(store, but_by=run)
     ended = threading.Event()
     renewal = threading.Thread(target=_renew, args=(store, run, ended), daemon=True)
     renewal.start()
@@ -54,7 +54,8 @@ def _renew(store: Store, run: str, ended: threading.Event) -> None:
             continue  # the next beat may get through; a missed one only ages the lock
 
 
-def _refuse_if_held(store: Store, but_by: str = "") -> None:
+def refuse_if_held(store: Store, but_by: str = "") -> None:
+    """Raise BadInput, with owner and age, if a run other than `but_by` holds the folder."""
     try:
         owner = json.loads(store.read(LOCK))
         held_by, host, pid, renewed = owner["run"], owner["host"], int(owner["pid"]), float(owner["renewed"])

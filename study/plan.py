@@ -77,10 +77,10 @@ def encode_plan(trials: list[PlannedTrial]) -> bytes:
     return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
 
 
-def open_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
-    """Write study.yaml and plan.json, unless the folder holds what this study would change or drop.
+def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
+    """Raise BadInput, with the difference, where the folder holds what this study would change or drop.
 
-    More seeds, learning rates or arms extend a folder. Raises BadInput with the difference otherwise.
+    More seeds, learning rates or arms extend a folder.
     """
     new = yaml.safe_load(to_yaml(config))
     try:
@@ -102,6 +102,10 @@ def open_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -
             )
     elif store.names("trials"):
         raise BadInput(f"results: {store.uri} holds trials but no study.yaml; choose another folder")
+
+
+def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
+    """Write study.yaml and plan.json: what is asked is on record before the first trial."""
     store.write("study.yaml", to_yaml(config).encode())
     store.write("plan.json", encode_plan(trials))
 

@@ -13,16 +13,14 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
-os.environ.setdefault(
-    "TUNE_GLOBAL_CHECKPOINT_S", str(10**9)
-)  # nothing is ever restored from Tune's snapshots
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
 
 import ray
 from ray import tune
 
 from study.config import StudyConfig
 from study.lock import locked
-from study.plan import PlannedTrial, count, open_folder, plan
+from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.preflight import check
 from study.progress import Progress, console
 from trainables.record import read_records
@@ -43,16 +41,18 @@ def run_study(config: StudyConfig, store: Store, data_folder: str, address: str 
     """
     trials = plan(config)
     with _terminated_like_interrupted(), locked(store) as run:
-        open_folder(store, config, trials)
+        check_folder(store, config, trials)
         records, complaints = read_records(store, [trial.id for trial in trials])
         missing = [trial for trial in trials if trial.id not in records]
         show = console()
         for complaint in complaints:
             show.print(f"{complaint}; the trial is run again", highlight=False, soft_wrap=True)
         if not missing:
+            write_folder(store, config, trials)
             return
         with _ray(address):
             check(config.resources, store, data_folder, _tasks(missing))
+            write_folder(store, config, trials)
             around = {
                 "results": store.uri,
                 "data_folder": data_folder,

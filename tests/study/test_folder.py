@@ -10,7 +10,7 @@ from tests_support import CONTENT, changed
 
 from study.config import resolve_config
 from study.lock import LOCK, locked
-from study.plan import open_folder, plan, status
+from study.plan import check_folder, plan, status, write_folder
 from trainables.record import Record, write_outcome
 from trainables.registry import BadInput
 from trainables.store import open_store
@@ -19,7 +19,8 @@ from trainables.store import open_store
 def open_with(content, store):
     config = resolve_config(content)
     trials = plan(config)
-    open_folder(store, config, trials)
+    check_folder(store, config, trials)
+    write_folder(store, config, trials)
     return trials
 
 
