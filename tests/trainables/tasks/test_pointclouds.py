@@ -198,6 +198,12 @@ def test_data_is_made_once_and_made_again_where_it_was_damaged(tmp_path, monkeyp
     assert made == [1]
 
 
+def test_options_that_change_the_data_change_the_cache_entry(tmp_path):
+    plain = pointclouds(tmp_path, **SMALL).splits["train"]["points"].clone()
+    for options in ({"seed": 44}, {"scale": 1.1}, {"jitter": 0.01}, {"dropout": 0.2}, {"protocol": "z/z"}):
+        assert not torch.equal(pointclouds(tmp_path, **SMALL, **options).splits["train"]["points"], plain)
+
+
 def test_writing_to_the_data_of_one_task_leaves_the_cache_alone(tmp_path):
     before = pointclouds(tmp_path, **SMALL).splits["val"]["points"].clone()
     pointclouds(tmp_path, **SMALL).splits["val"]["points"].zero_()

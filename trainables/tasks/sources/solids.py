@@ -12,10 +12,10 @@ from trainables.tasks.sources.clouds import Clouds
 
 CLOUDS_AT_ONCE = 256
 SPARE = 2  # points made for each that is kept, from which cut and density choose
-LARGEST_CUT = 0.3
-LARGEST_NOISE = 0.03
-DENSITY_GRADIENT = 1.0
-ASPECT = 0.3  # standard deviation of the logarithm of the stretch along each axis
+LARGEST_CUT = 0.15
+LARGEST_NOISE = 0.02
+DENSITY_GRADIENT = 0.5
+ASPECT = 0.15  # standard deviation of the logarithm of the stretch along each axis
 CIRCLE = 60  # corners of a polygon that stands for a circle
 
 Random = np.random.Generator
