@@ -40,9 +40,9 @@ def make_pictures(
     yield Picture(
         "overview",
         "Overview",
-        "Left: failed trials with Wilson's 95% intervals. Middle: median loss over seeds with quartiles, failed trials at "
-        "their loss at initialisation. Right: difference of failure rates to the control, paired, with Newcombe's 95% "
-        "interval; left of the line the arm failed less often.",
+        "Left: failed trials with Wilson's 95% intervals. Middle: median loss over seeds with quartiles, "
+        "failed trials at their loss at initialisation. Right: difference of failure rates to the "
+        "control, paired, with Newcombe's 95% interval; left of the line the arm failed less often.",
         None,
         figure_files(plots.overview(trials, contrasts)),
     )
@@ -56,8 +56,8 @@ def make_pictures(
         yield Picture(
             "profiles",
             "Performance profiles",
-            "Share of trials whose skill exceeds each level, over the whole grid of all cases that every arm has; the "
-            "higher the curve, the better. Bands are pointwise 95%.",
+            "Share of trials whose skill exceeds each level, over the whole grid of all cases that every "
+            "arm has; the higher the curve, the better. Bands are pointwise 95%.",
             None,
             figure_files(plots.profile_curves(tables["performance_profiles"].frame)),
         )
@@ -78,8 +78,8 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
     yield (
         "loss",
         "Loss against learning rate",
-        "Median and quartiles over seeds of min(validation loss, loss at initialisation). Above: how many trials failed; "
-        "they count with the loss at initialisation.",
+        "Median and quartiles over seeds of min(validation loss, loss at initialisation). Above: how many "
+        "trials failed; they count with the loss at initialisation.",
         plots.loss_against_rate(mine),
     )
     yield (
@@ -103,8 +103,8 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
         yield (
             "seed_spread",
             "Spread between seeds",
-            "Test score of every seed at the learning rate chosen on validation; below each, mean and Student's 95% "
-            "interval. Crosses are failed trials.",
+            "Test score of every seed at the learning rate chosen on validation; below each, mean and "
+            "Student's 95% interval. Crosses are failed trials.",
             plots.seed_spread(mine, choose_rates(mine)),
         )
         yield (
@@ -130,16 +130,17 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
         yield (
             "training",
             "Training curves with theta",
-            "Validation metric at the chosen learning rate, median and quartiles over seeds, above the weight theta of the "
-            "relaxed branch. Trials that stopped early count for the epochs they reached.",
+            "Validation metric at the chosen learning rate, median and quartiles over seeds, above the "
+            "weight theta of the relaxed branch. Trials that stopped early count for the epochs they "
+            "reached.",
             plots.training_curves(chosen, histories),
         )
     if "equivariance_error" in histories and histories["equivariance_error"].notna().any():
         yield (
             "equivariance",
             "Equivariance error in the course of training",
-            "Of the model in training at the chosen learning rate, median and quartiles over seeds. The delivered model's "
-            "error is in the table.",
+            "Of the model in training at the chosen learning rate, median and quartiles over seeds. The "
+            "delivered model's error is in the table.",
             plots.equivariance_curves(chosen, histories),
         )
 

@@ -1,4 +1,5 @@
-"""The tidy table made ready for statistics: cases to analyse apart, arms by distinct names, one loss for every trial."""
+"""The tidy table made ready for statistics: cases to analyse apart, arms by distinct names, one loss for
+every trial."""
 
 import numpy as np
 import pandas as pd

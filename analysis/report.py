@@ -22,8 +22,8 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     """Write report/report.html, summary.json, tables/* and figures/* into the folder `to`; returns the summary.
 
     sources: results folders, URIs or packed files, analysed together
-    Too few, failed, crashed or missing trials make a report that says so. Raises FileNotFoundError or ValueError where
-    a source is no results folder, OSError where `to` cannot be written.
+    Too few, failed, crashed or missing trials make a report that says so. Raises FileNotFoundError or
+    ValueError where a source is no results folder, OSError where `to` cannot be written.
     """
     store = open_store(to) if isinstance(to, str | Path) else to
     results = [load_results(source) for source in sources]
@@ -84,7 +84,9 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def _histories(results: list[Results], trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The histories that the page shows: of failed trials, and of those at the chosen learning rates."""
-    wanted = {*trials.loc[trials["failed"], "trial"], *at_chosen_rates(trials)["trial"]} if len(trials) else set()
+    wanted = (
+        {*trials.loc[trials["failed"], "trial"], *at_chosen_rates(trials)["trial"]} if len(trials) else set()
+    )
     tables, complaints = [], []
     for one in results:
         table, bad = read_histories(one.source, [trial for trial in one.trials["trial"] if trial in wanted])

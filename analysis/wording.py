@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.formats import interval, number, p_value, percent, rate
+from analysis.formats import interval, number, p_value, rate
 from analysis.tables import Table
 
 LEVEL = 0.05
@@ -19,8 +19,8 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
     seeds = trials.groupby(["case", "arm", "lr"])["seed"].nunique()
     sentences = [
         f"{_plural(len(trials), 'trial')} with a result: {_plural(trials['arm'].nunique(), 'arm')}, "
-        f"{_plural(trials['lr'].nunique(), 'learning rate')} from {rate(trials['lr'].min())} to {rate(trials['lr'].max())}, "
-        f"{_range(int(seeds.min()), int(seeds.max()), 'seed')} at each."
+        f"{_plural(trials['lr'].nunique(), 'learning rate')} from {rate(trials['lr'].min())} to "
+        f"{rate(trials['lr'].max())}, {_range(int(seeds.min()), int(seeds.max()), 'seed')} at each."
     ]
     for case in trials["case"].unique():
         goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
@@ -34,13 +34,14 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
     lines = []
     if counts["missing"]:
         lines.append(
-            f"{_plural(counts['missing'], 'planned trial')} of {counts['planned']} had no result when this was written, and "
-            "failure rates may stand on different parts of the grid. Differences are of pairs that both finished."
+            f"{_plural(counts['missing'], 'planned trial')} of {counts['planned']} had no result when this "
+            "was written, and failure rates may stand on different parts of the grid. Differences are of "
+            "pairs that both finished."
         )
     if counts["crashed"]:
         lines.append(
-            f"{_plural(counts['crashed'], 'trial')} crashed (memory, time limit, lost machine or an error). They count neither "
-            "as failed nor as learned."
+            f"{_plural(counts['crashed'], 'trial')} crashed (memory, time limit, lost machine or an "
+            "error). They count neither as failed nor as learned."
         )
     if trials.empty:
         return lines
@@ -59,14 +60,15 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
     elif seeds < 10 and "best_contrasts" in tables:
         smallest = tables["best_contrasts"].frame["smallest_p"].min()
         lines.append(
-            f"With {seeds} seeds the permutation test of scores cannot give a p value below {p_value(smallest)}, before any "
-            "correction: read the interval of the difference instead."
+            f"With {seeds} seeds the permutation test of scores cannot give a p value below "
+            f"{p_value(smallest)}, before any correction: read the interval of the difference instead."
         )
     if trials.groupby("case")["lr"].nunique().min() == 1:
         lines.append("One learning rate only: nothing can be said of the sensitivity to it.")
     lines.append(
-        "Intervals are over seeds (initialisation, order of the data) on this data set and these settings; other data, sizes "
-        "or training lengths are not covered. 'No difference shown' does not mean that there is none."
+        "Intervals are over seeds (initialisation, order of the data) on this data set and these "
+        "settings; other data, sizes or training lengths are not covered. 'No difference shown' does not "
+        "mean that there is none."
     )
     return lines
 
@@ -105,8 +107,8 @@ def _failures(case: str, tables: dict[str, Table]) -> str:
 
 def _difference(row: Any) -> str:
     return (
-        f"{_change(row.difference)} percentage points, 95% interval {_change(row.low)} to {_change(row.high)}, "
-        f"p = {p_value(row.p_holm)} after Holm, {_plural(row.pairs, 'pair')}"
+        f"{_change(row.difference)} percentage points, 95% interval {_change(row.low)} to "
+        f"{_change(row.high)}, p = {p_value(row.p_holm)} after Holm, {_plural(row.pairs, 'pair')}"
     )
 
 
@@ -131,8 +133,8 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
         if row.low * row.high > 0:
             better = (row.difference < 0) == (goal != "max")
             sentences.append(
-                f"{row.arm} scored {'better' if better else 'worse'} than {row.control} by this interval: {span}, "
-                f"not corrected for the number of arms."
+                f"{row.arm} scored {'better' if better else 'worse'} than {row.control} by this interval: "
+                f"{span}, not corrected for the number of arms."
             )
         else:
             silent.append(f"{row.arm} ({span})")

@@ -51,6 +51,8 @@ def _executed(name: str, source: str) -> tuple[str, str]:
         raise ValueError(f"notebook {name}: {error.ename}: {error.evalue}") from error
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.language_info = {"name": "python", "version": sys.version.split()[0]}
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True)
+    exporter = HTMLExporter(
+        mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True
+    )
     page, _ = exporter.from_notebook_node(notebook)
     return nbformat.writes(notebook), page

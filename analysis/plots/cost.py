@@ -10,8 +10,8 @@ from analysis.plots.style import COLUMN, marks, metric_name, styled
 def cost_against_score(scores: pd.DataFrame, costs: pd.DataFrame, trials: pd.DataFrame) -> Figure:
     """Test score at the chosen learning rate, with Student's 95% interval, over seconds per epoch.
 
-    scores: of `scores_at`; costs: of `cost`; trials: of the case to draw; arms without a learned trial have no cost and
-    are left out.
+    scores: of `scores_at`; costs: of `cost`; trials: of the case to draw; arms without a learned trial have
+    no cost and are left out.
     """
     style = marks(list(trials["arm"].unique()))
     scores = scores[scores["case"].isin(trials["case"])]
@@ -21,9 +21,10 @@ def cost_against_score(scores: pd.DataFrame, costs: pd.DataFrame, trials: pd.Dat
     for row in table.itertuples():
         mark = style[row.arm]
         axes.plot([row.seconds_per_epoch] * 2, [row.low, row.high], color=mark.color, linewidth=1)
-        axes.plot(row.seconds_per_epoch, row.mean, label=row.arm, **mark.line() | {"linestyle": "", "markersize": 6})
-    axes.set_xlim(left=0)
-    axes.margins(x=0.15)
+        axes.plot(
+            row.seconds_per_epoch, row.mean, label=row.arm, **mark.line() | {"linestyle": "", "markersize": 6}
+        )
+    axes.set_xlim(0, 1.15 * table["seconds_per_epoch"].max())
     axes.set_xlabel("seconds per epoch (median)")
     axes.set_ylabel(f"test {metric_name(trials)}")
     axes.legend(loc="best")

@@ -44,7 +44,9 @@ def equivariance_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure
     return figure
 
 
-def _draw(axes: Axes, trials: pd.DataFrame, histories: pd.DataFrame, value: str, style: dict[str, Mark]) -> None:
+def _draw(
+    axes: Axes, trials: pd.DataFrame, histories: pd.DataFrame, value: str, style: dict[str, Mark]
+) -> None:
     """Median and quartiles of a history column for each arm, at 200 epochs at most."""
     if value not in histories:
         return

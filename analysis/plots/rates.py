@@ -39,7 +39,8 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
 
 @styled
 def loss_against_rate(trials: pd.DataFrame) -> Figure:
-    """Median loss against the learning rate with quartiles over seeds; a strip counts the failures; trials of one case."""
+    """Median loss against the learning rate with quartiles over seeds; a strip counts the failures; trials
+    of one case."""
     arms = list(trials["arm"].unique())
     figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")
     strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.14 * len(arms) + 0.1, 2.0])

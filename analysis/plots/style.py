@@ -1,4 +1,5 @@
-"""The look of every figure: column widths of a paper, colours and marks that survive grey print and colour-blindness."""
+"""The look of every figure: column widths of a paper, colours and marks that survive grey print and
+colour-blindness."""
 
 import io
 import math
@@ -91,7 +92,8 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
-    """A logarithmic learning-rate axis with ticks at the rates of the grid: every k-th, so that at most `most` show."""
+    """A logarithmic learning-rate axis with ticks at the rates of the grid: every k-th, so that at most
+    `most` show."""
     axes.set_xscale("log")
     shown = rates[:: -(-len(rates) // most)]
     axes.xaxis.set_major_locator(FixedLocator(shown))

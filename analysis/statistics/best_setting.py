@@ -52,8 +52,9 @@ def scores_at(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
 def paired_scores(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataFrame:
     """Difference of test scores, each other arm of one case minus the control, each at its own rate, paired by seed.
 
-    Returns one row per arm: arm, control, pairs, difference, low, high (Student's interval of the paired differences),
-    p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at all), p_holm.
+    Returns one row per arm: arm, control, pairs, difference, low, high (Student's interval of the paired
+    differences), p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at all),
+    p_holm.
     """
     at_rate = trials.merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
     scores = at_rate.pivot(index="seed", columns="arm", values="score")

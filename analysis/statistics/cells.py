@@ -11,8 +11,8 @@ def cell_variances(
 
     values: (trials,); cells: (trials,) labels
     unseen: values taken to be there `weight` times more in each cell, for what few seeds do not show: where all five
-    fail, or none does, a cell would otherwise seem certain; NaN is left out. A cell of one trial is taken to vary as the others do.
-    Raises ValueError where no cell has two trials.
+    fail, or none does, a cell would otherwise seem certain; NaN is left out. A cell of one trial is taken to
+    vary as the others do. Raises ValueError where no cell has two trials.
     """
     unseen = [value for value in unseen if np.isfinite(value)]
     variances, sizes = [], []

@@ -6,7 +6,8 @@ import pandas as pd
 def cost(trials: pd.DataFrame) -> pd.DataFrame:
     """Parameters and time of each case and arm, over its learned trials (failed ones may have stopped early).
 
-    Returns case, arm, n, seconds_per_epoch (median), seconds (median of a trial), params_train, params_final (medians).
+    Returns case, arm, n, seconds_per_epoch (median), seconds (median of a trial), params_train, params_final
+    (medians).
     """
     learned = trials[~trials["failed"]]
     per_epoch = learned["seconds"] / learned["epochs"].where(learned["epochs"] > 0)

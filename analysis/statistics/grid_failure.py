@@ -19,7 +19,9 @@ def grid_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     for (case, arm), cell in cells.groupby(["case", "arm"], sort=False):
         rate, low, high = grid_share(cell["failed"].to_numpy(float), cell["n"].to_numpy(float))
         total = {"failed": cell["failed"].sum(), "n": cell["n"].sum()}
-        rows.append({"case": case, "arm": arm, **total, "rate": float(rate), "low": float(low), "high": float(high)})
+        rows.append(
+            {"case": case, "arm": arm, **total, "rate": float(rate), "low": float(low), "high": float(high)}
+        )
     return pd.DataFrame(rows, columns=["case", "arm", "failed", "n", "rate", "low", "high"])
 
 

@@ -8,7 +8,9 @@ import pandas as pd
 ENOUGH = 0.95
 
 
-def hyperparameter_sensitivity(trials: pd.DataFrame, hyperparameters: tuple[str, ...] = ("lr",)) -> pd.DataFrame:
+def hyperparameter_sensitivity(
+    trials: pd.DataFrame, hyperparameters: tuple[str, ...] = ("lr",)
+) -> pd.DataFrame:
     """Sensitivity and effective dimensionality of each arm over the cases as environments; needs two cases or more.
 
     Adkins, Bowling and White 2024 (arXiv 2412.07165). Performance is the mean validation score over seeds, put on the

@@ -44,7 +44,8 @@ def _one_case(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, np.ndarr
 
 
 def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean share of `theirs` that each of `ours` beats; by learning rate, the parts of its variance and their freedom."""
+    """Mean share of `theirs` that each of `ours` beats; by learning rate, the parts of its variance and
+    their freedom."""
     ordered = np.sort(sign * theirs["score"].to_numpy())
     placements = pd.Series(_share_below(ordered, sign * ours["score"].to_numpy()), ours.index)
     as_failed = _share_below(ordered, sign * ours["failed_score"].median())
@@ -59,4 +60,8 @@ def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[floa
 
 def _share_below(ordered: np.ndarray, values: np.ndarray | float) -> np.ndarray:
     """The share of `ordered` below each value, equal ones counting half."""
-    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / 2 / len(ordered)
+    return (
+        (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right"))
+        / 2
+        / len(ordered)
+    )

@@ -17,7 +17,8 @@ def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate looked at).
     low and high are NaN where the interval leaves the grid on that side.
     """
-    cells = trials.groupby(["case", "arm", "lr"], sort=True)["failed"].agg(["sum", "size"]).reset_index()
+    ordered = trials.sort_values("lr", kind="stable")
+    cells = ordered.groupby(["case", "arm", "lr"], sort=False)["failed"].agg(["sum", "size"]).reset_index()
     rows = []
     for (case, arm), cell in cells.groupby(["case", "arm"], sort=False):
         found = half_failure_rate(*(cell[name].to_numpy(float) for name in ("lr", "sum", "size")))
@@ -29,8 +30,9 @@ def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> d
     """LR50 of one arm from the failures at increasing learning rates, each (rates,).
 
     A logistic curve in log lr; the interval holds every middle whose likelihood, at its best slope, is not rejected
-    (profile likelihood, Venzon and Moolgavkar 1988, Appl. Statist. 37:87) by an F(1, trials - 2) quantile for the small
-    sample. Unlike a bootstrap it is not empty when all seeds fail together: the middle may then lie anywhere between.
+    (profile likelihood, Venzon and Moolgavkar 1988, Appl. Statist. 37:87) by an F(1, trials - 2) quantile for the
+    small sample. Unlike a bootstrap's it is not empty where all seeds fail together: the middle may then lie anywhere
+    between.
     """
     start = int(np.argmin(failed / n))  # below it lie failures to learn at too small a rate, another edge
     rates, failed, n = rates[start:], failed[start:], n[start:]

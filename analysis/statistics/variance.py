@@ -5,14 +5,19 @@ import pandas as pd
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-NAMES = {"C(arm)": "arm", "C(rate)": "learning rate", "C(seed)": "seed", "C(arm):C(rate)": "arm × learning rate"}
+NAMES = {
+    "C(arm)": "arm",
+    "C(rate)": "learning rate",
+    "C(seed)": "seed",
+    "C(arm):C(rate)": "arm × learning rate",
+}
 
 
 def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
-    """Share of the variance of log10(loss) by arm, learning rate, their interaction, seed and the rest, for each case.
+    """Share of the variance of log10(loss) by arm, learning rate, both together, seed and the rest, for each case.
 
-    Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A factor with one
-    level is left out, and so is the interaction where no trial is left to tell it from noise.
+    Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A
+    factor with one level is left out, and so is the interaction where no trial is left to tell it from noise.
     Returns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
     """
     rows = []
@@ -30,7 +35,12 @@ def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
 def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
     """The type II table of one case, or None where there is nothing to split."""
     data = pd.DataFrame(
-        {"y": np.log10(mine["loss"]), "arm": mine["arm"], "rate": mine["lr"].astype(str), "seed": mine["seed"].astype(str)}
+        {
+            "y": np.log10(mine["loss"]),
+            "arm": mine["arm"],
+            "rate": mine["lr"].astype(str),
+            "seed": mine["seed"].astype(str),
+        }
     )
     levels = {name: data[name].nunique() for name in ("arm", "rate", "seed")}
     terms = [f"C({name})" for name, count in levels.items() if count > 1]

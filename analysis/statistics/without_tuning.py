@@ -10,7 +10,9 @@ DRAWS = 1000
 
 def middle_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """The middle of each case's learning rates, for every arm: the grid fixes it before any trial. case, arm, lr."""
-    middles = trials.groupby("case")["lr"].agg(lambda rates: np.sort(rates.unique())[(rates.nunique() - 1) // 2])
+    middles = trials.groupby("case")["lr"].agg(
+        lambda rates: np.sort(rates.unique())[(rates.nunique() - 1) // 2]
+    )
     arms = trials[["case", "arm"]].drop_duplicates()
     return arms.assign(lr=arms["case"].map(middles)).reset_index(drop=True)
 
@@ -19,23 +21,28 @@ def interquartile_means(trials: pd.DataFrame) -> pd.DataFrame:
     """Mean of the middle half of the test scores over the whole grid (25% trimmed mean), for each case and arm.
 
     Returns case, arm, n, iqm, low, high. Agarwal et al. 2021 (arXiv 2108.13264) with a stratified bootstrap, trials
-    drawn within each learning rate. Their percentile interval covers 75% with five seeds a rate; here the bootstrap gives
-    the standard error only, for Student's interval, and each rate has 0.05 failed and 0.05 median learned trials more
-    to draw, which makes 96%.
+    drawn within each learning rate. Their percentile interval covers 75% with five seeds a rate; here the
+    bootstrap gives the standard error only, for Student's interval, and each rate has 0.05 failed and 0.05
+    median learned trials more to draw, which makes 96%.
     """
     rows = []
     for (case, arm), arm_trials in trials.dropna(subset="score").groupby(["case", "arm"], sort=False):
         scores = arm_trials["score"].to_numpy()
         iqm = float(stats.trim_mean(scores, 0.25))
         reach = _reach(arm_trials)
-        rows.append({"case": case, "arm": arm, "n": len(scores), "iqm": iqm, "low": iqm - reach, "high": iqm + reach})
+        rows.append(
+            {"case": case, "arm": arm, "n": len(scores), "iqm": iqm, "low": iqm - reach, "high": iqm + reach}
+        )
     return pd.DataFrame(rows, columns=["case", "arm", "n", "iqm", "low", "high"])
 
 
 def _reach(arm_trials: pd.DataFrame) -> float:
     """Half the width of the interval of the interquartile mean; NaN with one seed a rate."""
     learned = arm_trials.loc[~arm_trials["failed"], "score"].median()
-    unseen = [arm_trials["failed_score"].median(), learned if np.isfinite(learned) else arm_trials["score"].median()]
+    unseen = [
+        arm_trials["failed_score"].median(),
+        learned if np.isfinite(learned) else arm_trials["score"].median(),
+    ]
     random = np.random.default_rng(0)
     samples, freedom, correction = [], 0, 1.0
     for _, scores in arm_trials.groupby("lr", sort=True)["score"]:

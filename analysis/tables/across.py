@@ -15,8 +15,9 @@ def improvement(trials: pd.DataFrame) -> Table:
     return Table(
         "probability_of_improvement",
         "Does the arm beat the control?",
-        "Chance that a random trial of the arm has a better test score than a random trial of the control, over the whole "
-        "grid, the mean over the cases (Mann and Whitney's U / nm), with a 95% interval.",
+        "Chance that a random trial of the arm has a better test score than a random trial of the "
+        "control, over the whole grid, the mean over the cases (Mann and Whitney's U / nm), with a 95% "
+        "interval.",
         probability_of_improvement(trials, controls(trials)),
         ARM
         | {
@@ -47,8 +48,9 @@ def hyperparameters(trials: pd.DataFrame) -> Table:
     return Table(
         "hyperparameter_sensitivity",
         "Must the learning rate be tuned anew for each case?",
-        "Normalised performance tuned for each case, and at the one learning rate that is best on average; sensitivity is "
-        "their difference, effective dimensionality the number of hyperparameters that must be tuned (Adkins et al. 2024).",
+        "Normalised performance tuned for each case, and at the one learning rate that is best on "
+        "average; sensitivity is their difference, effective dimensionality the number of hyperparameters "
+        "that must be tuned (Adkins et al. 2024).",
         hyperparameter_sensitivity(trials),
         ARM
         | {

@@ -14,7 +14,6 @@ from analysis.statistics.paired import paired_failures
 from analysis.statistics.usable_width import usable_widths
 from analysis.tables.table import ARM, Table, against_controls
 
-
 CUT_OFF = {"both": "at both ends", "lowest": "at its lower end", "highest": "at its upper end"}
 
 
@@ -23,8 +22,8 @@ def grid(trials: pd.DataFrame) -> Table:
     return Table(
         "failure_rates",
         "How often training failed",
-        "Failed trials, and the failure rate with each learning rate counting the same. 95% interval: Wilson's with the "
-        "effective sample size of seeds drawn within each learning rate.",
+        "Failed trials, and the failure rate with each learning rate counting the same. 95% interval: "
+        "Wilson's with the effective sample size of seeds drawn within each learning rate.",
         grid_failure_rates(trials),
         ARM
         | {
@@ -39,9 +38,10 @@ def contrasts(trials: pd.DataFrame) -> Table:
     return Table(
         "failure_contrasts",
         "Failures against the control",
-        "Pairs have all in common but the method. Difference of failure rates, arm minus control, in percentage points, "
-        f"with Newcombe's paired 95% interval (in simulations it held the truth {percent(COVERAGE['paired_failures'])} "
-        "of the time: it is wide); p by McNemar's exact test, and corrected for the number of arms (Holm).",
+        "Pairs have all in common but the method. Difference of failure rates, arm minus control, in "
+        "percentage points, with Newcombe's paired 95% interval (in simulations it held the truth "
+        f"{percent(COVERAGE['paired_failures'])} of the time: it is wide); p by McNemar's exact test, and "
+        "corrected for the number of arms (Holm).",
         against_controls(trials, paired_failures),
         ARM
         | {
@@ -58,19 +58,24 @@ def contrasts(trials: pd.DataFrame) -> Table:
 
 def onset(trials: pd.DataFrame) -> Table:
     """Where failures start, and what can be used."""
-    widths = usable_widths(trials).add_prefix("width_").rename(columns={"width_case": "case", "width_arm": "arm"})
+    widths = (
+        usable_widths(trials).add_prefix("width_").rename(columns={"width_case": "case", "width_arm": "arm"})
+    )
     return Table(
         "learning_rate_range",
         "Where failures start, and how wide the usable range is",
-        "LR50: the learning rate at which half of the seeds fail, from the rate with the fewest failures upwards, with its "
-        "profile-likelihood 95% interval. Usable: decades of learning rate with a median loss within 10% of the arm's "
-        "best and fewer than 20% failures, with a bootstrap interval over whole seeds (in simulations it held the truth "
-        f"{percent(COVERAGE['usable_width'])} of the time). Marked where the grid ends before the range does.",
+        "LR50: the learning rate at which half of the seeds fail, from the rate with the fewest failures "
+        "upwards, with its profile-likelihood 95% interval. Usable: decades of learning rate with a "
+        "median loss within 10% of the arm's best and fewer than 20% failures, with a bootstrap interval "
+        f"over whole seeds (in simulations it held the truth {percent(COVERAGE['usable_width'])} of the "
+        "time). Marked where the grid ends before the range does.",
         half_failure_rates(trials).merge(widths, on=["case", "arm"], how="left"),
         ARM
         | {
             "LR50 [95% interval]": _onset,
-            "Usable decades [interval]": lambda row: interval(row.width_decades, row.width_low, row.width_high),
+            "Usable decades [interval]": lambda row: interval(
+                row.width_decades, row.width_low, row.width_high
+            ),
             "Cut off by the grid": lambda row: CUT_OFF.get(row.width_censored, "–"),
         },
     )
@@ -104,8 +109,8 @@ def by_rate(trials: pd.DataFrame) -> Table:
     return Table(
         "learning_rates",
         "Learning rate by learning rate",
-        "Failed trials, and median and quartiles over seeds of min(validation loss, loss at initialisation); a failed "
-        "trial counts with the loss at initialisation.",
+        "Failed trials, and median and quartiles over seeds of min(validation loss, loss at "
+        "initialisation); a failed trial counts with the loss at initialisation.",
         loss_curve(trials),
         ARM
         | {

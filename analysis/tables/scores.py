@@ -22,7 +22,8 @@ SCORES: Show = ARM | {
     "95% interval": lambda row: f"[{number(row.low)}, {number(row.high)}]",
 }
 COUNTED = (
-    "A failed trial counts with its value at initialisation, or the trivial predictor's where the metric is not the loss."
+    "A failed trial counts with its value at initialisation, or the trivial predictor's where the metric "
+    "is not the loss."
 )
 
 
@@ -31,9 +32,10 @@ def best_setting(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
     return Table(
         "best_setting",
         "Test score at the learning rate chosen on validation",
-        f"Mean and sd over seeds with Student's interval. {COUNTED} In simulations of 5 seeds the interval held the truth "
-        f"{percent(COVERAGE['best_setting_without_failures'])} of the time where failures cannot happen, and "
-        f"{percent(COVERAGE['best_setting'])} where they can: few seeds may not show a rare failure.",
+        f"Mean and sd over seeds with Student's interval. {COUNTED} In simulations of 5 seeds the interval "
+        f"held the truth {percent(COVERAGE['best_setting_without_failures'])} of the time where failures "
+        f"cannot happen, and {percent(COVERAGE['best_setting'])} where they can: few seeds may not show a "
+        "rare failure.",
         scores_at(trials, rates),
         SCORES,
     )
@@ -44,9 +46,9 @@ def middle_rate(trials: pd.DataFrame) -> Table:
     return Table(
         "middle_rate",
         "Test score without tuning",
-        "At the middle of the grid, which was fixed before the study: mean and sd over seeds with Student's interval, which "
-        f"in simulations held the truth {percent(COVERAGE['middle_rate'])} of the time where failures are rare but not "
-        f"impossible there. {COUNTED}",
+        "At the middle of the grid, which was fixed before the study: mean and sd over seeds with "
+        f"Student's interval, which in simulations held the truth {percent(COVERAGE['middle_rate'])} of "
+        f"the time where failures are rare but not impossible there. {COUNTED}",
         scores_at(trials, middle_rates(trials)),
         SCORES,
     )
@@ -57,8 +59,9 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
     return Table(
         "best_contrasts",
         "Test score against the control",
-        "Each arm at its own chosen learning rate, paired by seed: mean difference, arm minus control, with Student's 95% "
-        "interval; p by flipping the signs of the differences, which cannot go below the number beside it.",
+        "Each arm at its own chosen learning rate, paired by seed: mean difference, arm minus control, "
+        "with Student's 95% interval; p by flipping the signs of the differences, which cannot go below "
+        "the number beside it.",
         against_controls(trials, lambda case, control: paired_scores(case, rates, control)),
         ARM
         | {
@@ -77,8 +80,8 @@ def whole_grid(trials: pd.DataFrame) -> Table:
     return Table(
         "interquartile_mean",
         "Test score over the whole grid",
-        "Interquartile mean of all trials with the 95% interval of a stratified bootstrap: what an arm gives to those who "
-        f"choose the learning rate blindly. {COUNTED}",
+        "Interquartile mean of all trials with the 95% interval of a stratified bootstrap: what an arm "
+        f"gives to those who choose the learning rate blindly. {COUNTED}",
         interquartile_means(trials),
         ARM
         | {
@@ -93,8 +96,9 @@ def sensitivity(trials: pd.DataFrame) -> Table:
     return Table(
         "learning_rate_sensitivity",
         "Sensitivity to the learning rate",
-        "Mean over the grid of min(validation loss, loss at initialisation), minus the best (Wortsman et al. 2023), with a "
-        "95% interval. Read with the best loss: an arm that is bad everywhere is not sensitive.",
+        "Mean over the grid of min(validation loss, loss at initialisation), minus the best (Wortsman et "
+        "al. 2023), with a 95% interval. Read with the best loss: an arm that is bad everywhere is not "
+        "sensitive.",
         rate_sensitivity(trials),
         ARM
         | {
@@ -122,13 +126,13 @@ def variance(trials: pd.DataFrame) -> Table:
     return Table(
         "variance_shares",
         "What decides the loss",
-        "Share of the variance of log10(loss), by type II sums of squares; failed trials count with the loss at "
-        "initialisation. p by the F test, which takes the rest as normal: a rough guide.",
+        "Share of the variance of log10(loss), by type II sums of squares; failed trials count with the "
+        "loss at initialisation. p by the F test, which takes the rest as normal: a rough guide.",
         variance_shares(trials),
         {
             "Factor": lambda row: row.factor,
             "Share": lambda row: percent(row.share),
-            "Degrees of freedom": lambda row: number(row.df),
+            "Degrees of freedom": lambda row: f"{row.df:.0f}",
             "p": lambda row: p_value(row.p),
         },
     )

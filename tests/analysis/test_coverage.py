@@ -59,7 +59,7 @@ class Population:
 
 def table(loss, failed, case="one"):
     """Simulated studies as one prepared table, each study an arm."""
-    studies, rates, seeds = loss.shape
+    _studies, _rates, seeds = loss.shape
     study, rate, seed = (index.ravel() for index in np.indices(loss.shape))
     numbers = {name: loss.ravel() for name in ("loss", "val_score", "score")}
     labels = {"case": case, "arm": study, "lr": 10 ** PLACES[rate], "seed": seed, "pair": rate * seeds + seed}
@@ -167,7 +167,10 @@ def test_paired_failures(population):
     chance = population.chance
     other = 1 / (1 + np.exp(-6 * (PLACES - population.onset[:, None] - random.uniform(0, 0.5, (STUDIES, 1)))))
     first, second = (random.random((STUDIES, 7, SEEDS)) < share[:, :, None] for share in (other, chance))
-    counts = [(f & s).sum((1, 2)) for f, s in ((first, second), (first, ~second), (~first, second), (~first, ~second))]
+    counts = [
+        (f & s).sum((1, 2))
+        for f, s in ((first, second), (first, ~second), (~first, second), (~first, ~second))
+    ]
     found = np.array([newcombe_paired(*map(int, row)) for row in np.transpose(counts)])
     check("paired_failures", found[:, 1], found[:, 2], (other - chance).mean(axis=1))
 
@@ -182,7 +185,9 @@ def test_probability_of_improvement(population):
         pair = [table(*one.draw(SEEDS, which)) for one in (other, population)]
         many = [one.draw(300, which)[0].ravel() for one in (other, population)]
         both = pd.concat([pair[0].assign(arm="new"), pair[1].assign(arm="strict")])
-        found.append(probability_of_improvement(both, {"one": "strict"}).iloc[0][["low", "high"]].to_numpy(float))
+        found.append(
+            probability_of_improvement(both, {"one": "strict"}).iloc[0][["low", "high"]].to_numpy(float)
+        )
         true.append(_probability(*many))
     low, high = np.array(found).T
     check("probability_of_improvement", low, high, np.array(true))
@@ -200,7 +205,9 @@ def test_same_against_same_gives_uniform_p_values():
     random = np.random.default_rng(6)
     p = np.array([sign_flip_test(random.normal(size=5)) for _ in range(STUDIES)])
     for level in np.arange(2, 33, 2) / 32:
-        assert np.mean(p <= level + 1e-9) == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / STUDIES) + 1e-9)
+        assert np.mean(p <= level + 1e-9) == pytest.approx(
+            level, abs=4 * np.sqrt(level * (1 - level) / STUDIES) + 1e-9
+        )
     p = np.array([sign_flip_test(random.normal(size=12)) for _ in range(STUDIES)])
     assert stats.kstest(p, "uniform").pvalue > 0.001
     discordant = random.binomial(35, 0.3, STUDIES)

@@ -17,4 +17,6 @@ def test_notebooks_run_on_a_study(study):
 
 
 def test_notebooks_run_on_nothing_but_failures(study):
-    execute_notebooks(study(seeds=1, rates=[1e-3], outcome="failed"), study(name="elsewhere", seeds=1, rates=[1e-3]))
+    execute_notebooks(
+        study(seeds=1, rates=[1e-3], outcome="failed"), study(name="elsewhere", seeds=1, rates=[1e-3])
+    )

@@ -34,7 +34,9 @@ class Browser:
 
     def ask(self, method, path, content=None):
         data = None if content is None else json.dumps(content).encode()
-        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.address + path, data, {"Content-Type": "application/json"}, method=method
+        )
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["value"]
 
@@ -55,7 +57,9 @@ class Browser:
 def browser(tmp_path):
     driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
     try:
-        port = next(found[1] for line in driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
+        port = next(
+            found[1] for line in driver.stdout if (found := re.search(r"successfully on port (\d+)", line))
+        )
         opened = Browser(f"http://127.0.0.1:{port}", tmp_path / "profile")
         yield opened
         opened.ask("DELETE", f"/session/{opened.session}")
@@ -79,14 +83,19 @@ def type_filter(browser, place, text):
 @needs_browser
 def test_the_page_sorts_filters_and_loads_nothing(study, browser):
     arms = {"strict": {"name": "strict"}, "<img src=x onerror=alert(1)>": {"name": "ace"}}
-    folder = study(arms=arms, seeds=5, crashed=1, config={"name": "<script>document.title = 'broken'</script>"})
+    folder = study(
+        arms=arms, seeds=5, crashed=1, config={"name": "<script>document.title = 'broken'</script>"}
+    )
     summary = write_report([folder], folder)
     browser.open(folder / "report" / "report.html")
 
     assert browser.run("return document.title").startswith("Robustness report")
     assert summary["finding"][0] in browser.run("return document.querySelector('#finding').textContent")
     assert browser.run("return [...document.images].every((image) => image.naturalWidth > 100)")
-    assert browser.run("return document.querySelector('h1').textContent") == "<script>document.title = 'broken'</script>"
+    assert (
+        browser.run("return document.querySelector('h1').textContent")
+        == "<script>document.title = 'broken'</script>"
+    )
 
     head = browser.run("return [...document.querySelectorAll('#trials th')].map((cell) => cell.textContent)")
     rate = head.index("lr")
@@ -108,12 +117,18 @@ def test_the_page_sorts_filters_and_loads_nothing(study, browser):
     assert rows(browser, "trials", 0) == []
 
     failed = summary["counts"]["failed"] + summary["counts"]["crashed"]
-    assert f"of {failed} trials" in browser.run("return document.querySelector('#failures .state').textContent")
+    assert f"of {failed} trials" in browser.run(
+        "return document.querySelector('#failures .state').textContent"
+    )
     assert browser.run("return document.querySelectorAll('#failures svg.spark path').length") > 0
 
     severe = [entry for entry in browser.log("browser") if entry["level"] in ("SEVERE", "WARNING")]
     assert severe == []
     events = [json.loads(entry["message"])["message"] for entry in browser.log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
     assert [url for url in asked if url.startswith(("http", "ws", "ftp"))] == []
     (folder / "page.png").write_bytes(browser.screenshot())

@@ -36,8 +36,14 @@ def grid(losses, arm="strict", case="one", failed=None, goal="min"):
     failed = np.zeros(losses.size, bool) if failed is None else np.asarray(failed).ravel()
     values = {name: losses.ravel() for name in ("loss", "val_score", "score")}
     labels = {"case": case, "arm": arm, "method": arm, "lr": RATES[rate], "seed": seed}
-    extra = {"pair": [f"{r}-{s}" for r, s in zip(rate, seed, strict=True)], "metric": "mse", "metric_goal": goal}
-    return pd.DataFrame({**labels, **extra, **values, "failed": failed, "failed_loss": 1.0, "failed_score": 1.0})
+    extra = {
+        "pair": [f"{r}-{s}" for r, s in zip(rate, seed, strict=True)],
+        "metric": "mse",
+        "metric_goal": goal,
+    }
+    return pd.DataFrame(
+        {**labels, **extra, **values, "failed": failed, "failed_loss": 1.0, "failed_score": 1.0}
+    )
 
 
 def test_wilson_by_its_quadratic():
@@ -77,7 +83,9 @@ def test_mcnemar_by_summing_the_binomial(first, second):
 
 
 def test_holm_by_hand():
-    assert holm(np.array([0.01, 0.04, np.nan, 0.03])) == pytest.approx([0.03, 0.06, np.nan, 0.06], nan_ok=True)
+    assert holm(np.array([0.01, 0.04, np.nan, 0.03])) == pytest.approx(
+        [0.03, 0.06, np.nan, 0.06], nan_ok=True
+    )
 
 
 def test_pairs_leave_out_what_one_arm_lacks():
@@ -117,14 +125,20 @@ def test_onset_agrees_with_a_fitted_logistic():
 
     rates, seeds = 10 ** np.linspace(-4, -1, 7), np.full(7, 40.0)
     failed = np.array([0, 1, 3, 9, 20, 33, 39.0])
-    fit = GLM(np.column_stack([failed, seeds - failed]), add_constant(np.log10(rates)), families.Binomial()).fit()
-    assert np.log10(half_failure_rate(rates, failed, seeds)["lr50"]) == pytest.approx(-fit.params[0] / fit.params[1], abs=0.02)
+    fit = GLM(
+        np.column_stack([failed, seeds - failed]), add_constant(np.log10(rates)), families.Binomial()
+    ).fit()
+    assert np.log10(half_failure_rate(rates, failed, seeds)["lr50"]) == pytest.approx(
+        -fit.params[0] / fit.params[1], abs=0.02
+    )
 
 
 def test_usable_width_and_its_censoring():
     losses = np.array([[5.0], [1.05], [1.0], [1.0]]) * np.ones((1, 3))
     row = usable_widths(grid(losses, failed=[[0] * 3, [0] * 3, [0] * 3, [1, 0, 0]])).iloc[0]
-    assert row["decades"] == pytest.approx(2.0)  # two inner rates of a decade each; at the last one third fails
+    assert row["decades"] == pytest.approx(
+        2.0
+    )  # two inner rates of a decade each; at the last one third fails
     assert row["censored"] == ""
     assert usable_widths(grid(np.ones((4, 3)))).iloc[0][["decades", "censored"]].tolist() == [3.0, "both"]
 
@@ -158,7 +172,9 @@ def test_best_setting_is_chosen_on_validation():
     row = scores_at(trials, rates).iloc[0]
     assert (row["mean"], row["sd"]) == (pytest.approx(-2.1), pytest.approx(np.std([2, 2.2], ddof=1)))
     assert (row["low"], row["high"]) == pytest.approx(stats.t.interval(0.95, 1, -2.1, row["sd"] / np.sqrt(2)))
-    assert choose_rates(grid(trials["val_score"].to_numpy().reshape(4, 2), goal="max"))["lr"].item() == RATES[3]
+    assert (
+        choose_rates(grid(trials["val_score"].to_numpy().reshape(4, 2), goal="max"))["lr"].item() == RATES[3]
+    )
 
 
 def test_paired_scores_against_scipy():
@@ -168,7 +184,9 @@ def test_paired_scores_against_scipy():
     row = paired_scores(trials, choose_rates(trials), "strict").iloc[0]
     reference = stats.ttest_rel(ours[0], theirs[0]).confidence_interval()
     assert (row["low"], row["high"]) == pytest.approx((reference.low, reference.high))
-    exact = stats.permutation_test((ours[0] - theirs[0],), np.mean, permutation_type="samples", n_resamples=np.inf)
+    exact = stats.permutation_test(
+        (ours[0] - theirs[0],), np.mean, permutation_type="samples", n_resamples=np.inf
+    )
     assert row["p"] == pytest.approx(exact.pvalue)
 
 
@@ -195,7 +213,9 @@ def test_probability_of_improvement_against_mann_whitney():
     ours, theirs = random.normal(0, 1, (4, 5)), random.normal(0.3, 1, (4, 5))
     trials = pd.concat([grid(theirs), grid(ours, arm="ace")])
     row = probability_of_improvement(trials, controls(trials)).iloc[0]
-    assert row["probability"] == pytest.approx(stats.mannwhitneyu(theirs.ravel(), ours.ravel()).statistic / 400)
+    assert row["probability"] == pytest.approx(
+        stats.mannwhitneyu(theirs.ravel(), ours.ravel()).statistic / 400
+    )
     assert row["low"] < row["probability"] < row["high"]
 
 
@@ -237,7 +257,14 @@ def test_hyperparameter_sensitivity_by_hand():
 
 
 def test_failed_trials_count_and_crashed_do_not():
-    base = {"task": "nbody", "model": "egnn", "arm": "strict", "method": "strict", "metric_goal": "min", "metric": "mse"}
+    base = {
+        "task": "nbody",
+        "model": "egnn",
+        "arm": "strict",
+        "method": "strict",
+        "metric_goal": "min",
+        "metric": "mse",
+    }
     rows = [
         {"outcome": "learned", "val_loss": 0.2, "val_metric": 0.2, "test_metric": 0.3, "spec": "a"},
         {"outcome": "learned", "val_loss": 5.0, "val_metric": 5.0, "test_metric": 5.5, "spec": "b"},
@@ -245,14 +272,23 @@ def test_failed_trials_count_and_crashed_do_not():
         {"outcome": "crashed", "spec": "d"},
         {"outcome": "learned", "val_loss": 0.2, "val_metric": 0.2, "test_metric": 0.3, "spec": "a"},
     ]
-    trials = prepare(pd.DataFrame(rows).assign(**base, lr=0.1, seed=0, loss_at_init=1.0, trivial=0.9, pair="p"))
+    trials = prepare(
+        pd.DataFrame(rows).assign(**base, lr=0.1, seed=0, loss_at_init=1.0, trivial=0.9, pair="p")
+    )
     assert list(trials["loss"]) == [0.2, 1.0, 1.0]
     assert list(trials["score"]) == [0.3, 5.5, 1.0]
     assert list(trials["failed"]) == [False, False, True]
 
 
 def test_cases_and_arms_are_told_apart():
-    base = {"task": "nbody", "model": "egnn", "metric_goal": "min", "metric": "mse", "outcome": "learned", "lr": 0.1}
+    base = {
+        "task": "nbody",
+        "model": "egnn",
+        "metric_goal": "min",
+        "metric": "mse",
+        "outcome": "learned",
+        "lr": 0.1,
+    }
     rows = [
         {"arm": "strict", "method": "strict", "training.optimizer": "adam", "spec": "a"},
         {"arm": "strict", "method": "strict", "training.optimizer": "sgd", "spec": "b"},
