@@ -127,6 +127,21 @@ def test_every_family_is_told_from_every_other_by_some_shape(random):
     assert distances[~np.eye(12, dtype=bool)].min() > 0.01
 
 
+@pytest.mark.slow
+def test_distances_between_points_do_not_tell_the_classes():
+    """Five nearest neighbours in the histograms of all distances, which no rotation changes."""
+    train, test = (solids(count, 128, seed=1, stream=stream) for stream, count in enumerate([2400, 600]))
+    profiles = []
+    for clouds in (train, test):
+        points = torch.from_numpy(normalised(clouds.points))
+        histograms = [torch.histc(torch.pdist(cloud), 40, 0, 2) for cloud in points]
+        profiles.append(torch.stack(histograms).sqrt())
+    nearest = torch.cdist(profiles[1], profiles[0]).topk(5, largest=False).indices
+    votes = torch.from_numpy(train.labels)[nearest].mode(1).values
+    accuracy = (votes == torch.from_numpy(test.labels)).double().mean()
+    assert 0.4 < accuracy < 0.7
+
+
 # --- splits, poses and augmentation
 
 
