@@ -51,6 +51,7 @@ def run(
     set_: Set = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to run on, such as auto.")] = None,
     data_dir: Data = DEFAULT_DATA,
+    retry_crashed: Annotated[bool, typer.Option(help="Run trials again that crashed before.")] = False,
 ) -> None:
     """Run what is missing of a study, show progress, write the report."""
     from study.config import load_config
@@ -61,7 +62,7 @@ def run(
     from study.run import run_study
 
     try:
-        run_study(study, store, data_dir, address)
+        run_study(study, store, data_dir, address, retry_crashed)
     except KeyboardInterrupt:
         print(f"\nStopped. What is done is kept in {store.uri}; the same command goes on from there.")
         raise typer.Exit(130) from None
@@ -73,18 +74,29 @@ def run(
 
 
 @app.command()
-def plan(config: Config, set_: Set = None) -> None:
-    """The trials of a study, their number and an estimate of the cost; runs nothing."""
+def plan(config: Config, set_: Set = None, data_dir: Data = DEFAULT_DATA) -> None:
+    """The trials of a study, their number and an estimate of the cost; trains nothing."""
     from study.config import load_config
+    from study.estimate import cost
     from study.plan import plan as plan_trials
+    from trainables.registry import BadInput
 
     study = load_config(config, set_)
     trials = plan_trials(study)
+    hours = 0.0
     for arm, method in study.arms.items():
-        print(f"  arm {arm}: {method['name']}, {sum(trial.arm == arm for trial in trials)} trials")
+        specs = [trial.spec for trial in trials if trial.arm == arm]
+        try:
+            found = cost(specs[0], data_dir)
+            price = f"{1000 * found.step:.3g} ms a step, {found.trial / 60:.3g} min a trial"
+            hours += len(specs) * found.trial / 3600
+        except BadInput as error:
+            price, hours = f"cost unknown ({error})", float("nan")
+        print(f"  arm {arm}: {method['name']}, {len(specs)} trials, {price}")
     for axis, values in study.grid.items():
         print(f"  grid {axis}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}")
     print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
+    print(f"about {hours:.3g} core hours, by steps timed here on one core for the first trial of each arm")
 
 
 @app.command()

@@ -23,7 +23,7 @@ from study.lock import locked
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.preflight import check
 from study.progress import Progress, console
-from trainables.record import read_records
+from trainables.record import read_records, record_path
 from trainables.registry import BadInput
 from trainables.spec import canonical_json
 from trainables.store import Store
@@ -34,15 +34,20 @@ QUIET = {"log_to_driver": False, "logging_level": "error"}
 LOST_NODES = 20  # how often one trial may lose its worker before Tune gives it up
 
 
-def run_study(config: StudyConfig, store: Store, data_folder: str, address: str | None) -> None:
+def run_study(
+    config: StudyConfig, store: Store, data_folder: str, address: str | None, retry_crashed: bool = False
+) -> None:
     """Give every planned trial that has no record one. Raises BadInput before any worker starts.
 
+    retry_crashed: whether a record that says crashed counts as none
     KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
     """
     trials = plan(config)
     with _terminated_like_interrupted(), locked(store) as run:
         check_folder(store, config, trials)
         records, complaints = read_records(store, [trial.id for trial in trials])
+        crashed = [name for name, record in records.items() if retry_crashed and record.outcome == "crashed"]
+        records = {name: record for name, record in records.items() if name not in crashed}
         missing = [trial for trial in trials if trial.id not in records]
         show = console()
         for complaint in complaints:
@@ -53,6 +58,8 @@ def run_study(config: StudyConfig, store: Store, data_folder: str, address: str 
         with _ray(address):
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)
+            for trial_id in crashed:
+                store.delete(record_path(trial_id))
             around = {
                 "results": store.uri,
                 "data_folder": data_folder,
