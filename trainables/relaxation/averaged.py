@@ -40,10 +40,10 @@ def averaged_penalty(layer: RelaxedLayer, call: Call, weights: Mapping[str, floa
 
     weights: by the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3)
     """
-    weight = layer.companion.weight
     with torch.no_grad():
         slope = half_gradient(layer, call.inputs, weights)
-    value = torch.dot(weight.flatten(), slope.flatten())
+    # <W, G> has the gradient G here, where G is held fixed; the true one is twice that.
+    value = torch.dot(layer.companion.weight.view(-1), slope.view(-1))
     return 2 * value - value.detach()
 
 
@@ -57,8 +57,8 @@ def half_gradient(layer: RelaxedLayer, inputs: Tensor, weights: Mapping[str, flo
         mean = (len(inputs) * features.shape[1] * len(weight)) ** -0.5
         product = times_gram(gather(weight, source), mean * features.flatten(0, 1))
         for target in blocks(layer.outputs):
-            rows = product[target.start : target.start + target.size].unflatten(0, target.shape)
-            operate(rows.movedim(target.irrep_axis, 0), target, source, weights, inversion)
+            rows = product.narrow(0, target.start, target.size).view(*target.shape, *product.shape[1:])
+            operate(rows.transpose(0, target.irrep_axis), target, source, weights, inversion)
         columns |= scatter(product, source)
     parts = [part for _, part in sorted(columns.items())]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
@@ -109,9 +109,9 @@ def kinds(representations: Representations, inversion: bool) -> tuple[Kind, ...]
 def gather(features: Tensor, kind: Kind) -> Tensor:
     """(rows, dim) -> (rows, 2l+1, channels) of one kind."""
     parts = [
-        features[:, block.start : block.start + block.size]
-        .unflatten(1, block.shape)
-        .movedim(1 + block.irrep_axis, 1)
+        features.narrow(1, block.start, block.size)
+        .view(len(features), *block.shape)
+        .transpose(1, 1 + block.irrep_axis)
         for block in kind.blocks
     ]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
@@ -121,6 +121,6 @@ def scatter(features: Tensor, kind: Kind) -> dict[int, Tensor]:
     """(rows, 2l+1, channels) of one kind -> the columns (rows, size) of each of its blocks, by their start."""
     channels = [block.multiplicity for block in kind.blocks]
     return {
-        block.start: part.movedim(1, 1 + block.irrep_axis).flatten(1)
+        block.start: part.transpose(1, 1 + block.irrep_axis).flatten(1)
         for block, part in zip(kind.blocks, features.split(channels, dim=-1), strict=True)
     }
