@@ -385,6 +385,7 @@ def test_one_atom_molecules_are_refused(folder):
         ),
         ({"energies": np.zeros(19)}, "positions are"),
         ({"forces": np.full((20, 3, 3), np.nan)}, "frame 0: forces that are NaN"),
+        ({"forces": np.zeros((20, 3, 3))}, "all forces are zero"),
     ],
 )
 def test_bad_archives(tmp_path, changes, complaint):

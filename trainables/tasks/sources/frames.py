@@ -28,7 +28,7 @@ class Frames:
 
 
 def check_frames(frames: Frames, path: Path) -> None:
-    """BadInput naming file and frame unless there are two atoms or more, and finite numbers of equal count."""
+    """BadInput, with file and frame, unless there are two atoms or more and finite numbers that fit together."""
     count, atoms = len(frames.energies), len(frames.numbers)
     if count == 0:
         raise BadInput(f"{path}: holds no frames")
@@ -41,3 +41,5 @@ def check_frames(frames: Frames, path: Path) -> None:
         finite = np.isfinite(getattr(frames, name).reshape(count, -1)).all(1)
         if not finite.all():
             raise BadInput(f"{path}: frame {int(np.argmin(finite))}: {name} that are NaN or infinite")
+    if not frames.forces.any():
+        raise BadInput(f"{path}: all forces are zero, as where a file has energies only")
