@@ -11,7 +11,7 @@ from analysis.plots.style import figure_files
 from analysis.statistics.best_setting import choose_rates
 from analysis.tables import Table
 
-MOST_CASES = 12
+MOST_CASES = 6
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Picture:
 def make_pictures(
     trials: pd.DataFrame, histories: pd.DataFrame, tables: dict[str, Table]
 ) -> Iterator[Picture]:
-    """The overview, then the figures of each of the first twelve cases, then the profiles over all cases.
+    """The overview, then the figures of each of the first six cases, then the profiles over all cases.
 
     histories: of the trials at each arm's chosen learning rate, at least
     """

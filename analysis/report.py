@@ -27,6 +27,8 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     """
     store = open_store(to) if isinstance(to, str | Path) else to
     results = [load_results(source) for source in sources]
+    if not results:
+        raise ValueError("no results folder was named")
     everything = name_cases(_joined([*(one.trials for one in results), *(one.missing for one in results)]))
     trials = prepare(_joined([one.trials for one in results]))
     tables = make_tables(trials)

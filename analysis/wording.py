@@ -13,7 +13,7 @@ LEVEL = 0.05
 
 
 def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]) -> list[str]:
-    """What was found: a sentence on what was run, then one to three for each case."""
+    """What was found: a sentence on what was run, then failures and scores of each case."""
     if trials.empty:
         return [_nothing(counts)]
     seeds = trials.groupby(["case", "arm", "lr"])["seed"].nunique()
@@ -25,7 +25,7 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
     for case in trials["case"].unique():
         goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
         parts = [_failures(case, tables), _scores(case, tables, goals.iloc[0] if len(goals) else "min")]
-        sentences.append(f"{case}: " + " ".join(part for part in parts if part))
+        sentences += [f"{case}: {part}" for part in parts if part]
     return sentences
 
 
@@ -45,6 +45,11 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
         )
     if trials.empty:
         return lines
+    unmeasured = int((trials["score"].isna() & ~trials["failed"]).sum())
+    if unmeasured:
+        lines.append(
+            f"{_plural(unmeasured, 'learned trial')} without a finite test score: left out of scores, not of failures."
+        )
     alone = [case for case, arms in trials.groupby("case", sort=False)["arm"].nunique().items() if arms == 1]
     if alone:
         lines.append(f"One arm only in: {'; '.join(alone)}. There is nothing to compare it with.")
@@ -124,7 +129,7 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
         for row in scores.itertuples()
     )
     metric = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
-    sentences = [f"Test {metric} at the learning rate chosen on validation, mean ± sd over seeds: {told}."]
+    sentences = [f"test {metric} at the learning rate chosen on validation, mean ± sd over seeds: {told}."]
     silent = []
     for row in _rows(tables, "best_contrasts", case).itertuples():
         if not math.isfinite(row.low):

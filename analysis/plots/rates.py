@@ -79,6 +79,10 @@ def draw_failure_strip(axes: Axes, trials: pd.DataFrame, arms: list[str]) -> Non
                 row.lr, arms.index(row.arm), f"×{row.failed}", ha="center", va="center", fontsize=6,
                 fontweight="bold" if row.rate > 0.5 else "normal", color="0.0" if row.rate > 0.5 else "0.35",
             )  # fmt: skip
+    if not table["failed"].any():
+        axes.text(
+            0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes, fontsize=6, color="0.35"
+        )
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_yticks(range(len(arms)), arms, fontsize=6)
     axes.tick_params(length=0, labelbottom=False)

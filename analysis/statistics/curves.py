@@ -10,6 +10,6 @@ def loss_curve(trials: pd.DataFrame) -> pd.DataFrame:
     """
     groups = trials.groupby(["case", "arm", "lr"], sort=False)
     table = groups["loss"].agg(n="size", median="median", low="min", high="max")
-    quartiles = groups["loss"].quantile([0.25, 0.75]).unstack()
-    table = table.assign(failed=groups["failed"].sum(), q1=quartiles[0.25], q3=quartiles[0.75])
+    quartiles = {name: groups["loss"].quantile(share) for name, share in (("q1", 0.25), ("q3", 0.75))}
+    table = table.assign(failed=groups["failed"].sum(), **quartiles)
     return table.reset_index().sort_values(["case", "arm", "lr"], kind="stable", ignore_index=True)

@@ -145,9 +145,13 @@ def write_study(folder, plan, records, histories, name="simulated", config=None)
 
 @pytest.fixture
 def study(tmp_path):
-    """Make a results folder: `study(name="a", seeds=3, ...)` with the arguments of `simulate`."""
+    """Make a results folder: `study(name="a", seeds=3, ...)` with the arguments of `simulate`.
 
-    def make(name="simulated", config=None, **options):
-        return write_study(tmp_path / name, *simulate(**options), name=name, config=config)
+    change: from the simulated records to those to write
+    """
+
+    def make(name="simulated", config=None, change=list, **options):
+        plan, records, histories = simulate(**options)
+        return write_study(tmp_path / name, plan, change(records), histories, name=name, config=config)
 
     return make

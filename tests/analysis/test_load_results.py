@@ -76,7 +76,7 @@ def test_damaged_files_are_reported_and_left_out(study):
     folder = study(**SMALL)
     first, second, third = analysis.load_trials(folder)["trial"].iloc[:3]
     (folder / record_path(first)).write_text('{"id": "other"}')
-    (folder / history_path(second)).write_bytes(b"cut")
+    (folder / history_path(second)).write_bytes((folder / history_path(first)).read_bytes())
     (folder / history_path(third)).unlink()
     with pytest.warns(UserWarning, match=f"{first}.*checksum"):
         assert len(analysis.load_trials(folder)) == 7

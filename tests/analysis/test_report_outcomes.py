@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -82,3 +83,19 @@ def test_several_folders(study):
     summary = write_report([first, second], LocalStore(first))
     assert summary["cases"] == ["nbody · egnn", "nbody · segnn"]
     assert [one["name"] for one in summary["studies"]] == ["one", "two"]
+
+
+def test_learned_trials_without_a_score_are_told(study):
+    def unscored(records):
+        return [replace(records[0], test_metric=None, val_metric=None), *records[1:]]
+
+    folder = study(seeds=2, rates=[1e-3], arms={"strict": {"name": "strict"}}, change=unscored)
+    limits = write_report([folder], folder)["limits"]
+    assert any("1 learned trial without a finite test score" in line for line in limits)
+
+
+def test_a_trial_in_two_folders_counts_once(study):
+    arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}}
+    first, second = study(name="one", seeds=2, arms=arms), study(name="two", seeds=2, arms=arms)
+    summary = write_report([first, second], first)
+    assert {row["n"] for row in summary["tables"]["failure_rates"]} == {14}
