@@ -132,12 +132,14 @@ class Relaxed(Method):
     def penalty(self, model: nn.Module) -> Tensor | None:
         """The weighted sum over layers of each layer's mean over its calls; None where theta is 0."""
         weights = {name: weight.at(self.theta / self.peak) for name, weight in self.weights.items()}
-        terms = [
-            term / len(layer.calls)
-            for layer in relaxed_layers(model).values()
-            for call in layer.calls
-            for term in self._terms(layer, call, weights)
-        ]
+        layers = relaxed_layers(model).values()
+        with torch.autocast(next(iter(layers)).scale.device.type, enabled=False):
+            terms = [
+                term / len(layer.calls)
+                for layer in layers
+                for call in layer.calls
+                for term in self._terms(layer, call, weights)
+            ]
         return torch.stack(terms).sum() if terms else None
 
     def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:

@@ -17,7 +17,7 @@ class _TowardsInput(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:  # noqa: ANN001
         (weight,) = ctx.saved_tensors
-        return gradient, gradient @ weight if ctx.needs_input_grad[1] else None, None
+        return gradient, gradient @ weight.to(gradient.dtype) if ctx.needs_input_grad[1] else None, None
 
 
 class LinearCompanion(nn.Module):

@@ -87,7 +87,8 @@ class RelaxedLayer(nn.Module):
         if not (self.recording and self.training and torch.is_grad_enabled()):
             return self.companion(x)
         y, detached = self.companion.with_detached(x)
-        self.calls.append(Call(x.detach(), detached))
+        dtype = self.scale.dtype  # penalties are small, and not left to the rounding of autocast
+        self.calls.append(Call(x.detach().to(dtype), detached.to(dtype)))
         return y
 
     def _check(self, tensors: tuple[Any, ...]) -> None:

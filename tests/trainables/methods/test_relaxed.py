@@ -293,3 +293,21 @@ ABLATION = {
 def test_the_five_curves_of_the_ablation_train(curve):
     _, losses = train("egnn", method(**ABLATION[curve]), 20)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("lie_form", ["averaged", "exact"])
+@pytest.mark.parametrize("name", ["segnn", "vn_pointnet", "equiformer"])
+def test_penalties_are_not_rounded_by_autocast(name, lie_form):
+    relaxed = method(schedule="constant", init=1.0, lie_form=lie_form)
+    graph, target = batch(name)
+    model = relaxed.relax(build(name), torch.Generator().manual_seed(0)).train()
+    values = []
+    for lowered in (False, True):
+        relaxed.begin_step(model, 1, 10)
+        with torch.autocast("cpu", torch.bfloat16, enabled=lowered):
+            loss = (model(graph) - target).square().mean()
+            penalty = relaxed.penalty(model)
+        assert penalty.dtype is torch.float32
+        (loss + penalty).backward()
+        values.append(penalty.item())
+    assert values[1] == pytest.approx(values[0], rel=0.1)
