@@ -48,7 +48,8 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
     unmeasured = int((trials["score"].isna() & ~trials["failed"]).sum())
     if unmeasured:
         lines.append(
-            f"{_plural(unmeasured, 'learned trial')} without a finite test score: left out of scores, not of failures."
+            f"{_plural(unmeasured, 'learned trial')} without a finite test score: left out of scores, "
+            "not of failures."
         )
     alone = [case for case, arms in trials.groupby("case", sort=False)["arm"].nunique().items() if arms == 1]
     if alone:

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from analysis.notebooks import NAMES, execute_notebooks
 
 
@@ -16,6 +18,7 @@ def test_notebooks_run_on_a_study(study):
         assert not re.search(r"(src|href)=\"https?://[^\"]+\.(js|css)", page)
 
 
+@pytest.mark.slow
 def test_notebooks_run_on_nothing_but_failures(study):
     execute_notebooks(
         study(seeds=1, rates=[1e-3], outcome="failed"), study(name="elsewhere", seeds=1, rates=[1e-3])

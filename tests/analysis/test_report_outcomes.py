@@ -11,6 +11,12 @@ from analysis.report import write_report
 from trainables.store import LocalStore
 
 
+@pytest.fixture
+def only_svg(monkeypatch):
+    """Draw every figure, but in one format."""
+    monkeypatch.setattr("analysis.plots.style.FORMATS", {"svg": {}})
+
+
 def page_of(folder):
     return (folder / "report" / "report.html").read_text()
 
@@ -50,7 +56,7 @@ def test_full_study(study):
         ({"goal": "max"}, "accuracy"),
     ],
 )
-def test_few_or_poor_results(study, options, words):
+def test_few_or_poor_results(only_svg, study, options, words):
     folder = study(**{"seeds": 2, "arms": {"strict": {"name": "strict"}, "ace": {"name": "ace"}}} | options)
     summary = write_report([folder], folder)
     assert words in " ".join(summary["finding"] + summary["limits"])
@@ -68,7 +74,7 @@ def test_no_such_folder(tmp_path):
         write_report([tmp_path / "nowhere"], tmp_path)
 
 
-def test_markup_in_names_is_text(study):
+def test_markup_in_names_is_text(only_svg, study):
     name = "<script>alert(1)</script>"
     arms = {"strict": {"name": "strict"}, "</script><b>": {"name": "ace"}}
     folder = study(name="harmless", config={"name": name}, arms=arms, seeds=2)
@@ -78,14 +84,14 @@ def test_markup_in_names_is_text(study):
     assert "</script><b>" not in page
 
 
-def test_several_folders(study):
+def test_several_folders(only_svg, study):
     first, second = study(name="one", seeds=2), study(name="two", seeds=2, model="segnn")
     summary = write_report([first, second], LocalStore(first))
     assert summary["cases"] == ["nbody · egnn", "nbody · segnn"]
     assert [one["name"] for one in summary["studies"]] == ["one", "two"]
 
 
-def test_learned_trials_without_a_score_are_told(study):
+def test_learned_trials_without_a_score_are_told(only_svg, study):
     def unscored(records):
         return [replace(records[0], test_metric=None, val_metric=None), *records[1:]]
 
@@ -94,7 +100,7 @@ def test_learned_trials_without_a_score_are_told(study):
     assert any("1 learned trial without a finite test score" in line for line in limits)
 
 
-def test_a_trial_in_two_folders_counts_once(study):
+def test_a_trial_in_two_folders_counts_once(only_svg, study):
     arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}}
     first, second = study(name="one", seeds=2, arms=arms), study(name="two", seeds=2, arms=arms)
     summary = write_report([first, second], first)
