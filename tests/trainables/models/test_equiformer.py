@@ -1,5 +1,7 @@
 """The layers of Equiformer against e3nn, and what relaxation needs to know of them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from contract import random_graph, relative_difference
@@ -129,6 +131,16 @@ def test_attention_of_each_head_sums_to_one():
     topology = complete_topology(2, 4, torch.device("cpu"))
     weights = attention.attention(torch.randn(24, 6), topology)
     torch.testing.assert_close(topology.sum_edges(weights), torch.ones(8, 2))
+
+
+def test_a_message_carries_the_features_of_its_sender():
+    signature = Signature(scalars=4, vectors=0, edge_scalars=0, output="vectors")
+    graph = random_graph(signature, 1, 4, seed=0)
+    model = Equiformer(signature, channels=CHANNELS, layers=1, heads=2, logits=4)
+    changed = graph.scalars.clone()
+    changed[1] += 1
+    moved = (model(replace(graph, scalars=changed)) - model(graph)).norm(dim=-1)
+    assert moved.min() > 1e-6
 
 
 def test_the_declared_representation_is_how_features_turn():
