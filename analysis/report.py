@@ -41,6 +41,7 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     files = {
         "report.html": page.encode(),
         "summary.json": json.dumps(summary, indent=1, allow_nan=False).encode(),
+        "tables/trials.csv": everything.to_csv(index=False).encode(),
         **_table_files(tables),
         **_picture_files(pictures),
     }
@@ -60,18 +61,22 @@ def make_summary(
     outcomes = everything["outcome"].value_counts()
     counts = {"planned": len(everything)}
     counts |= {name: int(outcomes.get(name, 0)) for name in ("learned", "failed", "crashed", "missing")}
-    crashes = everything[everything["outcome"] == "crashed"]["reason"].value_counts()
-    failures = everything[everything["outcome"] == "failed"]["reason"].value_counts()
+    failures, crashes = (
+        {str(reason): int(count) for reason, count in reasons.value_counts().items()}
+        for reasons in (
+            everything.loc[everything["outcome"] == name, "reason"] for name in ("failed", "crashed")
+        )
+    )
     return {
         "studies": [
             {"name": one.name, "trials": len(one.trials), "missing": len(one.missing)} for one in results
         ],
         "counts": counts,
-        "reasons": {str(reason): int(count) for reason, count in [*failures.items(), *crashes.items()]},
+        "reasons": {"failed": failures, "crashed": crashes},
         "cases": list(trials["case"].unique()),
         "seeds": int(trials["seed"].nunique()),
         "finding": finding(counts, trials, tables),
-        "limits": limits(counts, trials, tables),
+        "limits": limits(counts, crashes, trials, tables),
         "notes": [f"{one.name}: {line}" for one in results for line in one.complaints] + complaints,
         "versions": _versions(everything),
         "software": _software(),

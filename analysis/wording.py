@@ -29,8 +29,10 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
     return sentences
 
 
-def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]) -> list[str]:
-    """What the data cannot say, one line each."""
+def limits(
+    counts: dict[str, int], crashes: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]
+) -> list[str]:
+    """What the data cannot say, one line each; crashes: reason -> trials."""
     lines = []
     if counts["missing"]:
         lines.append(
@@ -39,9 +41,10 @@ def limits(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table
             "pairs that both finished."
         )
     if counts["crashed"]:
+        reasons = _listed(f"{reason.replace('_', ' ')} {count}" for reason, count in crashes.items())
         lines.append(
-            f"{_plural(counts['crashed'], 'trial')} crashed (memory, time limit, lost machine or an "
-            "error). They count neither as failed nor as learned."
+            f"{_plural(counts['crashed'], 'trial')} crashed ({reasons}), which says nothing of the method: counted "
+            "neither as failed nor as learned."
         )
     if trials.empty:
         return lines
