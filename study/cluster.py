@@ -6,7 +6,6 @@ is not run again.
 
 import json
 import shlex
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +15,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyarrow import fs
+from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from study.config import load_config, presets
 from study.lock import LOCK, refuse_if_held
+from study.reach import check_reachable
 from trainables.registry import BadInput
 from trainables.store import LocalStore, Store
 
 JOB = "job.json"
 NOT_SENT = [".git", "__pycache__", ".venv", "venv", "results", "data", "*.pt", "*.parquet"]
-CONNECT_SECONDS = 5.0
 POLL_SECONDS = 1.0
 
 
@@ -45,12 +45,10 @@ def submit(
     Raises BadInput where the config, the folder or the address is wrong.
     """
     load_config(config, overrides)
+    command = _command(config, overrides, store.uri, data_folder)
     refuse_if_held(store)
     with _job_server(address) as client:
-        job_id = client.submit_job(
-            entrypoint=_command(config, overrides, store.uri, data_folder),
-            runtime_env={"working_dir": ".", "excludes": NOT_SENT},
-        )
+        job_id = client.submit_job(entrypoint=command, runtime_env={"working_dir": ".", "excludes": NOT_SENT})
     store.write(JOB, json.dumps({"id": job_id, "address": address}).encode())
     return Job(job_id, address)
 
@@ -114,15 +112,12 @@ def _job_server(address: str) -> Iterator[JobSubmissionClient]:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput(f"--address {address}: write http://HEAD:8265")
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname, port), CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"--address {address}: no answer ({error}); is the head running, and the tunnel to it?"
-        ) from error
+    check_reachable(address, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
     try:
         yield JobSubmissionClient(address)
+    except AuthenticationError as error:
+        remedy = "set RAY_AUTH_MODE=token and put the head's `ray get-auth-token` into ~/.ray/auth_token"
+        raise BadInput(f"--address {address}: the cluster asks for a token; {remedy}") from error
     except (RuntimeError, ConnectionError, OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
@@ -136,7 +131,7 @@ def fetch(uri: str, folder: str) -> int:
     target = LocalStore(folder)
     try:
         system, root = fs.FileSystem.from_uri(uri if "://" in uri else str(Path(uri).resolve()))
-        infos = system.get_file_info(fs.FileSelector(root, recursive=True))
+        infos = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
     except (OSError, ValueError) as error:
         raise BadInput(f"URI: {uri} cannot be read ({' '.join(str(error).split())[:300]})") from error
     files = [info for info in infos if info.is_file and not info.base_name.startswith((".", LOCK))]

@@ -23,6 +23,7 @@ from study.lock import locked
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.preflight import check
 from study.progress import Progress, console
+from study.reach import check_reachable
 from trainables.record import read_records, record_path
 from trainables.registry import BadInput
 from trainables.spec import canonical_json
@@ -122,6 +123,9 @@ def _ray(address: str | None) -> Iterator[None]:
         local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
     else:
+        host, colon, port = address.rpartition(":")
+        if colon and port.isdigit():
+            check_reachable(address, host, int(port))
         try:
             ray.init(address=address, **QUIET)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
