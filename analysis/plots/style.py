@@ -110,7 +110,7 @@ def log_axis(axes: Axes) -> None:
     axes.set_yscale("log")
     axis = axes.yaxis
     low, high = axes.get_ylim()
-    if high / low < 30:
+    if high / low < 100:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axis.set_minor_formatter(NullFormatter())
