@@ -92,10 +92,13 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
-    """A logarithmic learning-rate axis with ticks at the rates of the grid: every k-th, so that at most
-    `most` show."""
+    """A logarithmic learning-rate axis with ticks at rates of the grid, no closer than 1/`most` of its length."""
     axes.set_xscale("log")
-    shown = rates[:: -(-len(rates) // most)]
+    apart = math.log(rates[-1] / rates[0]) / most
+    shown = rates[:1]
+    for rate in rates[1:]:
+        if math.log(rate / shown[-1]) >= apart:
+            shown.append(rate)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
