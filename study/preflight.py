@@ -1,6 +1,7 @@
 """What would make a run fail or wait for ever, found before its first trial."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -24,7 +25,7 @@ def check(resources: Resources, store: Store, data_folder: str, tasks: list[dict
     token = f".probe-{uuid.uuid4().hex}"
     store.write(token, token.encode())
     try:
-        check_nodes(Question(store.uri, token, data_folder, tasks, versions_here()))
+        check_nodes(Question(store.uri, token, data_folder, tasks, versions_here(), resources.gpus))
     finally:
         store.delete(token)
 
@@ -52,18 +53,16 @@ def check_resources(resources: Resources) -> None:
 
 def check_nodes(question: Question) -> None:
     """Ask every living node at once; raise BadInput with the first complaint of one."""
-    nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     ask = ray.remote(num_cpus=0, max_retries=0)(complaints)
-    answers = {
-        node: ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-            question
-        )
-        for node in nodes
-    }
+    answers = {}
+    for name, node in nodes.items():
+        there = ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(name, soft=False))
+        answers[name] = there.remote(question if "GPU" in node["Resources"] else replace(question, gpus=0.0))
     ray.wait(list(answers.values()), num_returns=len(answers), timeout=ANSWER_SECONDS)
-    for node, answer in answers.items():
+    for name, answer in answers.items():
         for complaint in _received(answer):
-            raise BadInput(f"node {nodes[node]} ({node[:8]}): {complaint}")
+            raise BadInput(f"node {nodes[name]['NodeManagerAddress']} ({name[:8]}): {complaint}")
 
 
 def _received(answer: "ray.ObjectRef[list[str]]") -> list[str]:

@@ -17,6 +17,7 @@ class Question:
     results: URI of the results folder; token: name and content of a file that the driver wrote there
     tasks: resolved descriptions of the tasks whose files must be there
     versions: what the driver runs with
+    gpus: of a trial that may run on the node
     """
 
     results: str
@@ -24,6 +25,7 @@ class Question:
     data_folder: str
     tasks: list[dict[str, Any]]
     versions: dict[str, str]
+    gpus: float = 0.0
 
 
 def complaints(question: Question) -> list[str]:
@@ -37,7 +39,21 @@ def complaints(question: Question) -> list[str]:
         for name, version in question.versions.items()
         if here.get(name) != version
     ]
-    return [*differing, *_results_complaints(question), *_data_complaints(question)]
+    return [
+        *differing,
+        *_gpu_complaints(question),
+        *_results_complaints(question),
+        *_data_complaints(question),
+    ]
+
+
+def _gpu_complaints(question: Question) -> list[str]:
+    import torch
+
+    if question.gpus == 0 or torch.version.cuda is not None:
+        return []
+    remedy = "install a build with CUDA, or set resources.gpus to 0"
+    return [f"resources.gpus: torch {torch.__version__} there is built without CUDA; {remedy}"]
 
 
 def versions_here() -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import ray
+import torch
 from ray.cluster_utils import Cluster
 
 from study import probe
@@ -37,6 +38,13 @@ def test_a_sound_node_has_no_complaint_and_keeps_no_file(question, tmp_path):
 def test_another_version_is_named(question, name):
     (complaint,) = probe.complaints(replace(question, versions={**question.versions, name: "0.0"}))
     assert complaint.startswith(f"{name} is {question.versions[name]}, the driver's 0.0")
+
+
+@pytest.mark.skipif(torch.version.cuda is not None, reason="torch can use GPUs here")
+def test_a_torch_that_cannot_use_the_gpus_is_named(question):
+    (complaint,) = probe.complaints(replace(question, gpus=0.5))
+    assert complaint.startswith("resources.gpus")
+    assert "built without CUDA" in complaint
 
 
 def test_a_folder_of_the_same_name_that_is_not_the_drivers(question, tmp_path):
