@@ -76,6 +76,7 @@ def run_trial(
     The same spec gives the same bits on a CPU, interrupted or not (times apart).
     """
     started = time.perf_counter()
+    task = task.with_dtype(PRECISIONS[spec.training.precision])
     run = start(spec, task, device, saved)
     progress, earlier_seconds = run.progress, run.progress.seconds
     verdict = None

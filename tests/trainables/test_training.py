@@ -148,7 +148,16 @@ def test_selection_never_sees_the_test_set(make_spec, task):
     assert [row["val_metric"] for row in rows] == [row["val_metric"] for row in spoiled_rows]
 
 
-@pytest.mark.parametrize("training", [{"optimizer": "muon"}, {"optimizer": "sgd"}, {"clip": 0.1}])
+OTHER_WAYS = [
+    {"optimizer": "muon"},
+    {"optimizer": "sgd"},
+    {"clip": 0.1},
+    {"lr_schedule": "cosine", "warmup": 0.2},
+]
+OTHER_WAYS += [{"precision": "float64"}, {"precision": "bfloat16"}]
+
+
+@pytest.mark.parametrize("training", OTHER_WAYS, ids=str)
 def test_other_ways_to_optimise_learn_too(make_spec, task, training):
     always = Failure(not_learned=NotLearned(margin=0.0))
     record, rows = run_trial(make_spec(failure=always, lr=1e-2, epochs=6, **training), task, CPU)

@@ -1,6 +1,7 @@
 """What a task is: data split in three, what a model is asked, how its answer is judged."""
 
-from typing import Literal
+from copy import copy
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,17 @@ class Task:
             name: {key: value.to(device) for key, value in split.items()}
             for name, split in self.splits.items()
         }
+
+    def with_dtype(self, dtype: torch.dtype) -> Self:
+        """The same task with all its floating-point data in `dtype`."""
+        task = copy(self)
+        task.splits = {
+            name: {
+                key: value.to(dtype) if value.is_floating_point() else value for key, value in split.items()
+            }
+            for name, split in self.splits.items()
+        }
+        return task
 
     def graph(self, split: Split) -> Graph:
         """The samples of `split` (already indexed to one batch) as the input of a model."""
