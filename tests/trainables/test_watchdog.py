@@ -18,7 +18,9 @@ print("came to its end")
 
 def run(limits, work):
     code = WATCHED.format(limits=limits, work=work)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_a_trial_that_hangs_is_ended():

@@ -28,7 +28,9 @@ def test_integrator_agrees_with_an_adaptive_solver(law):
     moved, speeds = integrate(positions, velocities, charges, law, steps=500)
     for sample in range(4):
         start = np.concatenate([positions[sample], velocities[sample]]).ravel()
-        exact = solve_ivp(derivative, (0, 0.5), start, args=(charges[sample],), rtol=1e-10, atol=1e-12).y[:, -1]
+        exact = solve_ivp(derivative, (0, 0.5), start, args=(charges[sample],), rtol=1e-10, atol=1e-12).y[
+            :, -1
+        ]
         exact_x, exact_v = exact.reshape(2, 3, 3)
         np.testing.assert_allclose(moved[sample], exact_x, atol=2e-3)
         np.testing.assert_allclose(speeds[sample], exact_v, atol=2e-3)
