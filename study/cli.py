@@ -52,6 +52,11 @@ def run(
     address: Annotated[str | None, typer.Option(help="Ray cluster to run on, such as auto.")] = None,
     data_dir: Data = DEFAULT_DATA,
     retry_crashed: Annotated[bool, typer.Option(help="Run trials again that crashed before.")] = False,
+    tensorboard: Annotated[
+        str | None, typer.Option(help="Log trials to this TensorBoard folder too.")
+    ] = None,
+    mlflow: Annotated[str | None, typer.Option(help="Log trials to this MLflow tracking server too.")] = None,
+    wandb: Annotated[str | None, typer.Option(help="Log trials to this W&B project too.")] = None,
 ) -> None:
     """Run what is missing of a study, show progress, write the report."""
     from study.config import load_config
@@ -59,10 +64,13 @@ def run(
 
     study = load_config(config, set_)
     store = _writable_store(results or f"results/{study.name}")
+    from study import loggers
     from study.run import run_study
 
+    wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
+    chosen = [logger(where) for logger, where in wanted.items() if where is not None]
     try:
-        run_study(study, store, data_dir, address, retry_crashed)
+        run_study(study, store, data_dir, address, retry_crashed, chosen)
     except KeyboardInterrupt:
         print(f"\nStopped. What is done is kept in {store.uri}; the same command goes on from there.")
         raise typer.Exit(130) from None

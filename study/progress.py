@@ -1,15 +1,20 @@
 """What a run shows of itself: a live line in a terminal, one line a minute elsewhere."""
 
+import io
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 from ray.tune import Callback
 from rich.console import Console
 from rich.live import Live
 
+from study.loggers import Logger
+from trainables.record import history_path, read_records
 from trainables.registry import BadInput
+from trainables.store import Store
 
 MINUTE = 60.0
 
@@ -85,6 +90,28 @@ class Progress(Callback):
         # Errors of a trial's own are in its record: this one came before it, and would come again and again.
         if "ImportError" in error or "ModuleNotFoundError" in error:
             raise BadInput(f"a worker cannot import what trials need ({error}); install it on every node")
+
+
+class Logging(Callback):
+    """Hands each trial that ends to the loggers; what goes wrong there is said and does not stop the run."""
+
+    def __init__(self, store: Store, loggers: list[Logger]) -> None:
+        self.store, self.loggers = store, loggers
+
+    def __reduce__(self) -> tuple[type[Callback], tuple[()]]:
+        # Tune pickles its callbacks to restore a sweep from them, which never happens here.
+        return Callback, ()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        trial_id = trial.config["id"]
+        records, _ = read_records(self.store, [trial_id])
+        history = io.BytesIO(self.store.read(history_path(trial_id)))
+        rows = pyarrow.parquet.read_table(history).to_pylist()
+        for log in self.loggers:
+            try:
+                log(records[trial_id], rows)
+            except Exception as error:  # a tracking server has many ways to be away
+                print(f"logger: {trial_id}: {type(error).__name__}: {error}")
 
 
 def _last_error(trial: Any) -> str:

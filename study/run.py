@@ -3,7 +3,7 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,9 +20,10 @@ from ray import tune
 
 from study.config import StudyConfig
 from study.lock import locked
+from study.loggers import Logger
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.preflight import check
-from study.progress import Progress, console
+from study.progress import Logging, Progress, console
 from study.reach import check_reachable
 from trainables.record import read_records, record_path
 from trainables.registry import BadInput
@@ -36,11 +37,17 @@ LOST_NODES = 20  # how often one trial may lose its worker before Tune gives it 
 
 
 def run_study(
-    config: StudyConfig, store: Store, data_folder: str, address: str | None, retry_crashed: bool = False
+    config: StudyConfig,
+    store: Store,
+    data_folder: str,
+    address: str | None,
+    retry_crashed: bool = False,
+    loggers: Sequence[Logger] = (),
 ) -> None:
     """Give every planned trial that has no record one. Raises BadInput before any worker starts.
 
     retry_crashed: whether a record that says crashed counts as none
+    loggers: get each trial that ends
     KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
     """
     trials = plan(config)
@@ -71,8 +78,9 @@ def run_study(
             }
             outcomes = count(records)
             with Progress(len(trials), len(records), outcomes["failed"], show) as progress:
+                callbacks = [progress, *([Logging(store, loggers)] if loggers else [])]
                 for chunk in _chunks(missing):
-                    _schedule(chunk, config, around, progress)
+                    _schedule(chunk, config, around, callbacks)
             if progress.last_error:
                 show.print(f"last error of a worker: {progress.last_error}", highlight=False, soft_wrap=True)
 
@@ -88,7 +96,7 @@ def _chunks(trials: list[PlannedTrial]) -> Iterator[list[PlannedTrial]]:
 
 
 def _schedule(
-    trials: list[PlannedTrial], config: StudyConfig, around: dict[str, Any], progress: Progress
+    trials: list[PlannedTrial], config: StudyConfig, around: dict[str, Any], callbacks: list[tune.Callback]
 ) -> None:
     specs = {trial.id: trial.spec.model_dump_json() for trial in trials}
     resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
@@ -108,7 +116,7 @@ def _schedule(
                 storage_path=scratch,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=LOST_NODES),
-                callbacks=[progress],
+                callbacks=callbacks,
             ),
         ).fit()
 
