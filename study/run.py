@@ -63,7 +63,8 @@ def run_study(
         if not missing:
             write_folder(store, config, trials)
             return
-        with _ray(address):
+        # Ray takes SIGTERM for itself when it starts, and would end this process without tidying up.
+        with _ray(address), _terminated_like_interrupted():
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)
             for trial_id in crashed:
