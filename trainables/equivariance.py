@@ -86,7 +86,8 @@ def equivariance_errors(
         output = model(graph)
         return {
             kind: max(
-                _error(model, graph, output, element(graph, signature, generator)) for _ in range(repeats)
+                _error(model, graph, output, element(graph, signature, generator))
+                for _ in range(1 if element is inversion else repeats)
             )
             for kind, element in elements(symmetry).items()
         }
