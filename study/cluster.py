@@ -27,6 +27,7 @@ from trainables.store import LocalStore, Store
 JOB = "job.json"
 NOT_SENT = [".git", "__pycache__", ".venv", "venv", "results", "data", "*.pt", "*.parquet"]
 POLL_SECONDS = 1.0
+AGENT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,23 @@ def submit(
     command = _command(config, overrides, store.uri, data_folder)
     refuse_if_held(store)
     with _job_server(address) as client:
-        job_id = client.submit_job(entrypoint=command, runtime_env={"working_dir": ".", "excludes": NOT_SENT})
+        job_id = _submit_when_up(client, command)
     store.write(JOB, json.dumps({"id": job_id, "address": address}).encode())
     return Job(job_id, address)
+
+
+def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
+    """The id of the job. A head that has just started answers before its agent can take jobs: wait for that."""
+    end = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            return client.submit_job(
+                entrypoint=command, runtime_env={"working_dir": ".", "excludes": NOT_SENT}
+            )
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(POLL_SECONDS)
 
 
 def _command(config: str, overrides: list[str], results: str, data_folder: str | None) -> str:

@@ -56,6 +56,7 @@ def head(bucket):
     """Address of the job server of a Ray head with two CPUs."""
     port = free_port()
     ports = ["--port", free_port(), "--dashboard-port", port, "--dashboard-host", "127.0.0.1"]
+    ports += ["--dashboard-agent-listen-port", free_port()]
     command = [BIN / "ray", "start", "--head", "--block", "--num-cpus", 2, *ports]
     # On the path of the head: the entry point of the job is the command line of this project.
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
