@@ -127,6 +127,7 @@ def kill_drivers(driver, times):
     driver.finish()
 
 
+@pytest.mark.slow
 def test_lost_nodes_change_nothing(cluster, nodes, tmp_path):
     driver = Driver(tmp_path, study_of(trials=8, epochs=20), cluster, tmp_path / "data")
     nodes(2)
@@ -135,6 +136,7 @@ def test_lost_nodes_change_nothing(cluster, nodes, tmp_path):
     assert_as_undisturbed(driver, tmp_path, tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_a_killed_driver_changes_nothing(cluster, nodes, tmp_path):
     driver = Driver(tmp_path, study_of(trials=8, epochs=2), cluster, tmp_path / "data")
     nodes(1)

@@ -158,8 +158,8 @@ def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished
 
 
 def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data_folder):
-    content = changed("grid", {"lr": [1e-3], "seed": 3})
-    content["training"] = {"epochs": 60, "batch_size": 5}
+    content = changed("grid", {"lr": [1e-3], "seed": 2})
+    content["training"] = {"epochs": 40, "batch_size": 5}
     config = write_config(tmp_path, content)
     results = tmp_path / "results"
     command = [*STUDY, "run", str(config), "--results", str(results)]
@@ -181,7 +181,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data
     assert went_on.returncode == 0, went_on.stderr
     after = contents(results)
     assert {path: after[path] for path in kept} == kept
-    assert len([path for path in after if path.name == "record.json"]) == 6
+    assert len([path for path in after if path.name == "record.json"]) == 4
 
 
 def test_a_users_own_model_is_found_where_the_command_is_given(tmp_path, study):
@@ -196,10 +196,10 @@ def test_a_users_own_model_is_found_where_the_command_is_given(tmp_path, study):
     )
     content = {**SMALL, "name": "mine", "model": {"name": "mine:Drift", "start": 0.7}}
     content["arms"] = {"strict": {"method": "strict"}}
-    content["grid"] = {"lr": [1e-2], "seed": 2}
+    content["grid"] = {"lr": [1e-2], "seed": 1}
     config = write_config(tmp_path, content)
     process = study("run", config, cwd=tmp_path)
     assert process.returncode == 0, process.stdout + process.stderr
     records = [json.loads(path.read_text()) for path in tmp_path.glob("results/mine/trials/*/record.json")]
-    assert [record["params_final"] for record in records] == [1, 1]
+    assert [record["params_final"] for record in records] == [1]
     assert all(record["equivariance_error"] < 1e-10 for record in records)
