@@ -142,8 +142,9 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
         loss, penalty = train_step(run, index, augmentation)
         loss_sum += loss
         penalty_sum += penalty
-        gradient_norm = norm(parameter.grad for parameter in run.model.parameters())
         run.progress.step += 1
+        if run.progress.step % run.steps_per_epoch == 0:  # a projection takes gradients away
+            gradient_norm = norm(parameter.grad for parameter in run.model.parameters())
         if run.progress.step == run.projection_step:
             project(run)
     norms = torch.stack([gradient_norm, norm(run.model.parameters())])
