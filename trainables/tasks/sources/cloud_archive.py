@@ -1,12 +1,12 @@
 """Any labelled point clouds in one numpy archive: points (clouds, points, 3), label (clouds,)."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from trainables.registry import BadInput
 from trainables.tasks.sources.clouds import Clouds, Collection, check_clouds, choose_points
+from trainables.tasks.sources.unpacking import opened_archive
 
 
 def list_files(path: Path) -> list[Path]:
@@ -22,13 +22,10 @@ def read_archive(path: Path, points: int, seed: int) -> Collection:
     Labels must be 0 .. classes - 1 with each of them there. BadInput as `check_clouds`, and where the file is
     not such an archive.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = archive["points"], archive["label"]
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise BadInput(
-            f"{path}: not a numpy archive with 'points' and 'label', or cut short ({error})"
-        ) from error
+    with opened_archive(path) as archive:
+        if not {"points", "label"} <= set(archive.files):
+            raise BadInput(f"{path}: not a numpy archive with 'points' and 'label'")
+        arrays = archive["points"], archive["label"]
     classes = len(np.unique(arrays[1]))
     clouds = check_clouds(*arrays, path, classes, points)
     chosen = choose_points(clouds.points, points, np.random.default_rng(seed))

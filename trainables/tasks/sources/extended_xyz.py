@@ -1,6 +1,8 @@
 """Extended XYZ files, read with ase. Lengths in angstrom, energies in eV, forces in eV/angstrom."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -34,9 +36,16 @@ def read_extended_xyz(path: Path) -> Frames:
     return Frames(
         numbers,
         np.stack([molecule.positions for molecule in molecules]),
-        np.array([molecule.calc.results["energy"] for molecule in molecules]),
-        np.stack([molecule.calc.results["forces"] for molecule in molecules]),
+        _numbers([molecule.calc.results["energy"] for molecule in molecules], "energies", path),
+        _numbers([molecule.calc.results["forces"] for molecule in molecules], "forces", path),
     )
+
+
+def _numbers(values: list[Any], name: str, path: Path) -> np.ndarray:
+    try:
+        return np.array(values, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{path}: {name} that are not numbers, or not as many in each frame") from error
 
 
 def read_atom_energies(path: Path) -> dict[int, float]:
@@ -52,6 +61,7 @@ def read_atom_energies(path: Path) -> dict[int, float]:
 def _read(path: Path) -> list[Atoms]:
     molecules: list[Atoms] = []
     try:
+        _check_counts(path)
         for atoms in iread(path, index=":", format="extxyz"):
             molecules.append(atoms)
     except FileNotFoundError:
@@ -65,3 +75,18 @@ def _read(path: Path) -> list[Atoms]:
         # The last number may be cut in its middle, which no parser can see.
         raise BadInput(f"{path}: frame {len(molecules) - 1}: cut short; its last line has no end")
     return molecules
+
+
+def _check_counts(path: Path) -> None:
+    """ValueError where a frame claims more atoms or columns than the file can hold: ase would count up to them."""
+    lines = path.read_text().splitlines()
+    start = 0
+    while start < len(lines) and lines[start].strip():
+        count = int(lines[start])
+        if not 0 <= count <= len(lines) - start - 2:
+            raise ValueError(f"line {start + 1}: {count} atoms, but the file ends before")
+        if re.search(r":\d{5,}", lines[start + 1]):
+            raise ValueError(f"line {start + 2}: more columns than a line can have")
+        start += 2 + count
+        while start < len(lines) and lines[start].lstrip().startswith("VEC"):
+            start += 1

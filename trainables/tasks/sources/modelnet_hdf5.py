@@ -7,6 +7,7 @@ import numpy as np
 
 from trainables.registry import BadInput
 from trainables.tasks.sources.clouds import Clouds, Collection, check_clouds, choose_points
+from trainables.tasks.sources.unpacking import check_unpacked_size
 
 CLASSES = 40
 
@@ -38,8 +39,11 @@ def read_modelnet(folder: Path, points: int, seed: int) -> Collection:
 def _read_file(path: Path, points: int, random: np.random.Generator) -> Clouds:
     try:
         with h5py.File(path, "r") as file:
+            check_unpacked_size(file["data"].nbytes + file["label"].nbytes, path)
             data, label = file["data"][()], file["label"][()]
-    except (OSError, KeyError, TypeError, AttributeError) as error:
+    except BadInput:
+        raise
+    except Exception as error:  # HDF5 lets through whatever it hits in a damaged file
         raise BadInput(
             f"{path}: not a ModelNet40 HDF5 file with 'data' and 'label', or cut short ({error})"
         ) from error
