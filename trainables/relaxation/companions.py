@@ -6,20 +6,6 @@ import torch
 from torch import Tensor, nn
 
 
-class _TowardsInput(torch.autograd.Function):
-    """The identity on y = x W^T that adds the gradient towards x, where y was computed from a detached x."""
-
-    @staticmethod
-    def forward(ctx, y: Tensor, x: Tensor, weight: Tensor) -> Tensor:  # noqa: ANN001
-        ctx.save_for_backward(weight)
-        return y.view_as(y)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor | None, None]:  # noqa: ANN001
-        (weight,) = ctx.saved_tensors
-        return gradient, gradient @ weight.to(gradient.dtype) if ctx.needs_input_grad[1] else None, None
-
-
 class LinearCompanion(nn.Module):
     """g(x) = W x with W dense, (dim_out, dim_in).
 
@@ -33,11 +19,6 @@ class LinearCompanion(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(rows, dim_in) -> (rows, dim_out)"""
         return nn.functional.linear(x, self.weight)
-
-    def with_detached(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """g(x), and g(x) as a function of W alone, from one matrix product forward and one back to W."""
-        y = self(x.detach())
-        return _TowardsInput.apply(y, x, self.weight), y
 
     def tangents(self, x: Tensor, changes: Tensor) -> Tensor:
         """The derivative of g at x (rows, dim_in) along changes (k, rows, dim_in) -> (k, rows, dim_out)."""
@@ -62,10 +43,6 @@ class MLPCompanion(nn.Module):
         """(rows, dim_in) -> (rows, dim_out)"""
         inner = nn.functional.linear(x, self.first, self.first_bias)
         return nn.functional.linear(nn.functional.gelu(inner), self.second, self.second_bias)
-
-    def with_detached(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """g(x), and g(x) as a function of the parameters alone."""
-        return self(x), self(x.detach())
 
     def tangents(self, x: Tensor, changes: Tensor) -> Tensor:
         """The derivative of g at x (rows, dim_in) along changes (k, rows, dim_in) -> (k, rows, dim_out)."""

@@ -49,7 +49,7 @@ def lie(layer: RelaxedLayer, call: Call, directions: Tensor = AXES) -> Tensor:
 
 def lie_by_rotation(layer: RelaxedLayer, call: Call, directions: Tensor) -> Tensor:
     """The Lie term from the rotated inputs and outputs, for any companion."""
-    inputs, outputs = call
+    inputs, outputs = call.inputs, call.outputs
     changes = infinitesimal(layer.inputs, inputs, directions)
     residuals = layer.companion.tangents(inputs, changes) - infinitesimal(layer.outputs, outputs, directions)
     return residuals.square().mean((1, 2)).sum()
@@ -59,7 +59,7 @@ def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
     """The parity term of one forward pass; None where the layer's group has no inversion."""
     if not (has_inversion(layer.inputs) and has_inversion(layer.outputs)):
         return None
-    inputs, outputs = call
+    inputs = call.inputs
     signs_in, signs_out = (
         parities(part, inputs.dtype, inputs.device) for part in (layer.inputs, layer.outputs)
     )
@@ -69,7 +69,7 @@ def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
         if gram_is_cheaper(layer, call, 1):
             return mean_square(maps.unsqueeze(0), inputs)
         return torch.nn.functional.linear(inputs, maps).square().mean()
-    return (layer.companion(inputs * signs_in) - outputs * signs_out).square().mean()
+    return (layer.companion(inputs * signs_in) - call.outputs * signs_out).square().mean()
 
 
 def commutators(
@@ -94,5 +94,6 @@ def mean_square(maps: Tensor, inputs: Tensor) -> Tensor:
 
 def gram_is_cheaper(layer: RelaxedLayer, call: Call, directions: int) -> bool:
     """Whether the Gram form needs fewer multiplications than rotating the inputs, by the shapes alone."""
-    rows, dim_in, dim_out = *call.inputs.shape, call.outputs.shape[1]
+    rows, dim_in = call.inputs.shape
+    dim_out = sum(part.dim for part in layer.outputs)
     return rows * dim_in + directions * dim_out * dim_in < 2 * directions * rows * dim_out

@@ -1,25 +1,32 @@
 """A strict layer with an unconstrained companion beside it."""
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 
 from trainables.relaxation.action import flatten
-from trainables.relaxation.companions import Companion
+from trainables.relaxation.companions import Companion, LinearCompanion
 from trainables.relaxation.representation import Representation
 
 Representations = tuple[Representation, ...]
 
 
-class Call(NamedTuple):
-    """What one forward pass through a companion leaves for the penalties.
-
-    inputs: (rows, dim_in), detached; outputs: (rows, dim_out), as a function of the companion's parameters
-    """
+@dataclass
+class Call:
+    """What one forward pass through a companion leaves for the penalties: its inputs (rows, dim_in), detached."""
 
     inputs: Tensor
-    outputs: Tensor
+    companion: Companion
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """(rows, dim_out), a function of the companion's parameters alone."""
+        return self.companion(self.inputs)
 
 
 class RelaxedLayer(nn.Module):
@@ -31,6 +38,8 @@ class RelaxedLayer(nn.Module):
     active: with False the companion is not run at all, and the layer is the strict one bit for bit
     recording: whether `calls` keeps what the penalties need of each forward pass in training mode
 
+    A strict layer that is nothing but a map of the channels of vectors, and tells it by a method `channel_map`,
+    is run together with a linear companion, as one product.
     Attributes that the wrapper does not have are read from the strict layer.
     """
 
@@ -71,25 +80,24 @@ class RelaxedLayer(nn.Module):
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
         """As the strict layer's. ValueError where an input does not have the declared trailing axes."""
-        strict = self.strict(*arguments, **keywords)
         if not self.active:
-            return strict
+            return self.strict(*arguments, **keywords)
         tensors = arguments[: len(self.inputs)]
         self._check(tensors)
-        added = self._run_companion(flatten(self.inputs, tensors)) * self.scale
+        x = flatten(self.inputs, tensors)
+        if self.recording and self.training and torch.is_grad_enabled():
+            # Penalties are small, and not left to the rounding of autocast.
+            self.calls.append(Call(x.detach().to(self.scale.dtype), self.companion))
+        if isinstance(self.companion, LinearCompanion) and hasattr(self.strict, "channel_map"):
+            joined = JoinedMap.apply(self.companion.weight, self.scale, self.strict.channel_map())
+            return nn.functional.linear(x, joined).view(*tensors[0].shape[:-2], *self.outputs[0].shape)
+        strict = self.strict(*arguments, **keywords)
+        added = self.companion(x) * self.scale
         if isinstance(strict, Tensor):
             return strict + added.view_as(strict)
         parts = added.split([representation.dim for representation in self.outputs], dim=-1)
         sums = (output + part.view_as(output) for output, part in zip(strict, parts, strict=True))
         return strict._make(sums) if hasattr(strict, "_make") else tuple(sums)
-
-    def _run_companion(self, x: Tensor) -> Tensor:
-        if not (self.recording and self.training and torch.is_grad_enabled()):
-            return self.companion(x)
-        y, detached = self.companion.with_detached(x)
-        dtype = self.scale.dtype  # penalties are small, and not left to the rounding of autocast
-        self.calls.append(Call(x.detach().to(dtype), detached.to(dtype)))
-        return y
 
     def _check(self, tensors: tuple[Any, ...]) -> None:
         for index, representation in enumerate(self.inputs):
@@ -99,6 +107,33 @@ class RelaxedLayer(nn.Module):
                     f"layer '{self.name}': positional input {index} must have trailing axes "
                     f"{representation.shape} as declared, but has shape {shape}"
                 )
+
+
+class JoinedMap(Function):
+    """scale * W + 1 (x) M: a dense map of vectors, channels last, and a map of their channels, in one matrix.
+
+    W (3 channels_out, 3 channels_in), M (channels_out, channels_in). By hand, since both are as large as the
+    features of a small batch: each is read once and written once.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, dense: Tensor, scale: Tensor, channel_map: Tensor) -> Tensor:
+        ctx.save_for_backward(dense, scale)
+        joined = dense * scale
+        by_component(joined).add_(channel_map.unsqueeze(-1))
+        return joined
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        dense, scale = ctx.saved_tensors
+        of_scale = torch.tensordot(gradient, dense) if ctx.needs_input_grad[1] else None
+        return gradient * scale, of_scale, by_component(gradient).sum(-1)
+
+
+def by_component(matrix: Tensor) -> Tensor:
+    """(3 channels_out, 3 channels_in) -> its blocks on the diagonal, (channels_out, channels_in, 3), as a view."""
+    rows, columns = matrix.shape
+    return matrix.view(3, rows // 3, 3, columns // 3).diagonal(0, 0, 2)
 
 
 def relaxed_layers(model: nn.Module) -> dict[str, RelaxedLayer]:

@@ -30,6 +30,11 @@ class EdgeVectorLinear(nn.Linear):
         self.representation_in = vectors(channels_in, group="SO3")
         self.representation_out = vectors(2 * channels_out, group="SO3")
 
+    def channel_map(self) -> Tensor:
+        """The map of the channels of the nodes, (2 * channels_out, channels_in)."""
+        difference, centre = self.weight.chunk(2, dim=1)
+        return torch.cat([difference, centre - difference])
+
     @torch.no_grad()
     def add_channel_map(self, matrix: Tensor) -> None:
         """Add a map of the channels of the nodes, (2 * channels_out, channels_in), in place."""
@@ -38,8 +43,7 @@ class EdgeVectorLinear(nn.Linear):
         self.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        difference, centre = self.weight.chunk(2, dim=1)
-        return nn.functional.linear(nodes, torch.cat([difference, centre - difference]))
+        return nn.functional.linear(nodes, self.channel_map())
 
 
 class EdgeVectorNeuron(nn.Module):

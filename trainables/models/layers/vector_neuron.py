@@ -22,6 +22,10 @@ class VectorLinear(nn.Linear):
         self.representation_in = vectors(channels_in, group="SO3")
         self.representation_out = vectors(channels_out, group="SO3")
 
+    def channel_map(self) -> Tensor:
+        """(channels_out, channels_in)"""
+        return self.weight
+
     @torch.no_grad()
     def add_channel_map(self, matrix: Tensor) -> None:
         """Add a map of the channels, (channels_out, channels_in), in place."""
