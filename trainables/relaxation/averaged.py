@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 
 from trainables.relaxation.action import Block, blocks, generators, has_inversion
 from trainables.relaxation.relaxed_layer import Call, RelaxedLayer, Representations
@@ -40,54 +42,72 @@ def averaged_penalty(layer: RelaxedLayer, call: Call, weights: Mapping[str, floa
 
     weights: by the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3)
     """
-    with torch.no_grad():
-        slope = half_gradient(layer, call.inputs, weights)
-    # <W, G> has the gradient G here, where G is held fixed; the true one is twice that.
-    value = torch.dot(layer.companion.weight.view(-1), slope.view(-1))
-    return 2 * value - value.detach()
-
-
-def half_gradient(layer: RelaxedLayer, inputs: Tensor, weights: Mapping[str, float]) -> Tensor:
-    """(dim_out, dim_in), the G for which the penalty is <W, G> and its gradient 2 G."""
     weight = layer.companion.weight
+    return KnownHalfGradient.apply(weight, half_gradient(layer, weight.detach(), call.inputs, weights))
+
+
+class KnownHalfGradient(Function):
+    """<W, G> with the gradient 2 G: the value of a quadratic form of W from half its gradient."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, weight: Tensor, half: Tensor) -> Tensor:
+        ctx.save_for_backward(half)
+        return torch.dot(weight.view(-1), half.reshape(-1))
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        (half,) = ctx.saved_tensors
+        return half * (2 * gradient), None
+
+
+def half_gradient(
+    layer: RelaxedLayer, weight: Tensor, inputs: Tensor, weights: Mapping[str, float]
+) -> Tensor:
+    """(dim_out, dim_in), the G for which the penalty is <W, G> and its gradient 2 G."""
     inversion = has_inversion(layer.inputs) and has_inversion(layer.outputs)
+    unit = 2 * weights["lie"] or 1.0  # what the whole is a multiple of, so that no pass over W is spent on it
     columns: dict[int, Tensor] = {}
     for source in kinds(layer.inputs, inversion):
         features = gather(inputs, source)
-        mean = (len(inputs) * features.shape[1] * len(weight)) ** -0.5
+        mean = (unit / (len(inputs) * features.shape[1] * len(weight))) ** 0.5
         product = times_gram(gather(weight, source), mean * features.flatten(0, 1))
+        rows = []
         for target in blocks(layer.outputs):
-            rows = product.narrow(0, target.start, target.size).view(*target.shape, *product.shape[1:])
-            operate(rows.transpose(0, target.irrep_axis), target, source, weights, inversion)
-        columns |= scatter(product, source)
+            block = product.narrow(0, target.start, target.size).unflatten(0, target.shape)
+            block = operate(block.transpose(0, target.irrep_axis), target, source, weights, unit, inversion)
+            rows.append(block.transpose(0, target.irrep_axis).flatten(0, 1))
+        columns |= scatter(rows[0] if len(rows) == 1 else torch.cat(rows), source)
     parts = [part for _, part in sorted(columns.items())]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def operate(
-    block: Tensor, target: Block, source: Kind, weights: Mapping[str, float], inversion: bool
-) -> None:
-    """Apply norm + lie Q + parity R to a block (2k+1, channels_out, 2l+1, channels_in), in place."""
+    block: Tensor,
+    target: Block,
+    source: Kind,
+    weights: Mapping[str, float],
+    unit: float,
+    inversion: bool,
+) -> Tensor:
+    """(norm + lie Q + parity R) / unit of a block (2k+1, channels_out, 2l+1, channels_in)."""
     degree = target.irrep.l
     factor = weights["norm"] + weights["lie"] * (degree * (degree + 1) + source.degree * (source.degree + 1))
     if inversion and target.irrep.p != source.parity:
         factor += 4 * weights["parity"]
-    if degree and source.degree and weights["lie"]:
-        mixed = mix(block, degree, source.degree)
-        block.mul_(factor).add_(mixed, alpha=2 * weights["lie"])
-    else:
-        block.mul_(factor)
+    if not (degree and source.degree and weights["lie"]):
+        return block * (factor / unit)
+    return mix_and_add(block, degree, source.degree, factor / unit)
 
 
-def mix(block: Tensor, target_degree: int, source_degree: int) -> Tensor:
-    """sum_a A_a W A_a of a block (2k+1, channels_out, 2l+1, channels_in)."""
+def mix_and_add(block: Tensor, target_degree: int, source_degree: int, factor: float) -> Tensor:
+    """sum_a A_a W A_a + factor W for a block W (2k+1, channels_out, 2l+1, channels_in)."""
     if target_degree == source_degree == 1:
-        # For cross products it is W^T - tr(W) 1.
-        mixed = block.transpose(0, 2).contiguous()
+        # For cross products the sum is W^T - tr(W) 1.
+        mixed = torch.add(block.transpose(0, 2), block, alpha=factor)
         mixed.diagonal(0, 0, 2).sub_(block.diagonal(0, 0, 2).sum(-1, keepdim=True))
         return mixed
     left, right = (generators(degree, block.dtype, block.device) for degree in (target_degree, source_degree))
-    return torch.einsum("aij,akl,jokc->iolc", left, right, block)
+    return torch.einsum("aij,akl,jokc->iolc", left, right, block).add_(block, alpha=factor)
 
 
 def times_gram(weight: Tensor, features: Tensor) -> Tensor:
