@@ -4,16 +4,31 @@ Off unless asked for; the package is imported only then. The results folder stay
 does not take is not lost.
 """
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from trainables.record import Record
+import pyarrow.parquet
+
+from trainables.record import Record, history_path, read_records
 from trainables.registry import BadInput
+from trainables.store import Store
 
 Rows = list[dict[str, float]]
 Logger = Callable[[Record, Rows], None]
 """Takes the record and the history of a trial that ended."""
+
+
+def log_trial(loggers: Sequence[Logger], store: Store, trial_id: str) -> None:
+    """Hand a trial that ended to the loggers; what goes wrong there is said and does not stop the run."""
+    records, _ = read_records(store, [trial_id])
+    rows = pyarrow.parquet.read_table(io.BytesIO(store.read(history_path(trial_id)))).to_pylist()
+    for log in loggers:
+        try:
+            log(records[trial_id], rows)
+        except Exception as error:  # a tracking server has many ways to be away
+            print(f"logger: {trial_id}: {type(error).__name__}: {error}")
 
 
 def tensorboard(folder: str) -> Logger:

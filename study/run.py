@@ -2,38 +2,27 @@
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-# Tune reads these on import: no loggers, reporters or signal handlers beside ours.
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
-os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
-
 import ray
-from ray import tune
 
 from study.config import StudyConfig
 from study.lock import locked
-from study.loggers import Logger
+from study.loggers import Logger, log_trial
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.preflight import check
-from study.progress import Logging, Progress, console
+from study.progress import Progress, console
+from study.queue import News
 from study.reach import check_reachable
+from study.slots import run_trials
 from trainables.record import read_records, record_path
 from trainables.registry import BadInput
 from trainables.spec import canonical_json
 from trainables.store import Store
-from trainables.trainable import trainable
 
-CHUNK = 500  # trials handed to Tune at once: its memory and its snapshots grow with their number
 QUIET = {"log_to_driver": False, "logging_level": "error"}
-LOST_NODES = 20  # how often one trial may lose its worker before Tune gives it up
 
 
 def run_study(
@@ -79,47 +68,21 @@ def run_study(
             }
             outcomes = count(records)
             with Progress(len(trials), len(records), outcomes["failed"], show) as progress:
-                callbacks = [progress, *([Logging(store, loggers)] if loggers else [])]
-                for chunk in _chunks(missing):
-                    _schedule(chunk, config, around, callbacks)
-            if progress.last_error:
-                show.print(f"last error of a worker: {progress.last_error}", highlight=False, soft_wrap=True)
+
+                def follow(news: News) -> None:
+                    for trial in news.ended if loggers else ():
+                        log_trial(loggers, store, trial.id)
+                    progress.update(news)
+
+                specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
+                last_error = run_trials(specs, config.resources, around, follow)
+            if last_error:
+                show.print(f"last error of a worker: {last_error}", highlight=False, soft_wrap=True)
 
 
 def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:
     """The different task descriptions among the trials."""
     return list({canonical_json(trial.spec.task): trial.spec.task for trial in trials}.values())
-
-
-def _chunks(trials: list[PlannedTrial]) -> Iterator[list[PlannedTrial]]:
-    for start in range(0, len(trials), CHUNK):
-        yield trials[start : start + CHUNK]
-
-
-def _schedule(
-    trials: list[PlannedTrial], config: StudyConfig, around: dict[str, Any], callbacks: list[tune.Callback]
-) -> None:
-    specs = {trial.id: trial.spec.model_dump_json() for trial in trials}
-    resources = {"cpu": config.resources.cpus, "gpu": config.resources.gpus}
-    # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
-    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
-        tune.Tuner(
-            tune.with_resources(tune.with_parameters(trainable, specs=specs, around=around), resources),
-            param_space={"id": tune.grid_search(list(specs))},
-            tune_config=tune.TuneConfig(
-                reuse_actors=True,
-                max_concurrent_trials=config.resources.concurrent,
-                trial_name_creator=lambda trial: trial.config["id"],
-                trial_dirname_creator=lambda trial: trial.config["id"],
-            ),
-            run_config=tune.RunConfig(
-                name="trials",
-                storage_path=scratch,
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=LOST_NODES),
-                callbacks=callbacks,
-            ),
-        ).fit()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The trial as Ray Tune sees it: a function that looks up its spec and makes an attempt at it."""
+"""The trainable that Ray Tune runs: a slot of the cluster that makes attempts at one trial after the other."""
 
 from pathlib import Path
 from typing import Any
@@ -8,27 +8,36 @@ import torch
 from ray import tune
 
 from trainables.attempt import Surroundings, attempt, crashed
-from trainables.record import write_outcome
+from trainables.record import Record, write_outcome
 from trainables.spec import TrialSpec
-from trainables.store import open_store
+from trainables.store import PatientStore, open_store
 from trainables.watchdog import Limits, watched
 
 
-def trainable(config: dict[str, Any], specs: dict[str, str], around: dict[str, Any]) -> None:
-    """Run the trial `config["id"]`.
+def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", around: dict[str, Any]) -> None:
+    """Run trials in the slot `config["slot"]` until none is left.
 
-    specs: JSON of each spec by its id
+    queue: hands them out; `next_trial(slot, id, outcome)` of study.queue
     around: results, data_folder, threads, gpus, run and limits (of trainables.watchdog)
     """
-    spec = TrialSpec.model_validate_json(specs[config["id"]])
-    context = ray.get_runtime_context()
+    slot, trials = config["slot"], 0
+    spec = ray.get(queue.next_trial.remote(slot))
+    while spec is not None:
+        record = run(TrialSpec.model_validate_json(spec), around)
+        trials += 1
+        spec = ray.get(queue.next_trial.remote(slot, record.id, record.outcome))
+    tune.report({"trials": trials})
+
+
+def run(spec: TrialSpec, around: dict[str, Any]) -> Record:
+    """The record of a trial, made within the limits of the study."""
     surroundings = Surroundings(
-        store=open_store(around["results"]),
+        store=PatientStore(open_store(around["results"])),
         data_folder=Path(around["data_folder"]).expanduser(),
         device=torch.device("cuda" if around["gpus"] and torch.cuda.is_available() else "cpu"),
         threads=around["threads"],
         run=around["run"],
-        node=context.get_node_id(),
+        node=ray.get_runtime_context().get_node_id(),
         node_alive=_alive,
     )
 
@@ -37,8 +46,7 @@ def trainable(config: dict[str, Any], specs: dict[str, str], around: dict[str, A
         write_outcome(surroundings.store, record, [])
 
     with watched(Limits(**around["limits"]), last_words):
-        record = attempt(spec, surroundings)
-    tune.report({"outcome": record.outcome, "seconds": record.seconds})
+        return attempt(spec, surroundings)
 
 
 def _alive(node: str) -> bool:

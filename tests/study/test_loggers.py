@@ -1,12 +1,10 @@
 """Loggers take finished trials, are asked for by name, and never stop a run."""
 
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from study import loggers
-from study.progress import Logging
 from trainables.record import Record, write_outcome
 from trainables.registry import BadInput
 from trainables.store import open_store
@@ -78,7 +76,7 @@ def test_each_ended_trial_is_handed_over_and_an_error_is_only_said(tmp_path, cap
     def away(record, rows):
         raise ConnectionError("no server")
 
-    logging = Logging(store, [away, lambda record, rows: seen.append((record.id, rows))])
-    logging.on_trial_complete(0, [], SimpleNamespace(config={"id": RECORD.id}))
+    takes = [away, lambda record, rows: seen.append((record.id, rows))]
+    loggers.log_trial(takes, store, RECORD.id)
     assert seen == [(RECORD.id, ROWS)]
     assert "no server" in capsys.readouterr().out

@@ -1,0 +1,118 @@
+"""Slots of the cluster, held by Ray Tune: as many as fit, each running trials of the queue until none is left."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Tune reads these on import: no loggers, reporters or signal handlers beside ours.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
+
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from study.config import Resources
+from study.queue import News, TrialQueue
+from trainables.registry import BadInput
+from trainables.trainable import trainable
+
+MOST_SLOTS = 1000  # that a run asks for at once; an autoscaler sees them as demand
+LOST_WORKERS = 1000  # how often one slot may lose its worker
+LOOK_SECONDS = 0.5
+
+
+def run_trials(
+    specs: dict[str, str], resources: Resources, around: dict[str, Any], show: Callable[[News], None]
+) -> str:
+    """Run the trials; returns the last line of the last error of a worker, "" if all went well.
+
+    specs: JSON of each spec by its id
+    around: as trainables.trainable takes it
+    show: told several times a second what has happened
+    Raises BadInput where a worker cannot import what trials need.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    queue = ray.remote(num_cpus=0)(TrialQueue).options(scheduling_strategy=here).remote(specs)
+    watch = Watch(queue, show)
+    slots = range(min(len(specs), MOST_SLOTS))
+    shares = {"cpu": resources.cpus, "gpu": resources.gpus}
+    # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
+    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
+        tune.Tuner(
+            tune.with_resources(tune.with_parameters(trainable, queue=queue, around=around), shares),
+            param_space={"slot": tune.grid_search(list(slots))},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=resources.concurrent),
+            run_config=tune.RunConfig(
+                name="slots",
+                storage_path=scratch,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=LOST_WORKERS),
+                callbacks=[watch],
+                stop=Finished(watch),
+            ),
+        ).fit()
+    watch.look()
+    return watch.last_error
+
+
+class Watch(tune.Callback):
+    """Tells the queue of lost workers, and the driver of what the queue has seen."""
+
+    def __init__(self, queue: "ray.actor.ActorHandle", show: Callable[[News], None]) -> None:
+        self.queue, self.show = queue, show
+        self.finished, self.last_error, self.last_look = False, "", 0.0
+
+    def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
+        # Tune pickles its callbacks to restore a sweep from them, which never happens here.
+        return tune.Callback, ()
+
+    def look(self) -> None:
+        """Show what has happened since the last look."""
+        news = ray.get(self.queue.news.remote())
+        self.finished, self.last_look = news.left == 0, time.monotonic()
+        self.show(news)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() - self.last_look > LOOK_SECONDS:
+            self.look()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        ray.get(self.queue.lost.remote(trial.config["slot"]))
+        self.last_error = _last_error(trial)
+        # Errors of a trial's own are in its record: this one came before it, and would come again and again.
+        if "ImportError" in self.last_error or "ModuleNotFoundError" in self.last_error:
+            raise BadInput(
+                f"a worker cannot import what trials need ({self.last_error}); install it on every node"
+            )
+
+    on_trial_recover = on_trial_error
+
+
+class Finished(tune.Stopper):
+    """Ends the slots that still wait for a place when no trial is left."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def __reduce__(self) -> tuple[type[tune.Stopper], tuple[()]]:
+        return tune.Stopper, ()
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.watch.finished
+
+
+def _last_error(trial: Any) -> str:
+    """The last line of what Tune wrote about the last failure of a slot."""
+    lines = Path(trial.error_file).read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
