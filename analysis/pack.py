@@ -22,10 +22,10 @@ class PackedStore:
     def __init__(self, file: Path) -> None:
         """Read the file; ValueError where it is not one that `pack` wrote."""
         self.uri = str(file)
+        content = io.BytesIO(file.read_bytes())
         try:
-            table = pq.read_table(io.BytesIO(file.read_bytes()), columns=SCHEMA.names)
-            table = table.cast(SCHEMA)
-        except (pa.ArrowException, KeyError, ValueError) as error:
+            table = pq.read_table(content, columns=SCHEMA.names).cast(SCHEMA)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise ValueError(f"{file}: not a packed results folder ({first_line(error)})") from error
         self.files = dict(zip(table["path"].to_pylist(), table["content"].to_pylist(), strict=True))
 

@@ -74,6 +74,10 @@ def run(
     except KeyboardInterrupt:
         print(f"\nStopped. What is done is kept in {store.uri}; the same command goes on from there.")
         raise typer.Exit(130) from None
+    except OSError as error:
+        kept = f"what is done is kept in {store.uri}, the same command goes on from there"
+        print(f"study: {' '.join(str(error).split())}; {kept}", file=sys.stderr)
+        raise typer.Exit(1) from None
     counts, _ = status(store)
     page = _report([store.uri], store.uri)
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))

@@ -21,7 +21,7 @@ from trainables import registry
 from trainables.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.record import Record, read_records, write_outcome
 from trainables.spec import TrialSpec, canonical_json
-from trainables.store import Store
+from trainables.store import Store, Unavailable
 from trainables.tasks.task import Task
 from trainables.training import run_trial
 from trainables.versions import versions
@@ -61,6 +61,8 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
             around.store.delete(checkpoint_path(spec.id))  # the last attempt does not trust what came before
         try:
             return _finish(spec, around)
+        except Unavailable:
+            raise  # the fault of the results folder, not of the trial
         except Exception as error:  # whatever it is, it must not cost the other trials their turn
             errors.append({"run": around.run, "node": around.node, "error": _tail(error)})
             if isinstance(error, registry.BadInput):

@@ -5,11 +5,18 @@ whole objects. Remote folders go through pyarrow (`s3://bucket/prefix`, credenti
 """
 
 import os
+import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+PAUSES = (1.0, 4.0, 16.0, 64.0, 256.0)  # seconds before each further try
+
+
+class Unavailable(OSError):
+    """Storage that stayed away; the message names it."""
 
 
 class Store(Protocol):
@@ -93,6 +100,40 @@ class RemoteStore:
 
         selector = fs.FileSelector(f"{self.prefix}/{folder}", allow_not_found=True)
         return sorted(info.base_name for info in self.system.get_file_info(selector))
+
+
+class PatientStore:
+    """A store that tries again for minutes where storage fails: disks are cleared, servers come back.
+
+    Raises Unavailable when they do not.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.uri = store, store.uri
+
+    def read(self, path: str) -> bytes:
+        return self._persist(self.store.read, path)
+
+    def write(self, path: str, content: bytes) -> None:
+        self._persist(self.store.write, path, content)
+
+    def delete(self, path: str) -> None:
+        self._persist(self.store.delete, path)
+
+    def names(self, folder: str) -> list[str]:
+        return self._persist(self.store.names, folder)
+
+    def _persist(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        for pause in (*PAUSES, None):
+            try:
+                return call(*arguments)
+            except (FileNotFoundError, NotADirectoryError):
+                raise
+            except OSError as error:
+                if pause is None:
+                    reason = " ".join(str(error).split())[:300]
+                    raise Unavailable(f"{self.uri} cannot be read or written ({reason})") from error
+                time.sleep(pause)
 
 
 def open_store(uri: str | Path) -> Store:

@@ -10,7 +10,7 @@ from ray import tune
 from trainables.attempt import Surroundings, attempt, crashed
 from trainables.record import Record, write_outcome
 from trainables.spec import TrialSpec
-from trainables.store import open_store
+from trainables.store import PatientStore, open_store
 from trainables.watchdog import Limits, watched
 
 
@@ -32,7 +32,7 @@ def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", around: di
 def run(spec: TrialSpec, around: dict[str, Any]) -> Record:
     """The record of a trial, made within the limits of the study."""
     surroundings = Surroundings(
-        store=open_store(around["results"]),
+        store=PatientStore(open_store(around["results"])),
         data_folder=Path(around["data_folder"]).expanduser(),
         device=torch.device("cuda" if around["gpus"] and torch.cuda.is_available() else "cpu"),
         threads=around["threads"],

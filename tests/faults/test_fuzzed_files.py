@@ -139,7 +139,7 @@ def test_a_signed_history_of_any_bytes(tmp_path_factory, content):
 
 
 @QUICK
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300) | st.binary(max_size=300).map(lambda content: b"PAR1" + content + b"PAR1"))
 def test_any_bytes_as_a_packed_file(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("packed") / "study.parquet"
     path.write_bytes(content)

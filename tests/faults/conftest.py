@@ -1,0 +1,16 @@
+import pytest
+from real_run import RealRun
+
+
+@pytest.fixture
+def real_run(tmp_path):
+    """Makes runs in the test's folder; what is left of them in the end is killed."""
+    runs = []
+
+    def make(*content, **options):
+        runs.append(RealRun(tmp_path, *content, **options))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        run.end()

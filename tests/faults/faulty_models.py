@@ -1,0 +1,56 @@
+"""Models of a user's own that misbehave in one way each; studies under test name them `faulty_models:Name`."""
+
+import os
+import time
+
+import torch
+from torch import Tensor
+
+import trainables.attempt
+from trainables.graph import Graph
+from trainables.models.egnn import EGNN
+
+# Wherever one of these models trains, every epoch leaves a checkpoint: interruptions mostly fall between epochs.
+trainables.attempt.CHECKPOINT_SECONDS = 0.0
+
+
+class Patient(EGNN):
+    """Takes its time over each batch without using the processor."""
+
+    def forward(self, graph: Graph) -> Tensor:
+        time.sleep(float(os.environ.get("BATCH_SECONDS", "0")))
+        return super().forward(graph)
+
+
+class Hanging(EGNN):
+    """Never answers."""
+
+    def forward(self, graph: Graph) -> Tensor:
+        time.sleep(10_000)
+        return super().forward(graph)
+
+
+class Leaking(EGNN):
+    """Keeps 100 MB more with each batch."""
+
+    def forward(self, graph: Graph) -> Tensor:
+        self.kept = [*getattr(self, "kept", []), torch.ones(25_000_000)]
+        time.sleep(0.2)
+        return super().forward(graph)
+
+
+class Forking(EGNN):
+    """Leaves a child process behind with each batch."""
+
+    def forward(self, graph: Graph) -> Tensor:
+        if os.fork() == 0:
+            time.sleep(10_000)
+        return super().forward(graph)
+
+
+class Talking(EGNN):
+    """Prints ten megabytes with each batch."""
+
+    def forward(self, graph: Graph) -> Tensor:
+        print("x" * 10_000_000)
+        return super().forward(graph)

@@ -1,0 +1,145 @@
+"""`study run` of a small study as a process of its own that tests disturb, and the table that it must end with."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import torch
+import yaml
+
+from analysis.load import load_history, load_trials
+from study.config import resolve_config
+from study.plan import check_folder, plan, write_folder
+from trainables.attempt import Surroundings, attempt
+from trainables.store import open_store
+
+HERE = Path(__file__).parent
+STUDY = str(Path(sys.executable).with_name("study"))
+RUN_SECONDS = 600
+VARYING = ["seconds", "started", "worker"]
+CONTENT = {
+    "name": "disturbed",
+    "task": {"name": "nbody", "train": 20, "val": 10, "test": 10},
+    "model": {"name": "faulty_models:Patient", "hidden": 8, "layers": 1},
+    "training": {"epochs": 4, "batch_size": 5},
+    "arms": {"strict": {"method": "strict"}, "triangle": {"method": "relaxed", "schedule": "triangle"}},
+    "grid": {"lr": [1e-3, 1e3], "seed": 2},
+}
+
+
+class RealRun:
+    """A results folder and the process that runs the study in it, told from all others by a mark it inherits."""
+
+    def __init__(self, folder, content=CONTENT, results=None, **environment):
+        self.config, self.log = folder / "config.yaml", folder / "log"
+        self.config.write_text(yaml.safe_dump(content))
+        self.results, self.data = results or folder / "results", folder / "data"
+        # Not below `folder`: the path of a socket must be short.
+        self.scratch = Path(tempfile.mkdtemp(prefix="run-", dir="/tmp"))
+        self.mark = uuid.uuid4().hex
+        self.environment = {
+            **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE), "BATCH_SECONDS": "0.1",
+            "TMPDIR": str(self.scratch), "STUDY_DATA": str(self.data), "MARK": self.mark, **environment,
+        }  # fmt: skip
+        self.seen = {}
+
+    def start(self, *options):
+        """Begin the run, or go on with it."""
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [STUDY, "run", str(self.config), "--results", str(self.results), *options],
+                stdout=log, stderr=log, env=self.environment, start_new_session=True,
+            )  # fmt: skip
+
+    def finish(self):
+        """The exit code, once nothing of the run is left."""
+        code = self.process.wait(RUN_SECONDS)
+        wait_until(lambda: not self.processes(), 60, "processes outlive their run")
+        self.look()
+        return code
+
+    def end(self):
+        """Leave nothing behind, whatever the test found."""
+        for process in self.processes():
+            process.kill()
+        shutil.rmtree(self.scratch)
+
+    def said(self):
+        return self.log.read_text(errors="replace")
+
+    def processes(self, name=""):
+        """All living processes of the run whose command begins with `name`."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("MARK") == self.mark and process.status() != psutil.STATUS_ZOMBIE
+                if ours and Path((process.cmdline() or [""])[0]).name.startswith(name):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def records(self):
+        return {path.parent.name: path.read_bytes() for path in self.results.glob("trials/*/record.json")}
+
+    def look(self):
+        """How many trials are done; what is done stays as it is, and is whole."""
+        records = self.records()
+        assert self.seen.items() <= records.items()
+        for content in records.values():
+            assert "checksum" in json.loads(content)
+        self.seen = records
+        return len(records)
+
+    def strike(self, victim, sign, moments):
+        """Send a signal to the driver, a worker, the raylet, or like Ctrl-C to all in the foreground."""
+        try:
+            if victim == "driver":
+                self.process.send_signal(sign)
+            elif victim == "terminal":
+                os.killpg(self.process.pid, sign)
+            else:
+                found = self.processes({"worker": "ray::Implicit", "raylet": "raylet"}[victim])
+                moments.choice(found).send_signal(sign)
+        except (ProcessLookupError, psutil.NoSuchProcess, IndexError):
+            return  # it has ended by itself
+
+
+def wait_until(holds, seconds, complaint):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.1)
+
+
+def undisturbed(folder, content=CONTENT, data=None):
+    """The results folder of the study with its trials run one by one in this process, without Ray."""
+    config = resolve_config(content)
+    store, trials = open_store(folder), plan(config)
+    check_folder(store, config, trials)
+    write_folder(store, config, trials)
+    torch.set_num_threads(1)
+    for trial in trials:
+        attempt(trial.spec, Surroundings(store, data or folder / "data", torch.device("cpu")))
+    return folder
+
+
+def assert_same_tables(results, reference):
+    """Trials and histories bit for bit, but for times and places."""
+    for load in (load_trials, load_history):
+        one, other = (load(folder) for folder in (results, reference))
+        dropped = [name for name in VARYING if name in one]
+        pd.testing.assert_frame_equal(
+            one.drop(columns=dropped), other.drop(columns=dropped), check_exact=True
+        )
+    assert not list(results.glob("trials/*/checkpoint.pt"))
+    assert not list(results.glob("trials/*/attempts.json"))
+    assert not (results / "run.lock").exists()

@@ -1,0 +1,91 @@
+"""Storage that fails for a while costs nothing, storage that stays away ends the run; no trial pays for it."""
+
+import itertools
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from real_run import CONTENT, assert_same_tables, undisturbed
+
+import trainables.store
+from study.config import resolve_config
+from study.plan import plan, write_folder
+from trainables.attempt import Surroundings, attempt
+from trainables.record import read_records
+from trainables.store import PatientStore, Unavailable, open_store
+
+SMALL = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 1}}
+NO_SPACE = OSError(28, "No space left on device")
+
+
+class Failing:
+    """A store of which each call fails if `fails` says so, before or after it has done its work."""
+
+    def __init__(self, store, fails):
+        self.store, self.uri, self.fails = store, store.uri, fails
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            before, after = self.fails(), self.fails()
+            if before:
+                raise NO_SPACE
+            result = getattr(self.store, name)(*arguments)
+            if after:
+                raise NO_SPACE
+            return result
+
+        return call
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    monkeypatch.setattr(trainables.store, "PAUSES", (0.0,) * 5)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"), SMALL)
+
+
+def run_with(store, folder, run=""):
+    config = resolve_config(SMALL)
+    trials = plan(config)
+    write_folder(open_store(folder), config, trials)
+    for trial in trials:
+        attempt(trial.spec, Surroundings(store, folder / "data", torch.device("cpu"), run=run))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_at_random_change_nothing(seed, reference, tmp_path, pauses):
+    moments = random.Random(seed)
+    failing = Failing(open_store(tmp_path), lambda: moments.random() < 0.1)
+    run_with(PatientStore(failing), tmp_path)
+    assert_same_tables(tmp_path, reference)
+
+
+def test_a_full_disk_ends_the_attempt_at_any_write_and_the_next_one_is_whole(reference, tmp_path, pauses):
+    whole = open_store(tmp_path)
+    for calls in itertools.count(0, 4):
+        left = iter(range(calls))
+        full = PatientStore(Failing(whole, lambda left=left: next(left, None) is None))
+        try:
+            run_with(full, tmp_path, run=str(calls))
+            break
+        except Unavailable as error:
+            assert re.fullmatch(rf"{tmp_path} cannot be read or written \(.*No space left.*\)", str(error))  # noqa: PT017
+        records, complaints = read_records(whole, [path.name for path in tmp_path.glob("trials/*")])
+        assert complaints == []
+        assert {record.outcome for record in records.values()} <= {"learned", "failed"}
+    assert calls > 10
+    assert_same_tables(tmp_path, reference)
+
+
+def test_what_is_not_there_is_not_waited_for(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(FileNotFoundError):
+        PatientStore(open_store(tmp_path)).read("nowhere")
+    assert time.monotonic() - started < 0.5
+    assert not list(Path(tmp_path).iterdir())
