@@ -117,8 +117,7 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
     try:
         return StudyConfig(**settled)
     except ValidationError as error:
-        location = error.errors()[0]["loc"]
-        raise BadInput(first_message(error, "", _known_keys(location))) from error
+        raise BadInput(first_message(error, "", StudyConfig)) from error
 
 
 def _read(source: str) -> dict[str, Any]:
@@ -196,15 +195,6 @@ def _axis(key: str, value: Any) -> list[Any]:
     if not values:
         raise BadInput(f"grid.{key}: is empty; give at least one value")
     return values
-
-
-def _known_keys(location: tuple[Any, ...]) -> list[str]:
-    """The keys that are known where a complaint of pydantic points."""
-    model: Any = StudyConfig
-    for part in location[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = field.annotation if field is not None else None
-    return list(model.model_fields) if hasattr(model, "model_fields") else []
 
 
 def to_yaml(config: StudyConfig) -> str:

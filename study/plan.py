@@ -45,7 +45,7 @@ def _trial(arm: str, content: dict[str, Any]) -> PlannedTrial:
     try:
         spec = TrialSpec(**content)
     except ValidationError as error:
-        message = first_message(error, "", list(TrialSpec.model_fields))
+        message = first_message(error, "", TrialSpec)
         raise BadInput(message.replace("training.lr", "grid.lr").replace("seed:", "grid.seed:", 1)) from error
     return PlannedTrial(spec.id, arm, spec)
 

@@ -6,10 +6,10 @@ types and ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user'
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -92,7 +92,7 @@ def resolve(kind: str, description: dict[str, Any], where: str | None = None) ->
     try:
         return {"name": description["name"], **model(**options).model_dump(mode="json")}
     except ValidationError as error:
-        raise BadInput(first_message(error, where, list(model.model_fields))) from error
+        raise BadInput(first_message(error, where, model)) from error
 
 
 def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
@@ -103,13 +103,24 @@ def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
     return factory(*arguments, **{name: getattr(checked, name) for name in type(checked).model_fields})
 
 
-def first_message(error: ValidationError, where: str, known: list[str]) -> str:
-    """The first complaint of pydantic in one line that names the key and, if it is unknown, the nearest."""
+def first_message(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """The first complaint of pydantic about a `model` in one line that names the key and, if it is unknown,
+    the nearest."""
     complaint = error.errors()[0]
     key = ".".join(str(part) for part in (where, *complaint["loc"]) if part != "")
     if complaint["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {nearest(str(complaint['loc'][-1]), known)}"
+        *parents, unknown = complaint["loc"]
+        return f"{key}: unknown key; {nearest(str(unknown), _known_keys(model, parents))}"
     if complaint["type"] == "missing":
         return f"{key}: missing"
     message = complaint["msg"].removeprefix("Value error, ")
     return f"{key}: {message} (got {complaint['input']!r})"
+
+
+def _known_keys(model: Any, parents: Sequence[int | str]) -> list[str]:
+    """The keys that are known below `parents`, walking from field to field of a model."""
+    for part in parents:
+        field = getattr(model, "model_fields", {}).get(part)
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
+    return list(getattr(model, "model_fields", ()))

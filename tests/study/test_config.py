@@ -78,7 +78,7 @@ def test_every_preset_makes_a_plan(name):
         ("arms/strict/method", "strickt", ["arms.strict", "did you mean 'strict'"]),
         ("arms/strict/method", None, ["arms.strict.method"]),
         ("arms/triangle/schedule", "tringle", ["arms.triangle.schedule", "triangle"]),
-        ("arms/triangle/penalty", {"li": 0.01}, ["arms.triangle.penalty.li"]),
+        ("arms/triangle/penalty", {"li": 0.01}, ["arms.triangle.penalty.li", "'lie'"]),
         ("arms/triangle/penalty", {"lie": -1}, ["arms.triangle.penalty.lie"]),
         ("arms", {}, ["arms"]),
         ("arms/same", {"method": "strict"}, ["arms.same", "arms.strict"]),

@@ -30,13 +30,14 @@ def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
 def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
     """Add the equivariant part of a dense map (dim_out, dim_in) to a strict layer, in place.
 
-    Of a layer of one irrep that part is a map of the channels: the layer takes it by a method
-    `add_channel_map(matrix)`, matrix (channels_out, channels_in). For other classes register a function with
-    `fold_into.register`. A layer with neither has no linear part to add to, and is left as it is.
+    That part is a map of the channels of each degree, which a layer with one block of channels for a degree takes
+    by a method `add_channel_map(degree, matrix)`, matrix (channels_out, channels_in). For other classes register
+    a function with `fold_into.register`. A layer with neither, such as a gated update, has no linear part to add
+    to, and is left as it is.
     """
     if hasattr(strict, "add_channel_map"):
-        for _, _, matrix in commutant(layer.inputs, layer.outputs, weight):
-            strict.add_channel_map(matrix)
+        for block, _, matrix in commutant(layer.inputs, layer.outputs, weight):
+            strict.add_channel_map(block.irrep.l, matrix)
 
 
 @fold_into.register

@@ -6,6 +6,9 @@ from e3nn import nn as enn
 from e3nn import o3
 from torch import nn
 
+from trainables.models.layers.depthwise import DegreeLinear
+from trainables.models.layers.vector_edges import EdgeVectorLinear
+from trainables.models.layers.vector_neuron import VectorLinear
 from trainables.registry import BadInput
 from trainables.relaxation.action import project_on_commutant
 from trainables.relaxation.project import project, reset_statistics
@@ -228,12 +231,18 @@ def test_folding_keeps_the_network_exactly_equivariant():
     assert error_of(project(network, fold=True)) < 1e-10
 
 
-def test_folding_vector_neurons():
-    from trainables.models.layers.vector_neuron import VectorLinear
-
-    network = relax(nn.Sequential(VectorLinear(3, 5), VectorLinear(5, 2)), generator(), init=1.0)
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ((VectorLinear(3, 5), VectorLinear(5, 2)), (4, 3, 3)),
+        ((EdgeVectorLinear(3, 5), VectorLinear(10, 2)), (4, 3, 3)),
+        ((DegreeLinear(3, 5, 2), DegreeLinear(5, 2, 2)), (4, 9, 3)),
+    ],
+)
+def test_folding_layers_that_map_the_channels_of_each_degree(layers, shape):
+    network = relax(nn.Sequential(*layers).double(), generator(), init=1.0)
     make_companions_equivariant(network)
-    x = torch.randn(4, 3, 3)
+    x = torch.randn(shape)
     relaxed = network(x)
     torch.testing.assert_close(project(network, fold=True)(x), relaxed, rtol=1e-12, atol=1e-12)
 

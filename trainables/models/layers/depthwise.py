@@ -47,6 +47,11 @@ class DegreeLinear(nn.Module):
         weights = self.weight.index_select(0, self.degrees)
         return torch.baddbmm(bias, x.transpose(0, 1), weights).transpose(0, 1)
 
+    @torch.no_grad()
+    def add_channel_map(self, degree: int, matrix: Tensor) -> None:
+        """Add a map of the channels of one degree, (channels_out, channels_in), in place."""
+        self.weight[degree] += matrix.T
+
 
 class DegreeNorm(nn.Module):
     """Layer norm: scalars are centred, and each degree is divided by its root mean square over the channels.

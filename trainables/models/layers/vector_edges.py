@@ -36,7 +36,7 @@ class EdgeVectorLinear(nn.Linear):
         return torch.cat([difference, centre - difference])
 
     @torch.no_grad()
-    def add_channel_map(self, matrix: Tensor) -> None:
+    def add_channel_map(self, degree: int, matrix: Tensor) -> None:
         """Add a map of the channels of the nodes, (2 * channels_out, channels_in), in place."""
         as_sender, as_receiver = matrix.chunk(2)
         # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the centre x_i must make up for.

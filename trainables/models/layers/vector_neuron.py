@@ -27,8 +27,8 @@ class VectorLinear(nn.Linear):
         return self.weight
 
     @torch.no_grad()
-    def add_channel_map(self, matrix: Tensor) -> None:
-        """Add a map of the channels, (channels_out, channels_in), in place."""
+    def add_channel_map(self, degree: int, matrix: Tensor) -> None:
+        """Add a map of the channels, (channels_out, channels_in), in place; the only degree is 1."""
         self.weight += matrix
 
 
