@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from trainables.registry import BadInput
 from trainables.store import Store
@@ -15,6 +16,15 @@ from trainables.store import Store
 LOCK = "run.lock"
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
+
+
+class Lock(NamedTuple):
+    """Which run holds a folder, the machine and process of its driver, and when that said so, since 1970."""
+
+    run: str
+    host: str
+    pid: int
+    renewed: float
 
 
 @contextmanager
@@ -26,9 +36,10 @@ def locked(store: Store) -> Iterator[str]:
     """
     run = uuid.uuid4().hex[:12]
     refuse_if_held(store)
+    began = time.monotonic()
     store.write(LOCK, _content(run))
     # Two runs may have found the folder free at once: the one whose lock stands after both wrote goes on.
-    time.sleep(0.3)
+    time.sleep(0.3 + 3 * (time.monotonic() - began))
     refuse_if_held(store, but_by=run)
     ended = threading.Event()
     renewal = threading.Thread(target=_renew, args=(store, run, ended), daemon=True)
@@ -42,8 +53,7 @@ def locked(store: Store) -> Iterator[str]:
 
 
 def _content(run: str) -> bytes:
-    owner = {"run": run, "host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time()}
-    return json.dumps(owner).encode()
+    return json.dumps(Lock(run, socket.gethostname(), os.getpid(), time.time())._asdict()).encode()
 
 
 def _renew(store: Store, run: str, ended: threading.Event) -> None:
@@ -56,18 +66,28 @@ def _renew(store: Store, run: str, ended: threading.Event) -> None:
 
 def refuse_if_held(store: Store, but_by: str = "") -> None:
     """Raise BadInput, with owner and age, if a run other than `but_by` holds the folder."""
-    try:
-        owner = json.loads(store.read(LOCK))
-        held_by, host, pid, renewed = owner["run"], owner["host"], int(owner["pid"]), float(owner["renewed"])
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    lock = _read(store)
+    if lock is None or lock.run == but_by or (lock.host == socket.gethostname() and not _lives(lock.pid)):
         return
-    age = abs(time.time() - renewed)
-    gone = host == socket.gethostname() and not _lives(pid)
-    if held_by != but_by and not gone and age < STALE_SECONDS:
-        raise BadInput(
-            f"results: {store.uri} is in use by process {pid} on {host} (renewed {age:.0f} s ago); "
-            "wait for it or stop it"
-        )
+    age = time.time() - lock.renewed
+    if not 0 <= age < STALE_SECONDS:
+        # Clocks differ and are set: only a lock that nobody renews while we look on is stale.
+        time.sleep(1.5 * BEAT_SECONDS)
+        if _read(store) in (lock, None):
+            return
+    raise BadInput(
+        f"results: {store.uri} is in use by process {lock.pid} on {lock.host} (renewed {age:.0f} s ago); "
+        "wait for it or stop it"
+    )
+
+
+def _read(store: Store) -> Lock | None:
+    """The lock of the folder; None where there is none or a damaged one."""
+    try:
+        content = json.loads(store.read(LOCK))
+        return Lock(content["run"], content["host"], int(content["pid"]), float(content["renewed"]))
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _lives(pid: int) -> bool:

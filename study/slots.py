@@ -22,6 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from study.config import Resources
 from study.queue import News, TrialQueue
 from trainables.registry import BadInput
+from trainables.store import Unavailable
 from trainables.trainable import trainable
 
 MOST_SLOTS = 1000  # that a run asks for at once; an autoscaler sees them as demand
@@ -37,7 +38,7 @@ def run_trials(
     specs: JSON of each spec by its id
     around: as trainables.trainable takes it
     show: told several times a second what has happened
-    Raises BadInput where a worker cannot import what trials need.
+    Raises BadInput where a worker cannot import what trials need, Unavailable where the results folder is away.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     queue = ray.remote(num_cpus=0)(TrialQueue).options(scheduling_strategy=here).remote(specs)
@@ -87,7 +88,10 @@ class Watch(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         ray.get(self.queue.lost.remote(trial.config["slot"]))
         self.last_error = _last_error(trial)
-        # Errors of a trial's own are in its record: this one came before it, and would come again and again.
+        # Errors of a trial's own are in its record: these came before it, and would come again and again.
+        _, unavailable, storage = self.last_error.partition(f"{Unavailable.__name__}: ")
+        if unavailable:
+            raise Unavailable(storage)
         if "ImportError" in self.last_error or "ModuleNotFoundError" in self.last_error:
             raise BadInput(
                 f"a worker cannot import what trials need ({self.last_error}); install it on every node"

@@ -8,6 +8,7 @@ import time
 import pytest
 from tests_support import CONTENT, changed
 
+from study import lock
 from study.config import resolve_config
 from study.lock import LOCK, locked
 from study.plan import check_folder, plan, status, write_folder
@@ -112,7 +113,8 @@ def owner(**changes):
         b"[1]",
     ],
 )
-def test_a_stale_or_damaged_lock_is_taken_over(tmp_path, content):
+def test_a_stale_or_damaged_lock_is_taken_over(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.1)
     store = open_store(tmp_path)
     store.write(LOCK, content)
     with locked(store):
