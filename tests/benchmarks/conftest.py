@@ -20,8 +20,8 @@ def _one_thread():
 def compare(benchmark):
     """compare(name, reference, ours): time two steps in turn and add a line to the table at the end."""
 
-    def run(name, reference, ours, rounds=15):
-        comparison = timing.compare(benchmark, name, reference, ours, rounds)
+    def run(name, reference, ours, rounds=15, units=(1, 1)):
+        comparison = timing.compare(benchmark, name, reference, ours, rounds, units)
         COMPARISONS.append(comparison)
         return comparison
 

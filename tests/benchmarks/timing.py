@@ -20,7 +20,7 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Comparison:
-    """CPU seconds of each round of the reference and of ours."""
+    """CPU seconds that a unit of work took in each round of the reference and of ours."""
 
     name: str
     reference: list[float]
@@ -33,9 +33,17 @@ class Comparison:
 
 
 def compare(
-    benchmark: BenchmarkFixture, name: str, reference: Step, ours: Step, rounds: int = 15
+    benchmark: BenchmarkFixture,
+    name: str,
+    reference: Step,
+    ours: Step,
+    rounds: int = 15,
+    units: tuple[int, int] = (1, 1),
 ) -> Comparison:
-    """Time `ours` with pytest-benchmark and, before each of its rounds, `reference`; both are warmed up first."""
+    """Time `ours` with pytest-benchmark and, before each of its rounds, `reference`; both are warmed up first.
+
+    units: how many units of work a call of the reference and one of ours do
+    """
     seconds: list[float] = []
 
     def run_reference() -> None:
@@ -43,11 +51,14 @@ def compare(
         reference()
         seconds.append(time.process_time() - start)
 
-    for _ in range(3):
+    for _ in range(3 if rounds > 3 else 1):
         reference()
         ours()
     benchmark.pedantic(ours, setup=run_reference, rounds=rounds)
-    comparison = Comparison(name, seconds[-rounds:], list(benchmark.stats.stats.data))
+    times = (seconds[-rounds:], benchmark.stats.stats.data)
+    comparison = Comparison(
+        name, *([time / count for time in part] for part, count in zip(times, units, strict=True))
+    )
     benchmark.extra_info["comparison"] = comparison.name
     benchmark.extra_info["reference_median"] = statistics.median(comparison.reference)
     benchmark.extra_info["ratio_quartiles"] = statistics.quantiles(comparison.ratios, n=4)
@@ -85,7 +96,7 @@ def table(comparisons: list[Comparison]) -> str:
         slow, fast = (1e3 * statistics.median(times) for times in (comparison.reference, comparison.ours))
         low, middle, high = statistics.quantiles(comparison.ratios, n=4)
         lines.append(
-            f"{comparison.name:44s} {slow:9.1f} ms {fast:9.1f} ms   {middle:.2f} ({low:.2f} to {high:.2f})"
+            f"{comparison.name:44s} {slow:9.4g} ms {fast:9.4g} ms   {middle:.2f} ({low:.2f} to {high:.2f})"
         )
     return "\n".join(lines)
 
