@@ -25,7 +25,7 @@ from trainables.registry import BadInput
 from trainables.store import LocalStore, Store
 
 JOB = "job.json"
-NOT_SENT = [".git", "__pycache__", ".venv", "venv", "results", "data", "*.pt", "*.parquet"]
+NOT_SENT = [".git", "__pycache__", ".venv", "venv", ".env", "results", "data", "*.pt", "*.parquet"]
 POLL_SECONDS = 1.0
 AGENT_SECONDS = 60.0
 

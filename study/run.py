@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 
 from study.config import StudyConfig
 from study.lock import locked
@@ -93,7 +94,8 @@ def _ray(address: str | None) -> Iterator[None]:
         paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
         # "local": a cluster that happens to run on this machine is somebody else's.
         local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+        with _loopback_only():
+            ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
     else:
         host, colon, port = address.rpartition(":")
         if colon and port.isdigit():
@@ -107,6 +109,17 @@ def _ray(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _loopback_only() -> Iterator[None]:
+    """Let Ray take 127.0.0.1 at its word: else it opens its ports, which run code, to the whole network."""
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
