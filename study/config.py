@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import yaml
-from pydantic import Field, ValidationError, create_model, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
 
 from trainables.registry import BadInput, first_message, nearest, resolve
 from trainables.spec import Failure, Strict, Training
@@ -39,14 +39,23 @@ class Resources(Strict):
     """What one trial gets, and how long it may take. None of it changes a result.
 
     cpus, gpus: per trial, fractions of a GPU share it; concurrent: most trials at once
+    processes: that share each batch of a trial; each has a GPU of its own where `gpus` is not 0
     memory_gb: a worker that grows beyond it is stopped; timeout_minutes: a trial that takes longer is stopped
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1
     gpus: Annotated[float, Field(ge=0)] = 0
+    processes: Annotated[int, Field(ge=1)] = 1
     concurrent: Annotated[int, Field(ge=1)] | None = None
     memory_gb: Annotated[float, Field(gt=0)] | None = None
     timeout_minutes: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("processes")
+    @classmethod
+    def _have_a_gpu_each(cls, processes: int, info: ValidationInfo) -> int:
+        if processes > 1 and info.data.get("gpus") not in (0, processes):
+            raise ValueError(f"each needs a whole GPU; set resources.gpus to {processes}, or to 0 for CPUs")
+        return processes
 
     def limits(self) -> dict[str, float | None]:
         """Seconds and bytes of one trial, as trainables.watchdog takes them."""

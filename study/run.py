@@ -64,6 +64,7 @@ def run_study(
                 "data_folder": data_folder,
                 "threads": max(1, int(config.resources.cpus)),
                 "gpus": config.resources.gpus,
+                "processes": config.resources.processes,
                 "run": run,
                 "limits": config.resources.limits(),
             }

@@ -19,6 +19,8 @@ import torch
 
 from trainables import registry
 from trainables.checkpoint import Saver, checkpoint_path, read_checkpoint
+from trainables.parallel import Alone
+from trainables.processes import in_processes
 from trainables.record import Record, read_records, write_outcome
 from trainables.spec import TrialSpec, canonical_json
 from trainables.store import Store, Unavailable
@@ -35,6 +37,7 @@ class Surroundings:
     """What a trial runs with that does not change its result.
 
     data_folder: where data sets and made data lie on this machine
+    threads: of all processes of the trial together
     run, node: ids of the study run and of the machine; only errors within one run on living nodes count
     node_alive: tells from a node's id whether it still answers
     """
@@ -43,6 +46,7 @@ class Surroundings:
     data_folder: Path
     device: torch.device
     threads: int = 1
+    processes: int = 1
     run: str = ""
     node: str = ""
     node_alive: Callable[[str], bool] = lambda node: True
@@ -89,15 +93,23 @@ def crashed(spec: TrialSpec, log_tail: str, device: torch.device, reason: str | 
 
 def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     started = time.time()
-    torch.set_num_threads(around.threads)
-    task = load_task(canonical_json(spec.task), around.data_folder, around.device)
-    save = Saver(around.store, spec.id, CHECKPOINT_SECONDS)
-    saved = read_checkpoint(around.store, spec.id, around.device)
-    record, rows = run_trial(spec, task, around.device, saved, save)
+    threads = max(1, around.threads // around.processes)
+    arguments = (spec, around.store, around.data_folder, threads)
+    record, rows = in_processes(around.processes, around.device, _train, *arguments)
     record = replace(record, device=around.device.type, **_provenance(started))
     write_outcome(around.store, record, rows)
     _tidy(spec.id, around.store)
     return record
+
+
+def _train(
+    spec: TrialSpec, store: Store, data_folder: Path, threads: int, device: torch.device, team: Alone
+) -> tuple[Record, list[dict[str, float]]]:
+    torch.set_num_threads(threads)
+    task = load_task(canonical_json(spec.task), data_folder, device)
+    save = Saver(store, spec.id, CHECKPOINT_SECONDS)
+    saved = read_checkpoint(store, spec.id, device)
+    return run_trial(spec, task, device, saved, save, team)
 
 
 @lru_cache(maxsize=2)

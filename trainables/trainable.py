@@ -18,7 +18,7 @@ def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", around: di
     """Run trials in the slot `config["slot"]` until none is left.
 
     queue: hands them out; `next_trial(slot, id, outcome)` of study.queue
-    around: results, data_folder, threads, gpus, run and limits (of trainables.watchdog)
+    around: results, data_folder, threads, gpus, processes, run and limits (of trainables.watchdog)
     """
     slot, trials = config["slot"], 0
     spec = ray.get(queue.next_trial.remote(slot))
@@ -36,6 +36,7 @@ def run(spec: TrialSpec, around: dict[str, Any]) -> Record:
         data_folder=Path(around["data_folder"]).expanduser(),
         device=torch.device("cuda" if around["gpus"] and torch.cuda.is_available() else "cpu"),
         threads=around["threads"],
+        processes=around["processes"],
         run=around["run"],
         node=ray.get_runtime_context().get_node_id(),
         node_alive=_alive,

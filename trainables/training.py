@@ -19,6 +19,7 @@ from trainables.equivariance import history_error
 from trainables.evaluation import evaluate
 from trainables.methods.method import Method
 from trainables.outcome import better, failed_during_training
+from trainables.parallel import Alone
 from trainables.progress import Progress
 from trainables.record import Record
 from trainables.spec import TrialSpec
@@ -27,6 +28,8 @@ from trainables.symmetry import rotate_graph
 from trainables.tasks.task import Task, select, size
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+ALONE = Alone()
 
 State = dict[str, Any]
 """All that an unfinished trial needs to go on: tensors, numbers, strings, lists and dicts of them."""
@@ -38,6 +41,7 @@ class Run:
 
     trunk, companions: optimisers of the strict parameters and of those that the method added; the latter
         end with the projection, before step `projection_step`
+    team: the processes that share each batch; they agree on all of the above but `device`
     """
 
     spec: TrialSpec
@@ -51,6 +55,7 @@ class Run:
     steps_per_epoch: int
     projection_step: int
     progress: Progress
+    team: Alone
 
     @property
     def steps(self) -> int:
@@ -61,6 +66,16 @@ class Run:
         """Whether the method still has its hands on the model."""
         return self.progress.step < self.projection_step or not self.method.delivers_strict
 
+    @property
+    def part(self) -> slice:
+        """The samples of each batch that this process takes."""
+        return self.team.part(self.batch_size)
+
+    @property
+    def share(self) -> float:
+        """The weight of their means in those of the batch."""
+        return (self.part.stop - self.part.start) / self.batch_size
+
 
 def run_trial(
     spec: TrialSpec,
@@ -68,16 +83,19 @@ def run_trial(
     device: torch.device,
     saved: State | None = None,
     save: Callable[[Callable[[], State]], None] = lambda state: None,
+    team: Alone = ALONE,
 ) -> tuple[Record, list[dict[str, float]]]:
     """Train, project and test one trial; returns its record and its history, one row per epoch.
 
     saved: the state of an interrupted run of the same spec, to go on from
     save: called after each epoch with a function that makes the state; it decides whether to keep one
-    The same spec gives the same bits on a CPU, interrupted or not (times apart).
+    team: the processes that train together; each calls this, and the first alone validates, saves and tests
+    The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to
+    rounding for any number of processes.
     """
     started = time.perf_counter()
     task = task.with_dtype(PRECISIONS[spec.training.precision])
-    run = start(spec, task, device, saved)
+    run = start(spec, task, device, saved, team)
     progress, earlier_seconds = run.progress, run.progress.seconds
     verdict = None
     for epoch in range(len(progress.rows), spec.training.epochs):
@@ -88,12 +106,12 @@ def run_trial(
         verdict = failed_during_training(row, progress.train_loss_at_init, spec.failure)
         if verdict is not None:
             break
-        save(lambda: state_of(run))
-    record = deliver(spec, task, run.method, run.model, progress, verdict)
+        team.first(lambda: save(lambda: state_of(run)))
+    record = team.first(lambda: deliver(spec, task, run.method, run.model, progress, verdict))
     return record, progress.rows
 
 
-def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None) -> Run:
+def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None, team: Alone = ALONE) -> Run:
     """The run of a spec at its first step, or where `saved` left it."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = spec.training.tf32
     train = task.splits["train"]
@@ -103,11 +121,13 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
     model = build_model(spec, task, PRECISIONS[spec.training.precision])
     model = method.relax(model, stream(spec.seed, "companions")).to(device)
+    model = team.couple(model, batch_size)
     if saved is None:
-        beginning = select(train, slice(0, task.evaluation_batch))
+        splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
+        losses = team.first(lambda: [evaluate(model, task, split)["loss"] for split in splits])
         progress = Progress(
-            loss_at_init=evaluate(model, task, task.splits["val"])["loss"],
-            train_loss_at_init=evaluate(model, task, beginning)["loss"],
+            loss_at_init=losses[0],
+            train_loss_at_init=losses[1],
             params_train=sum(parameter.numel() for parameter in model.parameters()),
         )
     else:
@@ -127,7 +147,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         model.compile()
     return Run(
         spec, task, device, method, model, trunk, companions,
-        batch_size, steps_per_epoch, projection_step, progress,
+        batch_size, steps_per_epoch, projection_step, progress, team,
     )  # fmt: skip
 
 
@@ -147,18 +167,24 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
             gradient_norm = norm(parameter.grad for parameter in run.model.parameters())
         if run.progress.step == run.projection_step:
             project(run)
+    means = run.team.sum(run.share * torch.stack([loss_sum, penalty_sum])) / run.steps_per_epoch
     norms = torch.stack([gradient_norm, norm(run.model.parameters())])
-    sums = torch.cat([torch.stack([loss_sum, penalty_sum]) / run.steps_per_epoch, norms]).tolist()
+    numbers = torch.cat([means, norms]).tolist()
+    return run.team.first(lambda: history_row(run, epoch, numbers, started))
+
+
+def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> dict[str, float]:
+    """The row of an epoch from training's own loss, penalty, gradient and parameter norm; validates."""
     validation = evaluate(run.model, run.task, run.task.splits["val"])
     return {
         "epoch": epoch,
         "step": run.progress.step,
-        "train_loss": sums[0],
+        "train_loss": numbers[0],
         "val_loss": validation["loss"],
         "val_metric": validation[run.task.metric],
-        "grad_norm": sums[2],
-        "parameter_norm": sums[3],
-        "penalty": sums[1],
+        "grad_norm": numbers[2],
+        "parameter_norm": numbers[3],
+        "penalty": numbers[1],
         "equivariance_error": history_error(run.model, run.task),
         "lr": run.trunk[0].param_groups[0]["lr"],
         **run.method.measures(run.model),
@@ -175,25 +201,27 @@ def batches(run: Run, epoch: int) -> Iterator[Tensor]:
 
 
 def train_step(run: Run, index: Tensor, augmentation: torch.Generator) -> tuple[Tensor, Tensor | float]:
-    """One step on the samples at `index`; returns the loss and the penalty, detached, on the device."""
+    """One step on the samples at `index`; returns the loss and the penalty of this process's part of them,
+    detached, on the device."""
     training, step, optimisers = run.spec.training, run.progress.step, run.trunk + run.companions
     rate = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
     for group in (group for optimizer in optimisers for group in optimizer.param_groups):
         group["lr"] = rate
     if run.relaxed:
         run.method.begin_step(run.model, step, run.steps)
-    batch = select(run.task.splits["train"], index)
+    batch = select(run.task.splits["train"], index[run.part])
     graph = run.task.graph(batch)
-    matrices = run.method.augmentation(graph.graphs, augmentation)
+    matrices = run.method.augmentation(len(index), augmentation)
     if matrices is not None:
-        matrices = matrices.to(run.device)
+        matrices = matrices[run.part].to(run.device)
         graph, batch = rotate_graph(graph, matrices), run.task.rotate_targets(batch, matrices)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
         loss = run.task.loss(run.task.predict(run.model, graph), batch)
         penalty = run.method.penalty(run.model) if run.relaxed else None
     for optimizer in optimisers:
         optimizer.zero_grad()
-    (loss if penalty is None else loss + penalty).backward()
+    (run.share * (loss if penalty is None else loss + penalty)).backward()
+    run.team.sum_gradients(run.model.parameters())
     if training.clip is not None:
         trunk_groups = [group for optimizer in run.trunk for group in optimizer.param_groups]
         clipped = [parameter for group in trunk_groups for parameter in group["params"]]
@@ -207,12 +235,16 @@ def train_step(run: Run, index: Tensor, augmentation: torch.Generator) -> tuple[
 
 def project(run: Run) -> None:
     """Put the strict model in the relaxed one's place, with the validation metric before and after."""
-    val = run.task.splits["val"]
-    run.progress.before_projection = evaluate(run.model, run.task, val)[run.task.metric]
+    run.progress.before_projection = run.team.first(lambda: validation_metric(run))
     run.model = run.method.project(run.model)
-    run.progress.after_projection = evaluate(run.model, run.task, val)[run.task.metric]
+    run.progress.after_projection = run.team.first(lambda: validation_metric(run))
     run.companions = []
     run.model.train()
+
+
+def validation_metric(run: Run) -> float:
+    """The judged number of the model as it is."""
+    return evaluate(run.model, run.task, run.task.splits["val"])[run.task.metric]
 
 
 def remember_best(run: Run, row: dict[str, float]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 LOOK_SECONDS = 0.5
 
@@ -58,6 +59,14 @@ def _excess(limits: Limits, seconds: float) -> tuple[str, str] | None:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Memory that this process and its children hold."""
+    children = [child for path in Path("/proc/self/task").glob("*/children") for child in _numbers(path)]
+    sizes = [_numbers(Path(f"/proc/{process}/statm")) for process in (os.getpid(), *children)]
+    return sum(size[1] for size in sizes if size) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _numbers(path: Path) -> list[int]:
+    try:
+        return [int(word) for word in path.read_text().split()]
+    except OSError:  # it ended while we looked
+        return []

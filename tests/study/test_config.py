@@ -93,6 +93,7 @@ def test_every_preset_makes_a_plan(name):
         ("failure/diverged", {"factr": 3}, ["failure.diverged.factr", "factor"]),
         ("resources/cpu", 1, ["resources.cpu", "did you mean 'cpus'"]),
         ("resources/cpus", 0, ["resources.cpus"]),
+        ("resources", {"gpus": 1, "processes": 2}, ["resources.processes", "set resources.gpus to 2"]),
         ("name", "a/b", ["name"]),
     ],
 )

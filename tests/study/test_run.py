@@ -94,6 +94,19 @@ def test_a_trial_run_by_hand_gives_the_recorded_numbers(finished, data_folder):
         assert history["train_loss"].tolist() == [row["train_loss"] for row in rows]
 
 
+@pytest.mark.slow
+def test_two_processes_for_each_trial_give_the_same_table(finished, study, tmp_path):
+    _, config, results = finished
+    shared = ["--set", "resources={cpus: 2, processes: 2}"]
+    process = study("run", config, "--results", tmp_path, *shared)
+    assert process.returncode == 0, process.stderr
+    alone, together = (load_trials(folder).set_index("trial").sort_index() for folder in (results, tmp_path))
+    assert together["outcome"].tolist() == alone["outcome"].tolist()
+    learnt = alone["lr"] < 1
+    for column in ("val_metric", "test_metric", "loss_at_init"):
+        assert together[column][learnt].tolist() == pytest.approx(alone[column][learnt].tolist(), rel=1e-5)
+
+
 def test_status_counts_them(finished, study):
     shown = study("status", finished[2], "--json")
     assert shown.returncode == 0
