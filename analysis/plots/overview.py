@@ -66,4 +66,4 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
     axes.set_xlim(-reach, reach)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if abs(value) > 1e-9 else "0")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"failures minus {contrasts['control'].iloc[0]} (% of pairs)")
+    axes.set_xlabel(f"failures minus {contrasts['control'].iloc[0]}\n(% of pairs)")

@@ -13,10 +13,10 @@ from analysis.statistics.failure import failure_rates
 @styled
 def failure_rate(trials: pd.DataFrame) -> Figure:
     """Share of failed trials against the learning rate with Wilson's 95% intervals; trials of one case."""
-    figure = Figure((COLUMN, 2.5), layout="constrained")
+    figure = Figure((COLUMN, 2.8), layout="constrained")
     axes = figure.subplots()
     draw_failure_rate(axes, trials, marks(list(trials["arm"].unique())))
-    axes.legend(loc="best", handlelength=2.8)
+    legend_below(figure, axes)
     return figure
 
 
@@ -42,11 +42,11 @@ def loss_against_rate(trials: pd.DataFrame) -> Figure:
     """Median loss against the learning rate with quartiles over seeds; a strip counts the failures; trials
     of one case."""
     arms = list(trials["arm"].unique())
-    figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")
+    figure = Figure((COLUMN, 2.7 + 0.14 * len(arms)), layout="constrained")
     strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.14 * len(arms) + 0.1, 2.0])
     draw_failure_strip(strip, trials, arms)
     draw_loss(axes, trials, marks(arms))
-    axes.legend(loc="best", handlelength=2.8)
+    legend_below(figure, axes)
     return figure
 
 
@@ -68,6 +68,12 @@ def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: i
         )  # fmt: skip
     rate_axis(axes, sorted(trials["lr"].unique()), ticks)
     axes.set_ylabel("validation loss")
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """The arms below the axes, where no line, band or label can lie."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3), handlelength=2.8)
 
 
 def draw_failure_strip(axes: Axes, trials: pd.DataFrame, arms: list[str]) -> None:
