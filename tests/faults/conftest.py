@@ -7,8 +7,8 @@ def real_run(tmp_path):
     """Makes runs in the test's folder; what is left of them in the end is killed."""
     runs = []
 
-    def make(*content, **options):
-        runs.append(RealRun(tmp_path, *content, **options))
+    def make(*content, folder=tmp_path, **options):
+        runs.append(RealRun(folder, *content, **options))
         return runs[-1]
 
     yield make

@@ -2,12 +2,13 @@
 
 import os
 import time
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 import trainables.attempt
-from trainables.graph import Graph
+from trainables.graph import Graph, Signature
 from trainables.models.egnn import EGNN
 
 # Wherever one of these models trains, every epoch leaves a checkpoint: interruptions mostly fall between epochs.
@@ -54,3 +55,17 @@ class Talking(EGNN):
     def forward(self, graph: Graph) -> Tensor:
         print("x" * 10_000_000)
         return super().forward(graph)
+
+
+class NotANumber(EGNN):
+    """Answers with NaN, or while it trains with numbers whose gradient is NaN."""
+
+    def __init__(self, signature: Signature, *, where: Literal["loss", "gradient"], hidden: int = 8) -> None:
+        super().__init__(signature, hidden=hidden, layers=1)
+        self.where = where
+
+    def forward(self, graph: Graph) -> Tensor:
+        answer = super().forward(graph)
+        if self.where == "loss":
+            return answer * float("nan")
+        return answer + (0 * answer).sqrt() if self.training else answer

@@ -24,6 +24,10 @@ from trainables.store import open_store
 HERE = Path(__file__).parent
 STUDY = str(Path(sys.executable).with_name("study"))
 RUN_SECONDS = 600
+SECRETS = {
+    name: f"secret-{number}-7f3a91"
+    for number, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "HF_TOKEN"))
+}
 VARYING = ["seconds", "started", "worker"]
 CONTENT = {
     "name": "disturbed",
@@ -46,9 +50,16 @@ class RealRun:
         self.scratch = Path(tempfile.mkdtemp(prefix="run-", dir="/tmp"))
         self.mark = uuid.uuid4().hex
         self.environment = {
-            **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE), "BATCH_SECONDS": "0.1",
-            "TMPDIR": str(self.scratch), "STUDY_DATA": str(self.data), "MARK": self.mark, **environment,
-        }  # fmt: skip
+            **os.environ,
+            **SECRETS,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
+            "BATCH_SECONDS": "0.1",
+            "TMPDIR": str(self.scratch),
+            "STUDY_DATA": str(self.data),
+            "MARK": self.mark,
+            **environment,
+        }
         self.seen = {}
 
     def start(self, *options):
@@ -65,6 +76,26 @@ class RealRun:
         wait_until(lambda: not self.processes(), 60, "processes outlive their run")
         self.look()
         return code
+
+    def open_addresses(self):
+        """Where its processes listen to more than this machine."""
+        listening = [
+            connection.laddr.ip
+            for process in self.processes()
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert listening
+        return {ip for ip in listening if ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")}
+
+    def leaks(self):
+        """Files of the run, its logs and Ray's among them, that hold a secret of its environment."""
+        places = (self.config.parent, self.results, self.scratch)
+        files = [path for place in places for path in place.rglob("*") if path.is_file()]
+        assert any("raylet" in path.name for path in files)
+        return [
+            path for path in files if any(secret.encode() in path.read_bytes() for secret in SECRETS.values())
+        ]
 
     def end(self):
         """Leave nothing behind, whatever the test found."""

@@ -1,0 +1,35 @@
+"""NaN in the loss or its gradient is a failed training; in the data it is bad input that names the file."""
+
+import numpy as np
+import pytest
+import torch
+from real_run import CONTENT
+
+from study.config import resolve_config
+from study.plan import plan
+from trainables.attempt import Surroundings, attempt
+from trainables.store import open_store
+
+
+def outcomes(content, folder):
+    around = Surroundings(open_store(folder), folder / "data", torch.device("cpu"))
+    return [attempt(trial.spec, around) for trial in plan(resolve_config({**CONTENT, **content}))]
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_of_loss_or_gradient(where, tmp_path):
+    model = {"name": "faulty_models:NotANumber", "where": where}
+    records = outcomes({"model": model, "grid": {"lr": [1e-3], "seed": 1}}, tmp_path)
+    assert [(record.outcome, record.reason) for record in records] == 2 * [("failed", "non_finite")]
+
+
+def test_of_data(tmp_path):
+    points = np.random.default_rng(0).normal(size=(12, 16, 3))
+    points[7, 3] = np.nan
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "clouds.npz", points=points, label=np.arange(12) % 2)
+    task = {"name": "pointclouds", "source": "npz", "path": "clouds.npz", "points": 8, "train": 4, "val": 4}
+    content = {"task": {**task, "test": 4}, "model": "pointnet", "arms": {"strict": {"method": "strict"}}}
+    (record,) = outcomes({**content, "grid": {"lr": [1e-3], "seed": 1}}, tmp_path)
+    assert (record.outcome, record.reason) == ("crashed", "error")
+    assert "clouds.npz: sample 7: coordinates that are NaN" in record.detail

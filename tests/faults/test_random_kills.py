@@ -1,0 +1,86 @@
+"""Drivers, workers and raylets are killed at random moments, and the table is that of an undisturbed run."""
+
+import random
+import time
+from signal import SIGINT, SIGKILL, SIGTERM
+
+import pytest
+from real_run import CONTENT, RUN_SECONDS, assert_same_tables, undisturbed, wait_until
+
+STOPPED, RAY_LOST = 130, 1
+ENDS = {  # what loses the run, and its exit code; a lost worker does not end it
+    ("driver", SIGINT): STOPPED,
+    ("terminal", SIGINT): STOPPED,
+    ("driver", SIGTERM): STOPPED,
+    ("driver", SIGKILL): -SIGKILL,
+    ("raylet", SIGTERM): RAY_LOST,
+    ("raylet", SIGKILL): RAY_LOST,
+}
+FAULTS = [*ENDS, ("worker", SIGINT), ("worker", SIGTERM), ("worker", SIGKILL)]
+EVERYDAY = [
+    ("worker", SIGKILL),
+    ("driver", SIGTERM),
+    ("worker", SIGTERM),
+    ("raylet", SIGKILL),
+    ("worker", SIGKILL),
+]
+CONTENT = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 4}}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"), CONTENT)
+
+
+def disturb(run, faults, moments):
+    """Inject each fault while trials are on their way, going on with the run whenever it has ended."""
+    for victim, sign in faults:
+        done = run.look()
+        wait_until(
+            lambda done=done: run.look() > done or run.process.poll() is not None, RUN_SECONDS, "stuck"
+        )
+        time.sleep(moments.uniform(0, 0.5))
+        assert run.process.poll() is None, run.said()
+        run.strike(victim, sign, moments)
+        if (victim, sign) in ENDS:
+            assert run.finish() == ENDS[victim, sign], run.said()
+            assert ENDS[victim, sign] != STOPPED or "goes on from there" in run.said(), run.said()
+            run.start()
+
+
+def test_five_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference, real_run):
+    run = real_run(CONTENT)
+    run.start()
+    wait_until(run.look, RUN_SECONDS, "no trial ends")
+    assert run.open_addresses() == set()
+    disturb(run, EVERYDAY, random.Random(0))
+    assert run.finish() == 0, run.said()
+    assert_same_tables(run.results, reference)
+    assert run.leaks() == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * RUN_SECONDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_thirty_random_kills_change_nothing(reference, real_run, seed):
+    moments = random.Random(seed)
+    run = real_run(CONTENT)
+    run.start()
+    disturb(run, moments.choices(FAULTS, k=5), moments)
+    assert run.finish() == 0, run.said()
+    assert_same_tables(run.results, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * RUN_SECONDS)
+def test_kills_before_the_first_trial_change_nothing(reference, real_run):
+    moments = random.Random(6)
+    run = real_run(CONTENT)
+    for sign in (SIGINT, SIGTERM, SIGKILL, SIGINT, SIGTERM):
+        run.start()
+        time.sleep(moments.uniform(0, 15))
+        run.strike("driver", sign, moments)
+        assert run.finish() in (STOPPED, -sign), run.said()
+    run.start()
+    assert run.finish() == 0, run.said()
+    assert_same_tables(run.results, reference)

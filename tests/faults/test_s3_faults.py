@@ -1,0 +1,107 @@
+"""A bucket that answers with errors, slowly or not at all is waited for; one that stays away ends in one line."""
+
+import select
+import socket
+import socketserver
+import threading
+import time
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+import trainables.store
+from trainables.store import PatientStore, Unavailable, open_store
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    """Passes requests on to a server, or for the next `requests` of them: 500, 503, "slow" or "silent"."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, behind):
+        super().__init__(("127.0.0.1", 0), Between)
+        self.behind, self.fault, self.requests = behind, None, 0
+
+    def break_down(self, fault, requests=10**9):
+        self.fault, self.requests = fault, requests
+
+    def next_fault(self):
+        self.requests -= 1
+        return self.fault if self.requests >= 0 else None
+
+
+class Between(socketserver.BaseRequestHandler):
+    def handle(self):
+        with socket.create_connection(self.server.behind) as behind:
+            while True:
+                for ready in select.select([self.request, behind], [], [])[0]:
+                    content = ready.recv(1 << 16)
+                    if not content:
+                        return
+                    if ready is behind:
+                        self.request.sendall(content)
+                        continue
+                    fault = self.server.next_fault()
+                    if fault == "silent":
+                        time.sleep(60)
+                    if isinstance(fault, int):
+                        self.request.sendall(f"HTTP/1.1 {fault} -\r\nContent-Length: 0\r\n\r\n".encode())
+                        return
+                    if fault == "slow":
+                        time.sleep(0.5)
+                    behind.sendall(content)
+
+
+@pytest.fixture(scope="module")
+def proxy():
+    """A proxy in front of an S3 server with the bucket "studies"; credentials are in the environment."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as environment, Proxy(server.get_host_and_port()) as between:
+        threading.Thread(target=between.serve_forever, daemon=True).start()
+        host, port = between.server_address
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "key")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        boto3.client("s3").create_bucket(Bucket="studies")
+        yield between
+        between.shutdown()
+    server.stop()
+
+
+@pytest.fixture
+def store(proxy, monkeypatch):
+    monkeypatch.setattr(trainables.store, "PAUSES", (0.1,))
+    yield PatientStore(open_store("s3://studies/first"))
+    proxy.break_down(None)
+
+
+@pytest.mark.parametrize("fault", [500, 503, "slow"])
+def test_what_passes_is_waited_for(fault, proxy, store):
+    for number in range(2):
+        proxy.break_down(fault, requests=5)
+        store.write(f"trials/{number}/record.json", b"content")
+        proxy.break_down(fault, requests=5)
+        assert store.read(f"trials/{number}/record.json") == b"content"
+    assert store.names("trials") == ["0", "1"]
+
+
+def test_errors_that_stay_end_in_one_line(proxy, store):
+    store.write("file", b"old")
+    proxy.break_down(500)
+    for call in (lambda: store.write("file", b"new"), lambda: store.read("file")):
+        with pytest.raises(Unavailable, match=r"^s3://studies/first cannot be read or written \(.*\)$"):
+            call()
+    proxy.break_down(None)
+    assert store.read("file") == b"old"
+
+
+@pytest.mark.slow
+def test_silence_ends_in_one_line(proxy, store, monkeypatch):
+    monkeypatch.setattr(trainables.store, "PAUSES", ())  # pyarrow itself asks for a hundred seconds
+    proxy.break_down("silent")
+    with pytest.raises(Unavailable, match=r"^s3://studies/first cannot be read or written \(.*Timeout.*\)$"):
+        store.read("file")
