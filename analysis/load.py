@@ -21,12 +21,12 @@ from trainables.store import Store, read_all
 
 TEXTS = [
     *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
-    *("metric", "metric_goal", "device", "spec", "pair"),
+    *("metric", "metric_goal", "device", "worker", "spec", "pair"),
 ]
 NUMBERS = [
     *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
     *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
-    *("seconds", "params_train", "params_final"),
+    *("started", "seconds", "params_train", "params_final"),
 ]
 COUNTS = ("seed", "epochs", "steps")
 TRIAL_NAME = re.compile(r"[\w-][\w.-]*")

@@ -13,6 +13,7 @@ from analysis.figures import Picture, at_chosen_rates, make_pictures
 from analysis.load import Results, load_results, read_histories
 from analysis.page import downsample, render
 from analysis.prepare import name_cases, prepare
+from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
 from analysis.wording import finding, limits
 from trainables.store import Store, open_store
@@ -75,6 +76,7 @@ def make_summary(
         "reasons": {"failed": failures, "crashed": crashes},
         "cases": list(trials["case"].unique()),
         "seeds": int(trials["seed"].nunique()),
+        "training_share": training_share(everything),
         "finding": finding(counts, trials, tables),
         "limits": limits(counts, crashes, trials, tables),
         "notes": [f"{one.name}: {line}" for one in results for line in one.complaints] + complaints,

@@ -1,4 +1,4 @@
-"""What does an arm cost?"""
+"""What does an arm cost, and how busy were the machines?"""
 
 import pandas as pd
 
@@ -16,3 +16,16 @@ def cost(trials: pd.DataFrame) -> pd.DataFrame:
     return (
         groups[numbers].median().join(groups.size().rename("n")).reset_index()[["case", "arm", "n", *numbers]]
     )
+
+
+def training_share(trials: pd.DataFrame) -> float | None:
+    """The share of the time of all workers that trials took; None where no trial says when it began.
+
+    A worker's time goes from the begin of its first trial to the end of its last; what is missing to 1 went into
+    testing, recording, and waiting for the next trial.
+    """
+    timed = trials.dropna(subset=["worker", "started"])
+    if timed["seconds"].sum() == 0:
+        return None
+    workers = timed.assign(ended=timed["started"] + timed["seconds"]).groupby("worker")
+    return float(timed["seconds"].sum() / (workers["ended"].max() - workers["started"].min()).sum())

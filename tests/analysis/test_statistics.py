@@ -12,6 +12,7 @@ from scipy import stats
 from analysis.prepare import controls, prepare
 from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
 from analysis.statistics.budget import expected_best
+from analysis.statistics.cost import training_share
 from analysis.statistics.failure import failure_rates
 from analysis.statistics.grid_failure import grid_failure_rates, grid_share
 from analysis.statistics.holm import holm
@@ -301,3 +302,13 @@ def test_cases_and_arms_are_told_apart():
     assert trials["case"].str.contains("optimizer=sgd").sum() == 1
     assert set(trials["arm"]) == {"strict", "relaxed (method.lie=0.1)", "relaxed (method.lie=0.2)"}
     assert set(controls(trials).values()) == {"strict"}
+
+
+def test_training_share_is_of_each_workers_own_time():
+    busy = {"worker": "a:1", "started": [100.0, 110.0], "seconds": [8.0, 10.0]}  # 18 of 20 seconds
+    late = {"worker": "b:2", "started": [500.0], "seconds": [5.0]}  # 5 of 5
+    trials = pd.concat([pd.DataFrame(busy), pd.DataFrame(late)], ignore_index=True)
+    assert training_share(trials) == pytest.approx(23 / 25)
+    unknown = pd.DataFrame({"worker": [None], "started": [np.nan], "seconds": [30.0]})
+    assert training_share(pd.concat([trials, unknown])) == pytest.approx(23 / 25)
+    assert training_share(unknown) is None
