@@ -92,9 +92,7 @@ METHODS = [
 
 @pytest.mark.slow
 def test_three_processes_that_share_unevenly_do_so_with_every_method(data_folder):
-    ways = [{}, {"optimizer": "muon"}, {"compile": True}]
     specs = [spec_of(NBODY, SEGNN, method) for method in METHODS]
-    specs += [spec_of(NBODY, EGNN, CUT, **way) for way in ways]
     assert_alike(specs, data_folder, 3, 1e-11)
 
 
