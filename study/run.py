@@ -98,8 +98,13 @@ def _ray(address: str | None) -> Iterator[None]:
         )
         # "local": a cluster that happens to run on this machine is somebody else's.
         local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        with _loopback_only():
-            ray.init(**local, **QUIET)
+        try:
+            with _loopback_only():
+                ray.init(**local, **QUIET)
+        except Exception as error:  # it has no type of its own for this
+            raise ConnectionError(
+                f"Ray does not start here ({str(error).strip().splitlines()[0]})"
+            ) from error
     else:
         host, colon, port = address.rpartition(":")
         if colon and port.isdigit():

@@ -1,5 +1,24 @@
-"""Python runs this at the start of every process of a run under test: waits for storage are short there."""
+"""Python runs this at the start of every process of a run under test.
+
+Waits for storage are short there, and a share STORE_ERRORS of what trials ask of it fails.
+"""
+
+import os
+import random
+
+from failing_store import FailingStore
 
 import trainables.store
 
 trainables.store.PAUSES = (0.5, 0.5)
+
+share = float(os.environ.get("STORE_ERRORS", "0"))
+moments = random.Random(os.getpid())
+begin = trainables.store.PatientStore.__init__
+
+
+def begin_with_errors(self, store):
+    begin(self, FailingStore(store, lambda: moments.random() < share))
+
+
+trainables.store.PatientStore.__init__ = begin_with_errors

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from failing_store import FailingStore
 from real_run import CONTENT, assert_same_tables, undisturbed
 
 import trainables.store
@@ -18,26 +19,6 @@ from trainables.record import read_records
 from trainables.store import PatientStore, Unavailable, open_store
 
 SMALL = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 1}}
-NO_SPACE = OSError(28, "No space left on device")
-
-
-class Failing:
-    """A store of which each call fails if `fails` says so, before or after it has done its work."""
-
-    def __init__(self, store, fails):
-        self.store, self.uri, self.fails = store, store.uri, fails
-
-    def __getattr__(self, name):
-        def call(*arguments):
-            before, after = self.fails(), self.fails()
-            if before:
-                raise NO_SPACE
-            result = getattr(self.store, name)(*arguments)
-            if after:
-                raise NO_SPACE
-            return result
-
-        return call
 
 
 @pytest.fixture
@@ -61,7 +42,7 @@ def run_with(store, folder, run=""):
 @pytest.mark.parametrize("seed", range(3))
 def test_errors_at_random_change_nothing(seed, reference, tmp_path, pauses):
     moments = random.Random(seed)
-    failing = Failing(open_store(tmp_path), lambda: moments.random() < 0.1)
+    failing = FailingStore(open_store(tmp_path), lambda: moments.random() < 0.1)
     run_with(PatientStore(failing), tmp_path)
     assert_same_tables(tmp_path, reference)
 
@@ -70,7 +51,7 @@ def test_a_full_disk_ends_the_attempt_at_any_write_and_the_next_one_is_whole(ref
     whole = open_store(tmp_path)
     for calls in itertools.count(0, 4):
         left = iter(range(calls))
-        full = PatientStore(Failing(whole, lambda left=left: next(left, None) is None))
+        full = PatientStore(FailingStore(whole, lambda left=left: next(left, None) is None))
         try:
             run_with(full, tmp_path, run=str(calls))
             break

@@ -1,0 +1,58 @@
+"""Hundreds of trials in one run with a fault every few seconds: nothing is lost and nothing grows."""
+
+import random
+import time
+from signal import SIGKILL
+
+import psutil
+import pytest
+from real_run import CONTENT, RUN_SECONDS, assert_same_tables, undisturbed
+
+MEGABYTE = 1 << 20
+CONTENT = {
+    **CONTENT,
+    "training": {"epochs": 1, "batch_size": 5},
+    "grid": {"lr": [1e-3], "seed": 250},
+}
+
+
+def resident(processes):
+    """The memory of the largest of these processes, in bytes."""
+    sizes = [0]
+    for process in processes:
+        try:
+            sizes.append(process.memory_info().rss)
+        except psutil.NoSuchProcess:
+            continue
+    return max(sizes)
+
+
+def scratch_bytes(run):
+    """What the run itself keeps in the temporary folder; Ray's session beside it is Ray's."""
+    return sum(path.stat().st_size for path in run.scratch.glob("study-*/**/*") if path.is_file())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3 * RUN_SECONDS)
+def test_five_hundred_trials(real_run, tmp_path, capsys):
+    moments, kills, samples = random.Random(0), 0, []
+    run = real_run(CONTENT, BATCH_SECONDS="0", STORE_ERRORS="0.01")
+    run.start()
+    while run.process.poll() is None:
+        time.sleep(moments.uniform(3, 6))
+        if run.look():
+            run.strike("worker", SIGKILL, moments)
+            kills += 1
+            driver, workers = resident(run.processes("study")), resident(run.processes("ray::Implicit"))
+            samples.append((len(run.seen), driver, workers, scratch_bytes(run)))
+    assert run.finish() == 0, run.said()
+    assert_same_tables(run.results, undisturbed(tmp_path / "undisturbed", CONTENT))
+    assert not list(run.scratch.glob("study-*"))
+    settled = [sample for sample in samples if sample[0] > len(run.seen) / 5 and sample[1] and sample[2]]
+    with capsys.disabled():
+        print(f"\n{len(run.seen)} trials, {kills} workers killed; trials, driver, worker, scratch (MB):")
+        for done, *sizes in (settled[0], settled[-1]):
+            print(done, *(f"{size / MEGABYTE:.1f}" for size in sizes))
+    assert max(sample[1] for sample in settled) < settled[0][1] + 50 * MEGABYTE
+    assert max(sample[2] for sample in settled) < settled[0][2] + 100 * MEGABYTE
+    assert max(sample[3] for sample in settled) < 20 * MEGABYTE
