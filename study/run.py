@@ -91,16 +91,13 @@ def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:
 def _ray(address: str | None) -> Iterator[None]:
     """Ray for the time of the block: the cluster at `address`, or one of its own on the loopback interface."""
     if address is None:
-        # Workers must find a user's own model where the command was given. They inherit the environment; as part of
-        # a runtime_env, Ray would write all of it to its log.
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            [os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
+        # Workers must find a user's own model where the command was given.
+        paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
         # "local": a cluster that happens to run on this machine is somebody else's.
         local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
             with _loopback_only():
-                ray.init(**local, **QUIET)
+                ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
         except Exception as error:  # it has no type of its own for this
             raise ConnectionError(
                 f"Ray does not start here ({str(error).strip().splitlines()[0]})"

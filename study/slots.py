@@ -17,6 +17,7 @@ os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is re
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.config import Resources
@@ -24,6 +25,11 @@ from study.queue import News, TrialQueue
 from trainables.registry import BadInput
 from trainables.store import Unavailable
 from trainables.trainable import trainable
+
+# Tune would send the driver's AWS keys along with the slots, and Ray would write them to its log on every node.
+class_cache.ENV_VARS_TO_PROPAGATE = {
+    name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
+}
 
 MOST_SLOTS = 1000  # that a run asks for at once; an autoscaler sees them as demand
 LOST_WORKERS = 1000  # how often one slot may lose its worker
@@ -117,6 +123,8 @@ class Finished(tune.Stopper):
 
 
 def _last_error(trial: Any) -> str:
-    """The last line of what Tune wrote about the last failure of a slot."""
+    """The line that says most of what Tune wrote about the last failure of a slot: a failed import, or the last."""
     lines = Path(trial.error_file).read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+    # Ray wraps what goes wrong on loading a worker's code into errors of its own, which end otherwise.
+    imports = [line for line in lines if line.startswith(("ImportError", "ModuleNotFoundError"))]
+    return (imports or lines or [""])[-1]

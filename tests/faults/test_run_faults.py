@@ -39,9 +39,8 @@ def mount(folder, *options):
 
 def fill(disk):
     with open(disk / "filler", "wb", buffering=0) as file:
-        chunk = bytes(1 << 20)
-        while file.write(chunk) == len(chunk):
-            pass
+        while True:
+            file.write(bytes(1 << 20))
 
 
 @needs_mount
