@@ -53,7 +53,7 @@ def run_trials(
     shares = {"cpu": resources.cpus, "gpu": resources.gpus}
     # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
     with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
-        tune.Tuner(
+        tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, queue=queue, around=around), shares),
             param_space={"slot": tune.grid_search(list(slots))},
             tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=resources.concurrent),
@@ -65,7 +65,13 @@ def run_trials(
                 callbacks=[watch],
                 stop=Finished(watch),
             ),
-        ).fit()
+        )
+        try:
+            tuner.fit()
+        except Exception:
+            if watch.reason is not None:  # Tune makes an error of its own of what a callback raises
+                raise watch.reason from None
+            raise
     watch.look()
     return watch.last_error
 
@@ -76,6 +82,7 @@ class Watch(tune.Callback):
     def __init__(self, queue: "ray.actor.ActorHandle", show: Callable[[News], None]) -> None:
         self.queue, self.show = queue, show
         self.finished, self.last_error, self.last_look = False, "", 0.0
+        self.reason: Unavailable | BadInput | None = None  # for ending the run before its time
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
         # Tune pickles its callbacks to restore a sweep from them, which never happens here.
@@ -97,11 +104,13 @@ class Watch(tune.Callback):
         # Errors of a trial's own are in its record: these came before it, and would come again and again.
         _, unavailable, storage = self.last_error.partition(f"{Unavailable.__name__}: ")
         if unavailable:
-            raise Unavailable(storage)
-        if "ImportError" in self.last_error or "ModuleNotFoundError" in self.last_error:
-            raise BadInput(
+            self.reason = Unavailable(storage)
+        elif "ImportError" in self.last_error or "ModuleNotFoundError" in self.last_error:
+            self.reason = BadInput(
                 f"a worker cannot import what trials need ({self.last_error}); install it on every node"
             )
+        if self.reason is not None:
+            raise self.reason
 
     on_trial_recover = on_trial_error
 

@@ -44,7 +44,6 @@ def fill(disk):
 
 
 @needs_mount
-@pytest.mark.xfail(reason="the report's own error, with exit code 2, hides what ended the run")
 def test_a_full_disk_and_a_read_only_one_end_the_run_with_one_line(disk, reference, real_run):
     run = real_run(results=disk / "results")
     for reason in ("No space left", "Read-only file system"):
