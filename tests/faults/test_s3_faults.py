@@ -56,7 +56,7 @@ class Between(socketserver.BaseRequestHandler):
 
 @pytest.fixture(scope="module")
 def proxy():
-    """A proxy in front of an S3 server with the bucket "studies"; credentials are in the environment."""
+    """A proxy in front of an S3 server with the bucket "faulty"; credentials are in the environment."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     with pytest.MonkeyPatch.context() as environment, Proxy(server.get_host_and_port()) as between:
@@ -66,7 +66,7 @@ def proxy():
         environment.setenv("AWS_ACCESS_KEY_ID", "key")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        boto3.client("s3").create_bucket(Bucket="studies")
+        boto3.client("s3").create_bucket(Bucket="faulty")
         yield between
         between.shutdown()
     server.stop()
@@ -75,7 +75,7 @@ def proxy():
 @pytest.fixture
 def store(proxy, monkeypatch):
     monkeypatch.setattr(trainables.store, "PAUSES", (0.1,))
-    yield PatientStore(open_store("s3://studies/first"))
+    yield PatientStore(open_store("s3://faulty/results"))
     proxy.break_down(None)
 
 
@@ -93,7 +93,7 @@ def test_errors_that_stay_end_in_one_line(proxy, store):
     store.write("file", b"old")
     proxy.break_down(500)
     for call in (lambda: store.write("file", b"new"), lambda: store.read("file")):
-        with pytest.raises(Unavailable, match=r"^s3://studies/first cannot be read or written \(.*\)$"):
+        with pytest.raises(Unavailable, match=r"^s3://faulty/results cannot be read or written \(.*\)$"):
             call()
     proxy.break_down(None)
     assert store.read("file") == b"old"
@@ -103,5 +103,5 @@ def test_errors_that_stay_end_in_one_line(proxy, store):
 def test_silence_ends_in_one_line(proxy, store, monkeypatch):
     monkeypatch.setattr(trainables.store, "PAUSES", ())  # pyarrow itself asks for a hundred seconds
     proxy.break_down("silent")
-    with pytest.raises(Unavailable, match=r"^s3://studies/first cannot be read or written \(.*Timeout.*\)$"):
+    with pytest.raises(Unavailable, match=r"^s3://faulty/results cannot be read or written \(.*Timeout.*\)$"):
         store.read("file")

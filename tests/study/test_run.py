@@ -170,6 +170,7 @@ def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished
     assert time.monotonic() - started < 60
 
 
+@pytest.mark.slow  # the random kills of tests/faults hold this every day; this looks at the records themselves
 def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data_folder):
     content = changed("grid", {"lr": [1e-3], "seed": 2})
     content["training"] = {"epochs": 40, "batch_size": 5}
