@@ -1,4 +1,4 @@
-"""Run what is missing of a study: Ray Tune schedules the trials, the results folder remembers them."""
+"""Run what is missing of a study: slots of a cluster take the trials, the results folder remembers them."""
 
 import os
 import signal
