@@ -4,8 +4,12 @@ import os
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainables.store import Store, open_store
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 NAMES = ("failure_rates", "learning_rate_sensitivity", "accuracy_tables", "schedules")
 SECONDS = 600
@@ -16,30 +20,37 @@ def execute_notebooks(folder: str | Path, write_to: str | Path | Store) -> list[
 
     Each is written as report/notebooks/NAME.ipynb and .html. Raises ValueError naming the notebook where one fails.
     """
+    import nbformat
+
     store = open_store(write_to) if isinstance(write_to, str | Path) else write_to
     source = str(folder) if "://" in str(folder) else str(Path(folder).expanduser().resolve())
     written = []
     for name in NAMES:
-        notebook, page = _executed(name, source)
-        for kind, text in (("ipynb", notebook), ("html", page)):
+        notebook = read_notebook(name)
+        for cell in notebook.cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                cell.source = f"folder = {source!r}"
+        execute(notebook, name)
+        for kind, text in (("ipynb", nbformat.writes(notebook)), ("html", as_page(notebook))):
             written.append(f"report/notebooks/{name}.{kind}")
             store.write(written[-1], text.encode())
     return written
 
 
-def _executed(name: str, source: str) -> tuple[str, str]:
-    """A notebook after its run on `source`, as notebook and as a page that loads nothing from outside."""
+def read_notebook(name: str) -> "NotebookNode":
+    """A notebook as it is published, on the reference study."""
     import nbformat
+
+    return nbformat.reads((files(__name__) / f"{name}.ipynb").read_text(), as_version=4)
+
+
+def execute(notebook: "NotebookNode", name: str) -> None:
+    """Run the cells in this interpreter's environment and keep what they show; ValueError where one fails."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
-    from nbconvert import HTMLExporter
 
-    notebook = nbformat.reads((files(__name__) / f"{name}.ipynb").read_text(), as_version=4)
-    for cell in notebook.cells:
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source = f"folder = {source!r}"
     # Without any folder of installed kernels there is one kernel: this interpreter, with the packages it has now.
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     package_root = str(Path(__file__).parents[2])
@@ -51,8 +62,14 @@ def _executed(name: str, source: str) -> tuple[str, str]:
         raise ValueError(f"notebook {name}: {error.ename}: {error.evalue}") from error
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata.language_info = {"name": "python", "version": sys.version.split()[0]}
+
+
+def as_page(notebook: "NotebookNode") -> str:
+    """An executed notebook as HTML that loads nothing from outside."""
+    from nbconvert import HTMLExporter
+
     exporter = HTMLExporter(
         mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True
     )
     page, _ = exporter.from_notebook_node(notebook)
-    return nbformat.writes(notebook), page
+    return page

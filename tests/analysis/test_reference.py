@@ -1,12 +1,11 @@
 """The published results can be had again: trials of the reference study, trained anew from their specs."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
-import analysis
+from analysis import REFERENCE
 from analysis.load import load_trials
 from analysis.pack import open_source
 from trainables import registry
@@ -14,7 +13,6 @@ from trainables.record import read_records
 from trainables.spec import TrialSpec
 from trainables.training import run_trial
 
-REFERENCE = Path(analysis.__file__).parent / "reference"
 # Later code may round otherwise, which training then enlarges; FINDINGS.md states this tolerance.
 TOLERANCE = 0.01
 
