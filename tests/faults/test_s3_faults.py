@@ -89,7 +89,8 @@ def test_what_passes_is_waited_for(fault, proxy, store):
     assert store.names("trials") == ["0", "1"]
 
 
-def test_errors_that_stay_end_in_one_line(proxy, store):
+def test_errors_that_stay_end_in_one_line(proxy, store, monkeypatch):
+    monkeypatch.setattr(trainables.store, "PAUSES", ())  # pyarrow itself tries for seconds
     store.write("file", b"old")
     proxy.break_down(500)
     for call in (lambda: store.write("file", b"new"), lambda: store.read("file")):

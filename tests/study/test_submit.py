@@ -1,7 +1,5 @@
 """A study as a job: handed in to a head with a job server, its folder in an S3 bucket, all on loopback."""
 
-import contextlib
-import io
 import json
 import os
 import signal
@@ -10,16 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
-from unittest.mock import patch
 
 import boto3
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
-from tests_support import changed
+from tests_support import changed, study
 
-from study.cli import main
 from study.cluster import Job, find_job
 from study.lock import locked
 from trainables.registry import BadInput
@@ -97,28 +92,6 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-class Finished(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def study(*arguments):
-    """The command line in this process: much quicker than one process for each command."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with (
-        patch.object(sys, "argv", ["study", *map(str, arguments)]),
-        patch.object(sys, "path", list(sys.path)),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-    return Finished(code, out.getvalue(), err.getvalue())
-
-
 def assert_refused(process, *words):
     assert process.returncode == 2, process.stdout + process.stderr
     assert len(process.stderr.strip().splitlines()) == 1, process.stderr
@@ -127,45 +100,34 @@ def assert_refused(process, *words):
 
 
 @pytest.mark.timeout(400)
-def test_a_study_is_handed_in_watched_and_fetched(head, bucket, project):
+def test_a_study_is_handed_in_stopped_handed_in_again_and_fetched(head, bucket, project):
     results = f"{bucket}/first"
-    options = ["--address", head, "--results", results, "--data-dir", project / "data", "--wait"]
+    options = ["--address", head, "--results", results, "--data-dir", project / "data"]
     own = ["--set", "model={name: 'own:Own', hidden: 8, layers: 2}"]
-    done = study("submit", "small.yaml", *own, *options)
+    assert study("submit", "small.yaml", *own, *options).returncode == 0
+    stopped = find_job(open_store(results))
+    assert study("stop", results).returncode == 0
+    end = time.monotonic() + 60
+    while (state := study("status", stopped.id, "--address", head).stdout.strip()) != "STOPPED":
+        assert time.monotonic() < end, state
+
+    done = study("submit", "small.yaml", *own, *options, "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 planned" in done.stdout
-
     counts = json.loads(study("status", results, "--json").stdout)
     assert (counts["planned"], counts["crashed"], counts["missing"]) == (2, 0, 0)
     assert "2 planned" in study("logs", results).stdout
     job = find_job(open_store(results))
+    assert job.id != stopped.id
     assert study("status", job.id, "--address", head).stdout.strip() == "SUCCEEDED"
 
     assert study("fetch", results, "copy").returncode == 0
     assert json.loads(study("status", "copy", "--json").stdout) == counts
     assert (project / "copy" / "report" / "report.html").is_file()
 
-    before = {name: open_store(results).read(f"trials/{name}/record.json") for name in trial_names(results)}
-    again = study("submit", "small.yaml", *own, *options)
-    assert again.returncode == 0, again.stdout + again.stderr
-    after = {name: open_store(results).read(f"trials/{name}/record.json") for name in trial_names(results)}
-    assert after == before
 
-
-def trial_names(results):
-    return open_store(results).names("trials")
-
-
-@pytest.mark.timeout(400)
-def test_a_stopped_job_ends_and_one_that_fails_says_why(head, bucket, project):
-    results = f"{bucket}/second"
-    options = ["--address", head, "--results", results, "--data-dir", project / "data"]
-    assert study("submit", "small.yaml", "--set", "training.epochs=100000", *options).returncode == 0
-    assert study("stop", results).returncode == 0
-    job = find_job(open_store(results))
-    end = time.monotonic() + 60
-    while (state := study("status", job.id, "--address", head).stdout.strip()) != "STOPPED":
-        assert time.monotonic() < end, state
+def test_a_job_that_fails_says_why(head, bucket, project):
+    options = ["--address", head, "--results", f"{bucket}/second", "--data-dir", project / "data"]
     failed = study("submit", "small.yaml", *options, "--set", "resources.gpus=1", "--wait")
     assert failed.returncode != 0
     assert "resources.gpus" in failed.stdout
