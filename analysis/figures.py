@@ -10,6 +10,7 @@ from analysis import plots
 from analysis.plots.style import figure_files
 from analysis.statistics.best_setting import choose_rates
 from analysis.tables import Table
+from analysis.wording import seeds_at_each
 
 MOST_CASES = 6
 
@@ -40,9 +41,10 @@ def make_pictures(
     yield Picture(
         "overview",
         "Overview",
-        "Left: failed trials with Wilson's 95% intervals. Middle: median loss over seeds with quartiles, "
-        "failed trials at their loss at initialisation. Right: difference of failure rates to the "
-        "control, paired, with Newcombe's 95% interval; left of the line the arm failed less often.",
+        f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
+        "median loss over seeds with quartiles, failed trials at their loss at initialisation. Right: difference of "
+        "failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; left of the "
+        "line the arm failed less often.",
         None,
         figure_files(plots.overview(trials, contrasts)),
     )
@@ -69,30 +71,33 @@ Drawn = Iterator[tuple[str, str, str, plots.Figure]]
 
 def _grid_figures(mine: pd.DataFrame) -> Drawn:
     """What the learning rate does, in one case."""
+    seeds = seeds_at_each(mine)
     yield (
         "failure_rate",
         "Failure rate against learning rate",
-        "Share of failed trials with Wilson's 95% intervals, set a little apart to be told from each other.",
+        f"Share of failed trials of {seeds} with Wilson's 95% intervals, set a little apart to be told from each "
+        "other.",
         plots.failure_rate(mine),
     )
     yield (
         "loss",
         "Loss against learning rate",
-        "Median and quartiles over seeds of min(validation loss, loss at initialisation). Above: how many "
+        f"Median and quartiles over {seeds} of min(validation loss, loss at initialisation). Above: how many "
         "trials failed; they count with the loss at initialisation.",
         plots.loss_against_rate(mine),
     )
     yield (
         "heat_map_arms",
         "Arms by learning rate",
-        "Left: failed of all trials. Right: median validation loss.",
+        f"Left: failed of all trials. Right: median over {seeds} of the validation loss, failed trials at their loss "
+        "at initialisation.",
         plots.heat_maps(mine, "arm"),
     )
     if mine["schedule"].nunique() > 1:
         yield (
             "heat_map_schedules",
             "Schedules by learning rate",
-            "As above, for the arms that have a schedule. Left: failed of all trials. Right: median validation loss.",
+            "The same for the arms that have a schedule, those of one schedule together.",
             plots.heat_maps(mine[mine["schedule"].notna()], "schedule"),
         )
 
@@ -103,7 +108,7 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
         yield (
             "seed_spread",
             "Spread between seeds",
-            "Test score of every seed at the learning rate chosen on validation; below each, mean and "
+            f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, mean and "
             "Student's 95% interval. Crosses are failed trials.",
             plots.seed_spread(mine, choose_rates(mine)),
         )
@@ -117,7 +122,8 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
         yield (
             "cost",
             "Cost against gain",
-            "Test score at the chosen learning rate with Student's 95% interval, over the time an epoch takes.",
+            f"Test score at the chosen learning rate with Student's 95% interval over {seeds_at_each(mine)}, against "
+            "the seconds that an epoch took by the clock, beside whatever else the machine did.",
             plots.cost_against_score(tables["best_setting"].frame, tables["cost"].frame, mine),
         )
 
@@ -130,8 +136,8 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
         yield (
             "training",
             "Training curves with theta",
-            "Validation metric at the chosen learning rate, median and quartiles over seeds, above the "
-            "weight theta of the relaxed branch. Trials that stopped early count for the epochs they "
+            f"Validation metric at the chosen learning rate, median and quartiles over {seeds_at_each(chosen)}, "
+            "above the weight theta of the relaxed branch. Trials that stopped early count for the epochs they "
             "reached.",
             plots.training_curves(chosen, histories),
         )
@@ -139,8 +145,9 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
         yield (
             "equivariance",
             "Equivariance error in the course of training",
-            "Of the model in training at the chosen learning rate, median and quartiles over seeds. The "
-            "delivered model's error is in the table.",
+            f"|f(gx) − g f(x)| / |f(x)| of the model in training at the chosen learning rate, median and quartiles "
+            f"over {seeds_at_each(chosen)}, in the precision of the training: about 1e-7 is rounding in float32. The "
+            "delivered model's error, in float64, is in the table.",
             plots.equivariance_curves(chosen, histories),
         )
 

@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 
@@ -11,14 +12,14 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, str):
         return value
     if float(value).is_integer() and abs(value) < 1e12 and (abs(value) >= 10 ** (digits - 1) or value == 0):
-        return f"{int(value):,}"
+        return _minus(f"{int(value):,}")
     if 1e-3 <= abs(value) < 10**digits:
         decimals = digits - 1 - math.floor(math.log10(abs(value)))
-        return f"{value:.{max(decimals, 0)}f}"
+        return _minus(f"{value:.{max(decimals, 0)}f}")
     if abs(value) >= 10**digits and abs(value) < 1e7:
-        return f"{value:,.0f}"
+        return _minus(f"{value:,.0f}")
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    return f"{mantissa}e{int(exponent)}"
+    return f"{_minus(mantissa)}e{int(exponent)}"
 
 
 def rate(value: Any) -> str:
@@ -29,13 +30,15 @@ def rate(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """A share as a percentage."""
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.0f}%"
+    """A share as a percentage; a share that is neither none nor all is not rounded to either."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 < value < 1 else f"{100 * value:.0f}%"
 
 
 def points(value: float) -> str:
     """A difference of two shares in percentage points, with its sign."""
-    return "–" if not math.isfinite(value) else f"{100 * value:+.0f}"
+    return "–" if not math.isfinite(value) else _minus(f"{100 * value:+.0f}")
 
 
 def p_value(value: float) -> str:
@@ -43,12 +46,35 @@ def p_value(value: float) -> str:
     return "–" if not math.isfinite(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def interval(value: float, low: float, high: float, form: Any = number) -> str:
-    """An estimate with its interval."""
+def interval(value: float, low: float, high: float, form: Callable[[float], str] | None = None) -> str:
+    """An estimate with its interval, each by `form`, or all with the decimals that the interval's width carries."""
     if not math.isfinite(value):
         return "–"
-    return (
-        f"{form(value)} [{form(low)}, {form(high)}]"
-        if math.isfinite(low) and math.isfinite(high)
-        else form(value)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return (form or number)(value)
+    texts = (
+        [form(each) for each in (value, low, high)] if form else alike([value, low, high], (high - low) / 2)
     )
+    return "{} [{}, {}]".format(*texts)
+
+
+def mean_and_sd(mean: float, sd: float) -> str:
+    """A mean with its standard deviation, to the same decimals; the mean alone where there is one value only."""
+    return " ± ".join(alike([mean, sd], sd)) if math.isfinite(sd) else number(mean)
+
+
+def alike(values: list[float], spread: float) -> list[str]:
+    """Numbers with the same decimals, so many that `spread` has two significant digits."""
+    if not 1e-6 < spread < 1e6:
+        return [number(value) for value in values]
+    decimals = max(0, 1 - math.floor(math.log10(spread)))
+    return [_minus(f"{round(value, decimals) + 0.0:,.{decimals}f}") for value in values]
+
+
+def metric(name: str) -> str:
+    """The name of a metric as people write it."""
+    return " ".join(word.upper() if word in ("mse", "mae") else word for word in name.split("_"))
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.formats import interval, number, p_value, rate
+from analysis.formats import interval, mean_and_sd, metric, p_value, points, rate
 from analysis.tables import Table
 
 LEVEL = 0.05
@@ -16,17 +16,23 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
     """What was found: a sentence on what was run, then failures and scores of each case."""
     if trials.empty:
         return [_nothing(counts)]
-    seeds = trials.groupby(["case", "arm", "lr"])["seed"].nunique()
     sentences = [
         f"{_plural(len(trials), 'trial')} with a result: {_plural(trials['arm'].nunique(), 'arm')}, "
         f"{_plural(trials['lr'].nunique(), 'learning rate')} from {rate(trials['lr'].min())} to "
-        f"{rate(trials['lr'].max())}, {_range(int(seeds.min()), int(seeds.max()), 'seed')} at each."
+        f"{rate(trials['lr'].max())}, {seeds_at_each(trials)} at each."
     ]
     for case in trials["case"].unique():
         goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
         parts = [_failures(case, tables), _scores(case, tables, goals.iloc[0] if len(goals) else "min")]
         sentences += [f"{case}: {part}" for part in parts if part]
     return sentences
+
+
+def seeds_at_each(trials: pd.DataFrame) -> str:
+    """How many seeds each arm has at each learning rate, as text."""
+    seeds = trials.groupby(["case", "arm", "lr"])["seed"].nunique()
+    low, high = int(seeds.min()), int(seeds.max())
+    return _plural(high, "seed") if low == high else f"{low} to {_plural(high, 'seed')}"
 
 
 def limits(
@@ -116,8 +122,8 @@ def _failures(case: str, tables: dict[str, Table]) -> str:
 
 def _difference(row: Any) -> str:
     return (
-        f"{_change(row.difference)} percentage points, 95% interval {_change(row.low)} to "
-        f"{_change(row.high)}, p = {p_value(row.p_holm)} after Holm, {_plural(row.pairs, 'pair')}"
+        f"{points(row.difference)} percentage points, 95% interval {points(row.low)} to "
+        f"{points(row.high)}, p = {p_value(row.p_holm)} after Holm, {_plural(row.pairs, 'pair')}"
     )
 
 
@@ -127,13 +133,14 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
     if scores.empty or scores["mean"].isna().all():
         return ""
     told = _listed(
-        f"{row.arm} {number(row.mean)}"
-        + ("" if math.isnan(row.sd) else f" ± {number(row.sd)}")
-        + f" (lr {rate(row.lr)}{f', {row.failed} of {row.n} failed' if row.failed else ''})"
+        f"{row.arm} {mean_and_sd(row.mean, row.sd)} "
+        f"(lr {rate(row.lr)}{f', {row.failed} of {row.n} failed' if row.failed else ''})"
         for row in scores.itertuples()
     )
-    metric = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
-    sentences = [f"test {metric} at the learning rate chosen on validation, mean ± sd over seeds: {told}."]
+    name = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
+    sentences = [
+        f"test {metric(name)} at the learning rate chosen on validation, mean ± sd over seeds: {told}."
+    ]
     silent = []
     for row in _rows(tables, "best_contrasts", case).itertuples():
         if not math.isfinite(row.low):
@@ -142,8 +149,9 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
         if row.low * row.high > 0:
             better = (row.difference < 0) == (goal != "max")
             sentences.append(
-                f"{row.arm} scored {'better' if better else 'worse'} than {row.control} by this interval: "
-                f"{span}, not corrected for the number of arms."
+                f"{row.arm} scored {'better' if better else 'worse'} than {row.control} by this interval alone, "
+                f"which is not corrected for the number of arms: {span} (permutation test: p = "
+                f"{p_value(row.p_holm)} after Holm)."
             )
         else:
             silent.append(f"{row.arm} ({span})")
@@ -167,13 +175,5 @@ def _cases(tables: dict[str, Table], name: str) -> set[str]:
     return set(tables[name].frame["case"]) if name in tables else set()
 
 
-def _change(difference: float) -> str:
-    return f"{100 * difference:+.0f}".replace("-", "−")
-
-
 def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def _range(low: int, high: int, noun: str) -> str:
-    return _plural(high, noun) if low == high else f"{low} to {_plural(high, noun)}"

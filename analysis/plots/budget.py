@@ -22,6 +22,6 @@ def budget_curve(trials: pd.DataFrame) -> Figure:
         log_axis(axes)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("trials drawn at random from the grid")
-    axes.set_ylabel(f"expected best validation\n{metric_name(trials)}")
+    axes.set_ylabel(f"expected best\nvalidation {metric_name(trials)}")
     axes.legend(handlelength=2.8)
     return figure

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.formats import points
 from analysis.plots.rates import draw_failure_rate, draw_loss
 from analysis.plots.style import PAGE, Mark, marks, styled
 
@@ -64,6 +65,6 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
     axes.set_ylim(len(contrasts) - 0.4, -0.6)
     reach = float(np.nanmax(np.abs(contrasts[["low", "high"]].to_numpy(float)))) * 1.08
     axes.set_xlim(-reach, reach)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if abs(value) > 1e-9 else "0")
+    axes.xaxis.set_major_formatter(lambda value, _: points(value) if abs(value) > 1e-9 else "0")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"failures minus {contrasts['control'].iloc[0]}\n(% of pairs)")
+    axes.set_xlabel(f"failure rate minus {contrasts['control'].iloc[0]}\n(percentage points)")

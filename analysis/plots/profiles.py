@@ -19,6 +19,6 @@ def profile_curves(profiles: pd.DataFrame) -> Figure:
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("skill (0: trivial predictor, 1: best trial)")
-    axes.set_ylabel("trials above it")
+    axes.set_ylabel("trials above this skill")
     axes.legend(loc="lower left", handlelength=2.8)
     return figure

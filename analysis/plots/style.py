@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from analysis.formats import metric
+
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
 
@@ -132,7 +134,7 @@ def short(value: float) -> str:
 def metric_name(trials: pd.DataFrame) -> str:
     """The name of the judged metric as a label."""
     names = trials["metric"].dropna()
-    return str(names.iloc[0]).replace("_", " ") if len(names) else "metric"
+    return metric(str(names.iloc[0])) if len(names) else "metric"
 
 
 def figure_files(figure: Figure) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ def improvement(trials: pd.DataFrame) -> Table:
         "Does the arm beat the control?",
         "Chance that a random trial of the arm has a better test score than a random trial of the "
         "control, over the whole grid, the mean over the cases (Mann and Whitney's U / nm), with a 95% "
-        "interval.",
+        "interval; 50% is no difference. The two trials may have different learning rates.",
         probability_of_improvement(trials, controls(trials)),
         ARM
         | {
@@ -55,9 +55,9 @@ def hyperparameters(trials: pd.DataFrame) -> Table:
         ARM
         | {
             "Cases": lambda row: str(row.cases),
-            "Tuned": lambda row: number(row.tuned),
-            "One rate": lambda row: number(row.fixed),
-            "Sensitivity": lambda row: number(row.sensitivity),
+            "Tuned": lambda row: f"{row.tuned:.3f}",
+            "One rate": lambda row: f"{row.fixed:.3f}",
+            "Sensitivity": lambda row: f"{row.sensitivity:.3f}",
             "Effective dimensionality": lambda row: str(row.dimensionality),
         },
     )

@@ -12,7 +12,7 @@ from analysis.statistics.grid_failure import grid_failure_rates
 from analysis.statistics.onset import half_failure_rates
 from analysis.statistics.paired import paired_failures
 from analysis.statistics.usable_width import usable_widths
-from analysis.tables.table import ARM, Table, against_controls
+from analysis.tables.table import ARM, Table, against_controls, in_order
 
 CUT_OFF = {"both": "at both ends", "lowest": "at its lower end", "highest": "at its upper end"}
 
@@ -94,12 +94,12 @@ def _onset(row: Any) -> str:
 def reasons(trials: pd.DataFrame) -> Table:
     """Why trials failed."""
     failed = trials[trials["failed"]]
-    table = failed.groupby(["case", "arm", "reason"], sort=False).size().rename("trials").reset_index()
+    table = failed.groupby(["case", "arm", "reason"]).size().rename("trials").reset_index()
     return Table(
         "failure_reasons",
         "Why trials failed",
         "By the rules that were set before the first trial.",
-        table,
+        in_order(table, trials),
         ARM | {"Reason": lambda row: row.reason.replace("_", " "), "Trials": lambda row: str(row.trials)},
     )
 
@@ -111,7 +111,7 @@ def by_rate(trials: pd.DataFrame) -> Table:
         "Learning rate by learning rate",
         "Failed trials, and median and quartiles over seeds of min(validation loss, loss at "
         "initialisation); a failed trial counts with the loss at initialisation.",
-        loss_curve(trials),
+        in_order(loss_curve(trials), trials),
         ARM
         | {
             "Learning rate": lambda row: rate(row.lr),

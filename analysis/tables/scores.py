@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.formats import interval, number, p_value, percent, rate
+from analysis.formats import alike, interval, mean_and_sd, metric, number, p_value, percent, rate
 from analysis.measured import COVERAGE
 from analysis.statistics.best_setting import paired_scores, scores_at
 from analysis.statistics.budget import expected_best
@@ -17,9 +17,9 @@ SCORES: Show = ARM | {
     "Learning rate": lambda row: rate(row.lr),
     "Seeds": lambda row: str(row.n),
     "Failed": lambda row: str(row.failed),
-    "Metric": lambda row: str(row.metric or "–"),
-    "Mean ± sd": lambda row: f"{number(row.mean)} ± {number(row.sd)}",
-    "95% interval": lambda row: f"[{number(row.low)}, {number(row.high)}]",
+    "Metric": lambda row: metric(row.metric) if isinstance(row.metric, str) else "–",
+    "Mean ± sd": lambda row: mean_and_sd(row.mean, row.sd),
+    "95% interval": lambda row: "[{}, {}]".format(*alike([row.low, row.high], (row.high - row.low) / 2)),
 }
 COUNTED = (
     "A failed trial counts with its value at initialisation, or the trivial predictor's where the metric "
@@ -60,8 +60,8 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
         "best_contrasts",
         "Test score against the control",
         "Each arm at its own chosen learning rate, paired by seed: mean difference, arm minus control, "
-        "with Student's 95% interval; p by flipping the signs of the differences, which cannot go below "
-        "the number beside it.",
+        "with Student's 95% interval, not corrected for the number of arms; p by flipping the signs of the "
+        "differences, which cannot go below the number beside it.",
         against_controls(trials, lambda case, control: paired_scores(case, rates, control)),
         ARM
         | {
@@ -158,7 +158,8 @@ def costs(trials: pd.DataFrame) -> Table:
     return Table(
         "cost",
         "What it cost",
-        "Medians over the learned trials. Parameters while training and as delivered.",
+        "Medians over the learned trials of the seconds by the clock, beside whatever else their machines did. "
+        "Parameters while training and as delivered.",
         cost(trials),
         ARM
         | {

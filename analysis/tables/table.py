@@ -27,6 +27,11 @@ class Table:
     show: Show
     on_page: bool = True
 
+    @property
+    def heading(self) -> str:
+        """The title as a sentence that the caption follows."""
+        return self.title if self.title.endswith("?") else f"{self.title}."
+
     def texts(self, case: str | None = None) -> list[list[str]]:
         """The shown rows, all or of one case."""
         frame = self.frame if case is None else self.frame[self.frame["case"] == case]
@@ -49,6 +54,14 @@ def against_controls(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+def in_order(table: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """The rows with cases and arms in the order of the study, and otherwise in their own."""
+    places = {name: {value: at for at, value in enumerate(trials[name].unique())} for name in ("case", "arm")}
+    return table.sort_values(
+        ["case", "arm"], key=lambda column: column.map(places[column.name]), ignore_index=True
+    )
+
+
 def as_csv(table: Table) -> str:
     """The raw numbers."""
     return table.frame.to_csv(index=False)
@@ -57,9 +70,9 @@ def as_csv(table: Table) -> str:
 def as_markdown(table: Table) -> str:
     """The shown columns as a Markdown table, with the case in front."""
     rows = [[case, *texts] for case, texts in _with_cases(table)]
-    lines = [["Case", *table.show], ["---"] * (len(table.show) + 1), *rows]
+    lines = [["Case", *table.show], [":---"] * (len(table.show) + 1), *rows]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return f"**{table.title}.** {table.caption}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in cells)
+    return f"**{table.heading}** {table.caption}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def as_latex(table: Table) -> str:
@@ -69,7 +82,7 @@ def as_latex(table: Table) -> str:
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}\n\\centering\n\\small",
-        f"\\caption{{{latex(table.title)}. {latex(table.caption)}}}",
+        f"\\caption{{{latex(table.heading)} {latex(table.caption)}}}",
         f"\\begin{{tabular}}{{{'l' * (len(table.show) + 1)}}}",
         *("\\toprule", head, "\\midrule", *body, "\\bottomrule"),
         "\\end{tabular}\n\\end{table}",

@@ -1,0 +1,44 @@
+"""Numbers as people read them."""
+
+import math
+
+import pytest
+
+from analysis.formats import interval, mean_and_sd, metric, number, percent, points
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (4.84e-4, 9.0e-5, 8.8e-4, "0.00048 [0.00009, 0.00088]"),
+        (-0.0123, -0.0131, -0.0115, "−0.01230 [−0.01310, −0.01150]"),
+        (-0.001, -0.3, 0.3, "0.00 [−0.30, 0.30]"),
+        (1234.0, 1000.0, 1500.0, "1,234 [1,000, 1,500]"),
+        (0.5, 0.5, 0.5, "0.500 [0.500, 0.500]"),
+        (0.5, math.nan, 0.7, "0.500"),
+        (math.nan, 0.1, 0.7, "–"),
+    ],
+)
+def test_an_interval_has_the_decimals_that_its_width_carries(value, low, high, text):
+    assert interval(value, low, high) == text
+
+
+def test_an_interval_of_percentages():
+    assert interval(0.004, 0, 0.05, percent) == "<1% [0%, 5%]"
+
+
+def test_mean_and_sd_have_the_same_decimals():
+    assert mean_and_sd(0.012361, 3.75e-4) == "0.01236 ± 0.00038"
+    assert mean_and_sd(0.012361, math.nan) == "0.0124"
+
+
+def test_some_is_neither_none_nor_all():
+    assert [percent(share) for share in (0.0, 0.001, 0.5, 0.999, 1.0)] == ["0%", "<1%", "50%", ">99%", "100%"]
+
+
+def test_what_is_negative_has_a_minus_sign():
+    assert (number(-1.5e-5), points(-0.04)) == ("−1.50e-5", "−4")
+
+
+def test_metrics_are_named_as_people_write_them():
+    assert [metric(name) for name in ("mse", "force_mae", "accuracy")] == ["MSE", "force MAE", "accuracy"]
