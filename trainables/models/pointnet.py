@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainables.graph import Graph, Signature
-from trainables.models.layers.vector_clouds import check_cloud_signature
+from trainables.models.layers.vector_clouds import check_cloud_signature, pointnet_classifier
 
 
 class PointNet(nn.Module):
@@ -27,17 +27,13 @@ class PointNet(nn.Module):
     ) -> None:
         super().__init__()
         check_cloud_signature(signature)
-        narrow, middle, wide, first, second = (int(width * size) for size in (64, 128, 1024, 512, 256))
+        narrow, middle, wide = (int(width * size) for size in (64, 128, 1024))
         self.points = nn.Sequential(
             nn.Linear(3, narrow), nn.BatchNorm1d(narrow), nn.ReLU(),
             nn.Linear(narrow, middle), nn.BatchNorm1d(middle), nn.ReLU(),
             nn.Linear(middle, wide), nn.BatchNorm1d(wide),
         )  # fmt: skip
-        self.classifier = nn.Sequential(
-            nn.Linear(wide, first), nn.BatchNorm1d(first), nn.ReLU(),
-            nn.Linear(first, second), nn.Dropout(dropout), nn.BatchNorm1d(second), nn.ReLU(),
-            nn.Linear(second, signature.outputs),
-        )  # fmt: skip
+        self.classifier = pointnet_classifier(wide, signature.outputs, width, dropout)
 
     def forward(self, graph: Graph) -> Tensor:
         points = self.points(graph.positions)

@@ -8,7 +8,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainables.graph import Graph, Signature, nearest_topology
-from trainables.models.layers.vector_clouds import check_cloud_signature, cloud_positions, vector_channels
+from trainables.models.layers.vector_clouds import (
+    check_cloud_signature,
+    cloud_positions,
+    pointnet_classifier,
+    vector_channels,
+)
 from trainables.models.layers.vector_neuron import (
     ContextVectorLinear,
     InvariantFrame,
@@ -48,7 +53,6 @@ class VNPointNet(nn.Module):
         check_cloud_signature(signature)
         self.neighbours = neighbours
         narrow, middle, wide = vector_channels(width, 64, 128, 1024)
-        first, second = int(512 * width), int(256 * width)
         self.edges = vector_neuron(3, narrow, slope)
         self.points = vector_neuron(narrow, narrow, slope)
         self.cloud = CloudVectors(narrow, width, slope)
@@ -56,11 +60,7 @@ class VNPointNet(nn.Module):
         self.widen = VectorLinear(middle, wide)
         self.norm = VectorNorm(wide)
         self.frame = InvariantFrame(wide, slope)
-        self.classifier = nn.Sequential(
-            nn.Linear(6 * wide, first), nn.BatchNorm1d(first), nn.ReLU(),
-            nn.Linear(first, second), nn.Dropout(dropout), nn.BatchNorm1d(second), nn.ReLU(),
-            nn.Linear(second, signature.outputs),
-        )  # fmt: skip
+        self.classifier = pointnet_classifier(6 * wide, signature.outputs, width, dropout)
 
     def forward(self, graph: Graph) -> Tensor:
         positions = cloud_positions(graph)

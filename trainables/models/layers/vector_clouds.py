@@ -1,6 +1,6 @@
-"""What the classifiers of point clouds share: their input, and their published channel numbers."""
+"""What the classifiers of point clouds share: their input, their published channel numbers, and PointNet's end."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.graph import Graph, Signature
 from trainables.registry import BadInput
@@ -22,3 +22,13 @@ def cloud_positions(graph: Graph) -> Tensor:
 def vector_channels(width: float, *scalar_channels: int) -> list[int]:
     """Vector channels in the place of scalar ones: a third of them, times width."""
     return [int(width * channels) // 3 for channels in scalar_channels]
+
+
+def pointnet_classifier(channels: int, classes: int, width: float, dropout: float) -> nn.Sequential:
+    """(clouds, channels) -> (clouds, classes) logits, by two layers of 512 and 256 times width (Qi et al. 2017)."""
+    first, second = int(width * 512), int(width * 256)
+    return nn.Sequential(
+        nn.Linear(channels, first), nn.BatchNorm1d(first), nn.ReLU(),
+        nn.Linear(first, second), nn.Dropout(dropout), nn.BatchNorm1d(second), nn.ReLU(),
+        nn.Linear(second, classes),
+    )  # fmt: skip
