@@ -20,11 +20,10 @@ from trainables.models.layers.depthwise import (
     PathLinear,
     degree_features,
     degree_of_component,
-    pad_components,
+    embed_nodes,
 )
 from trainables.models.layers.inputs import (
     count_invariants,
-    node_invariants,
     relative_positions,
     with_topology,
 )
@@ -119,10 +118,8 @@ class Embedding(nn.Module):
         """(nodes, components, channels)"""
         weights = self.edges(edges).unflatten(-1, (-1, self.scalars.out_features))
         x = topology.sum_edges(harmonics.unsqueeze(-1) * weights.index_select(1, self.degrees))
-        own = self.scalars(node_invariants(graph)).unsqueeze(1)
-        if self.vectors is not None:
-            own = torch.cat([own, self.vectors(graph.vectors.transpose(1, 2))], 1)
-        return x / topology.degree**0.5 + pad_components(own, len(self.degrees))
+        own = embed_nodes(graph, self.scalars, self.vectors, len(self.degrees))
+        return x / topology.degree**0.5 + own
 
 
 class Block(nn.Module):

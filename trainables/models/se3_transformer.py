@@ -19,11 +19,10 @@ from trainables.models.layers.depthwise import (
     DegreeNorm,
     coupling_paths,
     degree_of_component,
-    pad_components,
+    embed_nodes,
 )
 from trainables.models.layers.inputs import (
     count_invariants,
-    node_invariants,
     relative_positions,
     with_topology,
 )
@@ -95,20 +94,13 @@ class SE3Transformer(nn.Module):
         couplings = [coupling.transpose(1, 2).contiguous() for coupling in by_degree]
         radial = self.radial_basis(differences.norm(dim=-1, keepdim=True))
         edges = torch.cat([radial, graph.edge_scalars], dim=-1)
-        x = self.embed(graph)
+        x = embed_nodes(graph, self.embed_scalars, self.embed_vectors, self.couplings.components)
         for layer in self.layers:
             x = layer(x, couplings, edges, topology)
         x = self.norm(x)
         if self.output == "vectors":
             return self.read_out(x[:, 1:4]).squeeze(-1)
         return topology.mean_nodes(self.read_out(x[:, 0]))
-
-    def embed(self, graph: Graph) -> Tensor:
-        """(nodes, components, channels) from the node's own scalars and vectors."""
-        x = self.embed_scalars(node_invariants(graph)).unsqueeze(1)
-        if self.embed_vectors is not None:
-            x = torch.cat([x, self.embed_vectors(graph.vectors.transpose(1, 2))], dim=1)
-        return pad_components(x, self.couplings.components)
 
 
 class Layer(nn.Module):

@@ -10,6 +10,8 @@ from e3nn import o3
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.graph import Graph
+from trainables.models.layers.inputs import node_invariants
 from trainables.relaxation.representation import Representation
 
 
@@ -28,6 +30,17 @@ def degree_of_component(largest: int) -> Tensor:
 def pad_components(x: Tensor, components: int) -> Tensor:
     """(..., first few components, channels) -> (..., components, channels), zero in the others."""
     return F.pad(x, (0, 0, 0, components - x.shape[-2]))
+
+
+def embed_nodes(graph: Graph, scalars: nn.Linear, vectors: nn.Linear | None, components: int) -> Tensor:
+    """(nodes, components, channels): the node's invariants as scalars, its vectors as degree 1, zero above.
+
+    scalars: from `node_invariants`; vectors: without bias, from the vectors of the signature; None where it has none
+    """
+    x = scalars(node_invariants(graph)).unsqueeze(1)
+    if vectors is not None:
+        x = torch.cat([x, vectors(graph.vectors.transpose(1, 2))], dim=1)
+    return pad_components(x, components)
 
 
 class DegreeLinear(nn.Module):
