@@ -1,5 +1,8 @@
 """The strict model of a trial, with the initial weights of its seed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -10,11 +13,21 @@ from trainables.tasks.task import Task
 
 
 def build_model(spec: TrialSpec, task: Task, dtype: torch.dtype) -> nn.Module:
-    """Build under `dtype`, so that constants (Clebsch-Gordan coefficients) are exact to it."""
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
+    """The model of a spec in `dtype`."""
     torch.manual_seed(stream_seed(spec.seed, "model"))
-    try:
+    with default_dtype(dtype):
         return registry.build("model", spec.model, task.signature)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Build models in `dtype` for a while.
+
+    Constants such as Clebsch-Gordan coefficients are then exact to it; `.double()` would keep those of float32.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
     finally:
-        torch.set_default_dtype(default)
+        torch.set_default_dtype(before)

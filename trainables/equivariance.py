@@ -4,13 +4,13 @@ Norms are taken over a whole batch, so that a sample whose answer happens to be 
 """
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from trainables.evaluation import evaluating
 from trainables.graph import Graph, Signature
 from trainables.relaxation.action import flatten, has_inversion, rotate
 from trainables.relaxation.recognition import relaxable_layers, representations_of
@@ -80,7 +80,8 @@ def equivariance_errors(
 ) -> dict[str, float]:
     """The largest error over `repeats` random elements of each kind, by the name of the kind.
 
-    The arithmetic is that of model and graph: see `in_float64` and `with_dtype` for an exact measurement.
+    The arithmetic is that of model and graph. An exact measurement takes a model that was built under
+    `trainables.building.default_dtype(torch.float64)`, and a graph from `with_dtype`.
     """
     with evaluating(model):
         output = model(graph)
@@ -182,21 +183,6 @@ def lie_derivative_errors(
         }
 
 
-def in_float64(build: Callable[[], nn.Module], state: dict[str, Any]) -> nn.Module:
-    """The model that `build` makes where float64 is the default, with the weights of `state`.
-
-    Constants such as Clebsch-Gordan coefficients are then exact; `.double()` would keep those of float32.
-    """
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        model = build()
-    finally:
-        torch.set_default_dtype(default)
-    model.load_state_dict(state)
-    return model
-
-
 def with_dtype(graph: Graph, dtype: torch.dtype) -> Graph:
     """The graph with all its features in `dtype`."""
     return replace(
@@ -206,17 +192,6 @@ def with_dtype(graph: Graph, dtype: torch.dtype) -> Graph:
         vectors=graph.vectors.to(dtype),
         edge_scalars=graph.edge_scalars.to(dtype),
     )
-
-
-@contextmanager
-def evaluating(model: nn.Module):  # noqa: ANN201
-    """Evaluation mode for a while."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:

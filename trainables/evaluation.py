@@ -1,5 +1,8 @@
 """How good a model is on a split."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -10,18 +13,27 @@ from trainables.tasks.task import Split, Task, select, size
 def evaluate(model: nn.Module, task: Task, split: Split) -> dict[str, float]:
     """The mean loss and the means of the task's errors over all samples, by name, in evaluation mode.
 
-    Sums stay on the device; the host waits once, at the end. The model's mode is put back.
+    Sums stay on the device; the host waits once, at the end.
     """
-    was_training = model.training
-    model.eval()
     totals: dict[str, Tensor] = {}
-    for start in range(0, size(split), task.evaluation_batch):
-        batch = select(split, slice(start, start + task.evaluation_batch))
-        prediction = task.predict(model, task.graph(batch))
-        sums = {name: values.sum() for name, values in task.errors(prediction, batch).items()}
-        sums["loss"] = task.loss(prediction, batch) * size(batch)
-        for name, value in sums.items():
-            totals[name] = totals[name] + value.double() if name in totals else value.double()
-    model.train(was_training)
+    with evaluating(model):
+        for start in range(0, size(split), task.evaluation_batch):
+            batch = select(split, slice(start, start + task.evaluation_batch))
+            prediction = task.predict(model, task.graph(batch))
+            sums = {name: values.sum() for name, values in task.errors(prediction, batch).items()}
+            sums["loss"] = task.loss(prediction, batch) * size(batch)
+            for name, value in sums.items():
+                totals[name] = totals[name] + value.double() if name in totals else value.double()
     means = (torch.stack(list(totals.values())) / size(split)).tolist()
     return dict(zip(totals, means, strict=True))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; afterwards the mode that the model was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import nn
 
+from trainables.building import default_dtype
 from trainables.equivariance import (
     combined_error,
     delivered_error,
     equivariance_errors,
     history_error,
-    in_float64,
     layer_errors,
     lie_derivative_errors,
     with_dtype,
@@ -96,11 +96,18 @@ def egnn():
     return EGNN(SIGNATURE, hidden=8, layers=2)
 
 
+def in_float64(model):
+    with default_dtype(torch.float64):
+        exact = EGNN(SIGNATURE, hidden=8, layers=2)
+    exact.load_state_dict(model.state_dict())
+    return exact
+
+
 def test_a_float32_model_is_measured_exactly_in_float64():
     model = egnn()
     coarse = max(errors(model, on=with_dtype(graph(), torch.float32)).values())
     assert 1e-10 < coarse < 1e-4
-    exact = in_float64(lambda: EGNN(SIGNATURE, hidden=8, layers=2), model.state_dict())
+    exact = in_float64(model)
     assert max(errors(exact).values()) < 1e-13
     assert torch.get_default_dtype() is torch.float32
 
@@ -181,7 +188,7 @@ def test_the_numbers_of_history_and_record():
     task = Velocities()
     model = egnn()
     assert 0 < history_error(model, task) < 1e-4
-    exact = in_float64(lambda: EGNN(SIGNATURE, hidden=8, layers=2), model.state_dict())
+    exact = in_float64(model)
     assert delivered_error(exact, task) < 1e-13
     broken = relaxed_in_one_layer()
     assert delivered_error(broken, task) > 1e-3
