@@ -17,26 +17,33 @@ def build(training: Training, parameters: Iterable[nn.Parameter]) -> list[torch.
     kernel over all parameters, which is also the fastest on a CPU and never waits for the device.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    matrices = [parameter for parameter in trained if parameter.ndim == 2]
-    others = [parameter for parameter in trained if parameter.ndim != 2]
     common = {"lr": training.lr, "weight_decay": training.weight_decay}
-    optimizers: list[torch.optim.Optimizer] = []
-    if training.optimizer != "muon":
-        others = trained
-    elif matrices:
-        optimizers.append(
-            torch.optim.Muon(matrices, **common, momentum=training.momentum, adjust_lr_fn="match_rms_adamw")
-        )
-    if not others:
-        return optimizers
+    if not trained:
+        return []
     match training.optimizer:
         case "adam":
-            rest = torch.optim.Adam(others, **common, fused=True)
-        case "adamw" | "muon":
-            rest = torch.optim.AdamW(others, **common, fused=True)
+            return [torch.optim.Adam(trained, **common, fused=True)]
+        case "adamw":
+            return [torch.optim.AdamW(trained, **common, fused=True)]
         case "sgd":
-            rest = torch.optim.SGD(others, **common, momentum=training.momentum, fused=True)
-    return [*optimizers, rest]
+            return [torch.optim.SGD(trained, **common, momentum=training.momentum, fused=True)]
+        case "muon":
+            return _muon(trained, training.momentum, common)
+
+
+def _muon(
+    parameters: list[nn.Parameter], momentum: float, common: dict[str, float]
+) -> list[torch.optim.Optimizer]:
+    matrices = [parameter for parameter in parameters if parameter.ndim == 2]
+    others = [parameter for parameter in parameters if parameter.ndim != 2]
+    optimizers: list[torch.optim.Optimizer] = []
+    if matrices:
+        optimizers.append(
+            torch.optim.Muon(matrices, **common, momentum=momentum, adjust_lr_fn="match_rms_adamw")
+        )
+    if others:
+        optimizers.append(torch.optim.AdamW(others, **common, fused=True))
+    return optimizers
 
 
 def learning_rate_factor(training: Training, step: int, steps: int) -> float:
