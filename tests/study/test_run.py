@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from tests_support import changed
+from tests_support import study as study_here
 
 from analysis.load import load_trials
 from trainables import registry
@@ -22,7 +23,11 @@ from trainables.store import open_store
 from trainables.training import run_trial
 
 STUDY = [str(Path(sys.executable).with_name("study"))]
-SMALL = changed("grid", {"lr": [1e-3, 1e3], "seed": 1})
+SMALL = {
+    **changed("grid", {"lr": [1e-3, 1e3], "seed": 1}),
+    "model": {"name": "mine:Own", "hidden": 8, "layers": 2},
+}
+OWN_MODEL = "from trainables.models.egnn import EGNN\n\n\nclass Own(EGNN):\n    pass\n"
 VARYING = ["seconds", "started", "worker"]
 
 
@@ -35,7 +40,7 @@ def data_folder(tmp_path_factory):
 def study(data_folder):
     """Run the command line; returns the finished process."""
 
-    def run(*arguments, cwd=None):
+    def run(*arguments, cwd):
         environment = {**os.environ, "STUDY_DATA": str(data_folder)}
         return subprocess.run(
             [*STUDY, *map(str, arguments)],
@@ -46,6 +51,8 @@ def study(data_folder):
 
 
 def write_config(folder, content):
+    """The config of a study of a user's own model, which lies beside it."""
+    (folder / "mine.py").write_text(OWN_MODEL)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
@@ -56,7 +63,16 @@ def finished(tmp_path_factory, study):
     """A finished run of the small study: its process, config and results folder."""
     folder = tmp_path_factory.mktemp("finished")
     config = write_config(folder, SMALL)
-    return study("run", config, "--results", folder / "results"), config, folder / "results"
+    return study("run", config, cwd=folder), config, folder / "results" / SMALL["name"]
+
+
+@pytest.fixture
+def here(finished, data_folder, monkeypatch):
+    """The command line in this process, where the finished study lies."""
+    monkeypatch.chdir(finished[1].parent)
+    monkeypatch.setenv("STUDY_DATA", str(data_folder))
+    monkeypatch.syspath_prepend(finished[1].parent)
+    return study_here
 
 
 def test_every_planned_trial_has_a_record_and_there_is_a_report(finished):
@@ -79,7 +95,7 @@ def test_the_high_learning_rate_failed_and_failed_trials_do_not_change_the_exit_
     assert set(trials["outcome"].xs(1e3, level="lr")) == {"failed"}
 
 
-def test_a_trial_run_by_hand_gives_the_recorded_numbers(finished, data_folder):
+def test_a_trial_run_by_hand_gives_the_recorded_numbers(finished, data_folder, here):
     _, _, results = finished
     torch.set_num_threads(1)  # sums over threads round differently
     for entry in json.loads((results / "plan.json").read_text())[:2]:
@@ -98,7 +114,7 @@ def test_a_trial_run_by_hand_gives_the_recorded_numbers(finished, data_folder):
 def test_two_processes_for_each_trial_give_the_same_table(finished, study, tmp_path):
     _, config, results = finished
     shared = ["--set", "resources={cpus: 2, processes: 2}"]
-    process = study("run", config, "--results", tmp_path, *shared)
+    process = study("run", config, "--results", tmp_path, *shared, cwd=config.parent)
     assert process.returncode == 0, process.stderr
     alone, together = (load_trials(folder).set_index("trial").sort_index() for folder in (results, tmp_path))
     assert together["outcome"].tolist() == alone["outcome"].tolist()
@@ -107,8 +123,8 @@ def test_two_processes_for_each_trial_give_the_same_table(finished, study, tmp_p
         assert together[column][learnt].tolist() == pytest.approx(alone[column][learnt].tolist(), rel=1e-5)
 
 
-def test_status_counts_them(finished, study):
-    shown = study("status", finished[2], "--json")
+def test_status_counts_them(finished, here):
+    shown = here("status", finished[2], "--json")
     assert shown.returncode == 0
     counts = json.loads(shown.stdout)
     assert counts["planned"] == 4
@@ -116,25 +132,27 @@ def test_status_counts_them(finished, study):
     assert counts["learned"] + counts["failed"] == 4
 
 
-def test_a_packed_folder_gives_the_same_report_and_notebooks(finished, study, tmp_path):
+def test_a_packed_folder_gives_the_same_report_and_notebooks(finished, here, tmp_path):
     _, _, results = finished
     packed = tmp_path / "study.parquet"
-    assert study("pack", results, packed).returncode == 0
-    assert study("report", packed).returncode == 2
-    assert study("report", packed, "--to", tmp_path).returncode == 0
-    there, here = (json.loads((folder / "report/summary.json").read_text()) for folder in (results, tmp_path))
-    assert here["counts"] == there["counts"]
-    assert here["finding"] == there["finding"]
+    assert here("pack", results, packed).returncode == 0
+    assert here("report", packed).returncode == 2
+    assert here("report", packed, "--to", tmp_path).returncode == 0
+    there, again = (
+        json.loads((folder / "report/summary.json").read_text()) for folder in (results, tmp_path)
+    )
+    assert again["counts"] == there["counts"]
+    assert again["finding"] == there["finding"]
 
 
 def contents(results):
     return {path: path.read_bytes() for path in results.glob("trials/*/*")}
 
 
-def test_running_again_runs_nothing_and_changes_nothing(finished, study):
+def test_running_again_runs_nothing_and_changes_nothing(finished, here):
     _, config, results = finished
     before = contents(results)
-    again = study("run", config, "--results", results)
+    again = here("run", config, "--results", results)
     assert again.returncode == 0
     assert contents(results) == before
 
@@ -144,7 +162,7 @@ def test_a_larger_grid_runs_only_what_is_new_and_a_lost_record_is_made_again(fin
     before = contents(results)
     lost = next(results.glob("trials/*/record.json"))
     lost.write_bytes(lost.read_bytes()[:100])
-    larger = study("run", config, "--results", results, "--set", "grid.seed=2")
+    larger = study("run", config, "--results", results, "--set", "grid.seed=2", cwd=config.parent)
     assert larger.returncode == 0, larger.stderr
     assert "not JSON" in larger.stdout
     after = contents(results)
@@ -158,11 +176,11 @@ def test_a_larger_grid_runs_only_what_is_new_and_a_lost_record_is_made_again(fin
     }
 
 
-def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished, study):
+def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished, here):
     _, config, results = finished
     before = contents(results)
     started = time.monotonic()
-    refused = study("run", config, "--results", results, "--set", "training.epochs=3")
+    refused = here("run", config, "--results", results, "--set", "training.epochs=3")
     assert refused.returncode == 2
     assert "training.epochs: 2 -> 3" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -172,14 +190,14 @@ def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished
 
 @pytest.mark.slow  # the random kills of tests/faults hold this every day; this looks at the records themselves
 def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data_folder):
-    content = changed("grid", {"lr": [1e-3], "seed": 2})
+    content = {**SMALL, "grid": {"lr": [1e-3], "seed": 2}}
     content["training"] = {"epochs": 40, "batch_size": 5}
     config = write_config(tmp_path, content)
     results = tmp_path / "results"
     command = [*STUDY, "run", str(config), "--results", str(results)]
     environment = {**os.environ, "STUDY_DATA": str(data_folder)}
     run = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
     )
     deadline = time.monotonic() + 120
     while not list(results.glob("trials/*/record.json")) and time.monotonic() < deadline:
@@ -191,29 +209,50 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data
     assert "Traceback" not in stderr
     kept = {path: content for path, content in contents(results).items() if path.name == "record.json"}
     assert kept
-    went_on = study("run", config, "--results", results)
+    went_on = study("run", config, "--results", results, cwd=tmp_path)
     assert went_on.returncode == 0, went_on.stderr
     after = contents(results)
     assert {path: after[path] for path in kept} == kept
     assert len([path for path in after if path.name == "record.json"]) == 4
 
 
-def test_a_users_own_model_is_found_where_the_command_is_given(tmp_path, study):
-    (tmp_path / "mine.py").write_text(
-        "import torch\n"
-        "class Drift(torch.nn.Module):\n"
-        "    def __init__(self, signature, *, start: float = 0.5):\n"
-        "        super().__init__()\n"
-        "        self.time = torch.nn.Parameter(torch.tensor(start))\n"
-        "    def forward(self, graph):\n"
-        "        return self.time * graph.vectors[:, 0]\n"
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+def test_a_trial_that_crashes_is_tried_thrice_and_again_only_where_asked(tmp_path, study):
+    (tmp_path / "moody.py").write_text(
+        "from pathlib import Path\n"
+        "from trainables.models.egnn import EGNN\n"
+        "HERE = Path(__file__).parent\n"
+        "class Moody(EGNN):\n"
+        "    def __init__(self, signature, *, layers: int = 1):\n"
+        "        if layers == 1 and not (HERE / 'mended').exists():\n"
+        "            with (HERE / 'tries').open('a') as tries:\n"
+        "                tries.write('x')\n"
+        "            raise RuntimeError('in a bad mood')\n"
+        "        super().__init__(signature, hidden=8, layers=layers)\n"
     )
-    content = {**SMALL, "name": "mine", "model": {"name": "mine:Drift", "start": 0.7}}
+    content = {**SMALL, "name": "moods", "model": {"name": "moody:Moody"}}
     content["arms"] = {"strict": {"method": "strict"}}
-    content["grid"] = {"lr": [1e-2], "seed": 1}
+    content["grid"] = {"lr": [1e-3], "seed": 1, "model.layers": [1, 2, 3]}
     config = write_config(tmp_path, content)
-    process = study("run", config, cwd=tmp_path)
-    assert process.returncode == 0, process.stdout + process.stderr
-    records = [json.loads(path.read_text()) for path in tmp_path.glob("results/mine/trials/*/record.json")]
-    assert [record["params_final"] for record in records] == [1]
-    assert all(record["equivariance_error"] < 1e-10 for record in records)
+
+    def run(*options):
+        """The exit code, and the records by their number of layers."""
+        process = study("run", config, "--results", tmp_path, *options, cwd=tmp_path)
+        records = [json.loads(path.read_text()) for path in tmp_path.glob("trials/*/record.json")]
+        return process.returncode, {record["spec"]["model"]["layers"]: record for record in records}
+
+    code, records = run()
+    assert code == 1
+    assert set(records) == {1, 2, 3}
+    assert [layers for layers, record in records.items() if record["outcome"] == "crashed"] == [1]
+    assert records[1]["reason"] == "error"
+    assert records[1]["detail"].endswith("RuntimeError: in a bad mood\n")
+    assert (tmp_path / "tries").read_text() == "xxx"
+
+    (tmp_path / "mended").touch()
+    assert run() == (1, records)
+    code, again = run("--retry-crashed")
+    assert code == 0
+    assert again[1]["outcome"] in ("learned", "failed")
+    assert (again[2], again[3]) == (records[2], records[3])
