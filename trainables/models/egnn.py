@@ -15,6 +15,7 @@ from trainables.models.layers.inputs import (
     squared_lengths,
     with_topology,
 )
+from trainables.models.layers.perceptron import perceptron
 from trainables.relaxation.representation import scalars, vectors
 
 
@@ -146,8 +147,3 @@ class Update(nn.Module):
             weights = self.weigh_vectors(features).unsqueeze(1)
             moved = moved + (node_vectors[..., 1:] * weights).sum(-1, keepdim=True)
         return features + self.features(torch.cat([features, messages], dim=-1)), moved
-
-
-def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two linear layers with SiLU between them."""
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))

@@ -27,6 +27,7 @@ from trainables.models.layers.inputs import (
     relative_positions,
     with_topology,
 )
+from trainables.models.layers.perceptron import perceptron
 from trainables.models.layers.radial import ExponentialNormal, radial_network
 from trainables.registry import BadInput
 
@@ -82,7 +83,7 @@ class Equiformer(nn.Module):
         )
         self.norm = DegreeNorm(channels, degree)
         outputs = signature.outputs if signature.output == "scalars" else channels
-        self.head = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, outputs))
+        self.head = perceptron(channels, channels, outputs)
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), each node's vectors weighted by functions of its scalars, or (graphs, outputs)."""

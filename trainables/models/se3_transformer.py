@@ -26,6 +26,7 @@ from trainables.models.layers.inputs import (
     relative_positions,
     with_topology,
 )
+from trainables.models.layers.perceptron import perceptron
 from trainables.models.layers.radial import ExponentialNormal
 from trainables.models.layers.tensor_field import Attention, Convolution
 from trainables.registry import BadInput
@@ -82,9 +83,7 @@ class SE3Transformer(nn.Module):
         if signature.output == "vectors":
             self.read_out: nn.Module = nn.Linear(channels, 1, bias=False)
         else:
-            self.read_out = nn.Sequential(
-                nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, signature.outputs)
-            )
+            self.read_out = perceptron(channels, channels, signature.outputs)
         self.output = signature.output
 
     def forward(self, graph: Graph) -> Tensor:
