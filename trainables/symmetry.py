@@ -16,8 +16,8 @@ class Symmetry:
     translations: bool
 
 
-def random_rotations(count: int, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
-    """(count, 3, 3) rotations, uniform on SO(3), from normalised Gaussian quaternions."""
+def random_rotations(count: int, generator: torch.Generator) -> Tensor:
+    """(count, 3, 3) rotations in float64, uniform on SO(3), from normalised Gaussian quaternions."""
     quaternions = torch.randn(count, 4, generator=generator, dtype=torch.float64)
     w, x, y, z = (quaternions / quaternions.norm(dim=1, keepdim=True)).unbind(1)
     rows = [
@@ -25,7 +25,7 @@ def random_rotations(count: int, generator: torch.Generator, dtype: torch.dtype 
         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
-    return torch.stack(rows, 1).view(count, 3, 3).to(dtype)
+    return torch.stack(rows, 1).view(count, 3, 3)
 
 
 def rotate_nodes(node_vectors: Tensor, matrices: Tensor) -> Tensor:

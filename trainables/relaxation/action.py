@@ -118,7 +118,7 @@ def commutant(
     irreps: by Schur's lemma the projection is that matrix times the identity on the components, and its
     entries are the traces over the components, divided by 2l+1.
     """
-    parity_counts = has_inversion(inputs) and has_inversion(outputs)
+    parity_counts = has_inversion(inputs + outputs)
     for into in blocks(outputs):
         for origin in blocks(inputs):
             same_parity = origin.irrep.p == into.irrep.p or not parity_counts

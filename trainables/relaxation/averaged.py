@@ -64,7 +64,7 @@ def half_gradient(
     layer: RelaxedLayer, weight: Tensor, inputs: Tensor, weights: Mapping[str, float]
 ) -> Tensor:
     """(dim_out, dim_in), the G for which the penalty is <W, G> and its gradient 2 G."""
-    inversion = has_inversion(layer.inputs) and has_inversion(layer.outputs)
+    inversion = has_inversion(layer.inputs + layer.outputs)
     unit = 2 * weights["lie"] or 1.0  # what the whole is a multiple of, so that no pass over W is spent on it
     columns: dict[int, Tensor] = {}
     for source in kinds(layer.inputs, inversion):

@@ -57,7 +57,7 @@ def lie_by_rotation(layer: RelaxedLayer, call: Call, directions: Tensor) -> Tens
 
 def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
     """The parity term of one forward pass; None where the layer's group has no inversion."""
-    if not (has_inversion(layer.inputs) and has_inversion(layer.outputs)):
+    if not has_inversion(layer.inputs + layer.outputs):
         return None
     inputs = call.inputs
     signs_in, signs_out = (

@@ -140,7 +140,7 @@ def test_graph_shapes_and_edge_scalars(tmp_path, bodies):
 def test_targets_rotate_with_the_graph(tmp_path):
     task = nbody(tmp_path, **SMALL)
     batch = select(task.splits["train"], slice(0, 4))
-    matrices = random_rotations(4, torch.Generator().manual_seed(0), torch.float32)
+    matrices = random_rotations(4, torch.Generator().manual_seed(0)).float()
 
     def constant_velocity(graph):
         return {"positions": (graph.positions + DURATION * graph.vectors[:, 0]).unflatten(0, (4, -1))}
