@@ -266,7 +266,7 @@ def state_of(run: Run) -> State:
     }
 
 
-def norm(tensors: "Iterator[Tensor | None]") -> Tensor:
+def norm(tensors: Iterator[Tensor | None]) -> Tensor:
     """The Euclidean norm of all entries of all tensors, on the device."""
     norms = torch._foreach_norm([tensor.detach() for tensor in tensors if tensor is not None])
     return torch.stack(norms).norm().double()

@@ -53,6 +53,7 @@ class EGNN(nn.Module):
         )
 
     def forward(self, graph: Graph) -> Tensor:
+        """(nodes, 3), the way of each node, or (graphs, outputs)."""
         graph, topology = with_topology(graph, self.neighbours)
         features = self.embedding(node_invariants(graph))
         positions = graph.positions

@@ -36,5 +36,6 @@ class PointNet(nn.Module):
         self.classifier = pointnet_classifier(wide, signature.outputs, width, dropout)
 
     def forward(self, graph: Graph) -> Tensor:
+        """(clouds, outputs)"""
         points = self.points(graph.positions)
         return self.classifier(points.unflatten(0, (graph.graphs, -1)).amax(1))

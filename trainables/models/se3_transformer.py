@@ -87,6 +87,7 @@ class SE3Transformer(nn.Module):
         self.output = signature.output
 
     def forward(self, graph: Graph) -> Tensor:
+        """(nodes, 3), a vector of each node, or (graphs, outputs)."""
         graph, topology = with_topology(graph, self.neighbours)
         differences = relative_positions(graph.positions, topology).flatten(0, 1)
         by_degree = self.couplings(differences)[1].split(self.products, dim=-1)

@@ -60,6 +60,7 @@ class SEGNN(nn.Module):
         self.read_out2 = Product(features, outputs)
 
     def forward(self, graph: Graph) -> Tensor:
+        """(nodes, 3), the way of each node, or (graphs, outputs)."""
         graph, topology = with_topology(graph, self.neighbours)
         differences = relative_positions(graph.positions, topology)
         of_edges = harmonics(differences)
@@ -94,6 +95,7 @@ class SEGNNLayer(nn.Module):
     def forward(
         self, x: Steerable, edge_scalars: Tensor, of_edges: Harmonics, of_nodes: Harmonics, topology: Topology
     ) -> Steerable:
+        """x of the nodes -> the same; edge_scalars (nodes, degree, E); harmonics of edges and of nodes."""
         messages = gate(self.message1(x, edge_scalars, of_edges, topology))
         messages = gate(self.message2(messages, of_edges))
         received = Steerable(*(part.sum(1) for part in messages))
@@ -123,6 +125,7 @@ class GatedUpdate(nn.Module):
         received_vectors: Tensor,
         of_nodes: Harmonics,
     ) -> Steerable:
+        """scalars (nodes, hidden) and vectors (nodes, 3, hidden), the node's own and the received -> the same."""
         x = Steerable(scalars, vectors).join(Steerable(received_scalars, received_vectors))
         return gate(self.product(x, of_nodes))
 
@@ -136,4 +139,5 @@ class Update(nn.Module):
         self.representation_in = self.representation_out = steerable(hidden)
 
     def forward(self, scalars: Tensor, vectors: Tensor, of_nodes: Harmonics) -> Steerable:
+        """scalars (nodes, hidden) and vectors (nodes, 3, hidden) -> the same."""
         return self.product(Steerable(scalars, vectors), of_nodes)

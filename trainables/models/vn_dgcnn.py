@@ -56,6 +56,7 @@ class VNDGCNN(nn.Module):
         )  # fmt: skip
 
     def forward(self, graph: Graph) -> Tensor:
+        """(clouds, outputs)"""
         points = cloud_positions(graph).unsqueeze(-1)
         neighbours = min(self.neighbours, points.shape[1] - 1)
         layers = []

@@ -63,6 +63,7 @@ class VNPointNet(nn.Module):
         self.classifier = pointnet_classifier(6 * wide, signature.outputs, width, dropout)
 
     def forward(self, graph: Graph) -> Tensor:
+        """(clouds, outputs)"""
         positions = cloud_positions(graph)
         points = self.points(self.edges(neighbour_vectors(positions, self.neighbours)).mean(2))
         points = self.joint(points, self.cloud(points))
@@ -71,7 +72,7 @@ class VNPointNet(nn.Module):
 
 
 class CloudVectors(nn.Module):
-    """Vectors of the whole cloud: (clouds, points, 3, channels) -> (clouds, 3, channels)."""
+    """Vectors of the whole cloud, as many as each point has."""
 
     def __init__(self, channels: int, width: float, slope: float) -> None:
         super().__init__()
@@ -82,6 +83,7 @@ class CloudVectors(nn.Module):
         self.last = VectorLinear(channels_cloud[-1], channels)
 
     def forward(self, points: Tensor) -> Tensor:
+        """(clouds, points, 3, channels) -> (clouds, 3, channels)"""
         return self.last(self.pooled(self.points(points).mean(1)))
 
 

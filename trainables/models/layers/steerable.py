@@ -72,6 +72,7 @@ class Product(nn.Module):
             self.vector_to_vector = uniform(outputs[1], inputs[1])
 
     def forward(self, x: Steerable, attribute: Harmonics) -> Steerable:
+        """scalars (..., C0), vectors (..., 3, C1), attribute (..., 3) -> scalars (..., O0), vectors (..., 3, O1)"""
         return Steerable(
             self.to_scalars(x, attribute) if self.outputs[0] else x.scalars[..., :0],
             self.to_vectors(x, attribute) if self.outputs[1] else x.vectors[..., :0],

@@ -43,6 +43,7 @@ class EdgeVectorLinear(nn.Linear):
         self.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
 
     def forward(self, nodes: Tensor) -> Tensor:
+        """(..., 3, channels_in) -> (..., 3, 2 * channels_out)"""
         return nn.functional.linear(nodes, self.channel_map())
 
 
