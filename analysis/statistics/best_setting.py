@@ -96,4 +96,5 @@ def sign_flip_test(differences: np.ndarray, draws: int = 20_000) -> float:
         signs = np.random.default_rng(0).choice(np.array([1, -1], np.int8), (draws, n))
         signs[0] = 1
     observed = abs(differences.sum())
-    return float(np.mean(np.abs(signs @ differences) >= observed * (1 - 1e-12)))
+    rounding = 1e-12 * np.abs(differences).sum()
+    return float(np.mean(np.abs(signs @ differences) >= observed - rounding))
