@@ -152,7 +152,7 @@ def test_sensitivity_by_hand():
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=8))
-@example([10, 20, -30])  # a sum of 0 but for rounding
+@example([10, 20, -30, 10, 20, -30])  # a sum of 0 but for rounding
 def test_sign_flips_by_listing_them(hundredths):
     differences = np.array(hundredths) / 100  # two sums are equal or clearly not
     sums = [abs(np.dot(signs, differences)) for signs in itertools.product([1, -1], repeat=len(differences))]
