@@ -64,22 +64,15 @@ def run(
 
     study = load_config(config, set_)
     store = _writable_store(results or f"results/{study.name}")
-    from study import loggers
-    from study.run import run_study
+    with _goes_on_later(store):
+        from study import loggers
+        from study.run import run_study
 
-    wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
-    chosen = [logger(where) for logger, where in wanted.items() if where is not None]
-    try:
+        wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
+        chosen = [logger(where) for logger, where in wanted.items() if where is not None]
         run_study(study, store, data_dir, address, retry_crashed, chosen)
-    except KeyboardInterrupt:
-        print(f"\nStopped. What is done is kept in {store.uri}; the same command goes on from there.")
-        raise typer.Exit(130) from None
-    except OSError as error:
-        kept = f"what is done is kept in {store.uri}, the same command goes on from there"
-        print(f"study: {' '.join(str(error).split())}; {kept}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    counts, _ = status(store)
-    page = _report([store.uri], store.uri)
+        counts, _ = status(store)
+        page = _report([store.uri], store.uri)
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
     print(f"report: {page}")
     raise typer.Exit(1 if counts["crashed"] or counts["missing"] else 0)
@@ -246,6 +239,20 @@ def _folder_for_output(folder: str) -> str:
     if Path(folder).is_file():
         raise BadInput(f"--to: {folder} is a file; name a folder to write to")
     return folder
+
+
+@contextmanager
+def _goes_on_later(store: "Store") -> Iterator[None]:
+    """Say in one line, where the block is interrupted or its storage fails, that the work so far is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\nStopped. What is done is kept in {store.uri}; the same command goes on from there.")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        kept = f"what is done is kept in {store.uri}, the same command goes on from there"
+        print(f"study: {' '.join(str(error).split())}; {kept}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 @contextmanager

@@ -36,11 +36,11 @@ class TrialQueue:
     def __init__(self, specs: dict[str, str]) -> None:
         self.specs = dict(specs)  # of trials without a record
         self.waiting = deque(specs)
-        self.running: dict[int, str] = {}
+        self.running: dict[str, str] = {}
         self.losses: Counter[str] = Counter()
         self.ended: list[Ended] = []
 
-    def next_trial(self, slot: int, id: str = "", outcome: str = "") -> str | None:
+    def next_trial(self, slot: str, id: str = "", outcome: str = "") -> str | None:
         """JSON of the spec that `slot` is to run next, None where none waits.
 
         id, outcome: of the trial that the slot has just ended, if any
@@ -55,7 +55,7 @@ class TrialQueue:
                 return self.specs[trial]
         return None
 
-    def lost(self, slot: int) -> None:
+    def lost(self, slot: str) -> None:
         """Put the trial of a slot whose worker is gone back in front, unless it was lost too often."""
         trial = self.running.pop(slot, None)
         if trial is None:

@@ -49,14 +49,17 @@ def run_trials(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     queue = ray.remote(num_cpus=0)(TrialQueue).options(scheduling_strategy=here).remote(specs)
     watch = Watch(queue, show)
-    slots = range(min(len(specs), MOST_SLOTS))
     shares = {"cpu": resources.cpus, "gpu": resources.gpus}
     # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
     with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(trainable, queue=queue, around=around), shares),
-            param_space={"slot": tune.grid_search(list(slots))},
-            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=resources.concurrent),
+            # Samples without parameters: a grid of numbers would be copied once for each of its numbers.
+            tune_config=tune.TuneConfig(
+                num_samples=min(len(specs), MOST_SLOTS),
+                reuse_actors=True,
+                max_concurrent_trials=resources.concurrent,
+            ),
             run_config=tune.RunConfig(
                 name="slots",
                 storage_path=scratch,
@@ -99,7 +102,7 @@ class Watch(tune.Callback):
             self.look()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ray.get(self.queue.lost.remote(trial.config["slot"]))
+        ray.get(self.queue.lost.remote(trial.trial_id))
         self.last_error = _last_error(trial)
         # Errors of a trial's own are in its record: these came before it, and would come again and again.
         _, unavailable, storage = self.last_error.partition(f"{Unavailable.__name__}: ")

@@ -8,6 +8,7 @@ types and ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user'
 import inspect
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, get_args
 
@@ -65,6 +66,7 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
         raise BadInput(f"{key}: '{name}' cannot be imported: {error}") from error
 
 
+@lru_cache  # a model of pydantic takes milliseconds to make, and every trial asks for three
 def options_model(factory: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the keyword-only parameters of a factory."""
     parameters = inspect.signature(factory).parameters.values()

@@ -15,12 +15,12 @@ from trainables.watchdog import Limits, watched
 
 
 def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", around: dict[str, Any]) -> None:
-    """Run trials in the slot `config["slot"]` until none is left.
+    """Run trials in this slot, named by its id in Tune, until none is left.
 
     queue: hands them out; `next_trial(slot, id, outcome)` of study.queue
     around: results, data_folder, threads, gpus, processes, run and limits (of trainables.watchdog)
     """
-    slot, trials = config["slot"], 0
+    slot, trials = tune.get_context().get_trial_id(), 0
     spec = ray.get(queue.next_trial.remote(slot))
     while spec is not None:
         record = run(TrialSpec.model_validate_json(spec), around)

@@ -11,20 +11,20 @@ def queue():
 
 
 def test_each_trial_is_handed_out_once_in_order(queue):
-    assert [queue.next_trial(slot) for slot in range(4)] == ["A", "B", "C", None]
+    assert [queue.next_trial(slot) for slot in "1234"] == ["A", "B", "C", None]
 
 
 def test_a_slot_goes_on_with_the_next_trial(queue):
-    assert queue.next_trial(0) == "A"
-    assert queue.next_trial(0, "a", "learned") == "B"
+    assert queue.next_trial("1") == "A"
+    assert queue.next_trial("1", "a", "learned") == "B"
     news = queue.news()
     assert (news.ended, news.running, news.left) == ([Ended("a", "learned")], 1, 2)
 
 
 def test_what_ended_is_told_once_and_not_kept(queue):
-    queue.next_trial(0)
+    queue.next_trial("1")
     for trial in "abc":
-        queue.next_trial(0, trial, "failed")
+        queue.next_trial("1", trial, "failed")
     assert len(queue.news().ended) == 3
     news = queue.news()
     assert (news.ended, news.running, news.left) == ([], 0, 0)
@@ -32,38 +32,38 @@ def test_what_ended_is_told_once_and_not_kept(queue):
 
 
 def test_the_trial_of_a_lost_worker_is_next(queue):
-    queue.next_trial(0)
-    queue.next_trial(1)
-    queue.lost(0)
+    queue.next_trial("1")
+    queue.next_trial("2")
+    queue.lost("1")
     assert queue.news().running == 1
-    assert queue.next_trial(2) == "A"
+    assert queue.next_trial("3") == "A"
 
 
 def test_losing_a_worker_that_had_no_trial_changes_nothing(queue):
-    queue.lost(7)
-    assert queue.next_trial(7) == "A"
+    queue.lost("7")
+    assert queue.next_trial("7") == "A"
 
 
 def test_a_worker_that_was_thought_lost_may_still_end_its_trial(queue):
-    queue.next_trial(0)
-    queue.lost(0)
-    assert queue.next_trial(0, "a", "learned") == "B"
-    assert queue.next_trial(1) == "C"
-    assert queue.next_trial(2) is None
+    queue.next_trial("1")
+    queue.lost("1")
+    assert queue.next_trial("1", "a", "learned") == "B"
+    assert queue.next_trial("2") == "C"
+    assert queue.next_trial("3") is None
 
 
 def test_a_trial_that_ended_twice_counts_once(queue):
-    queue.next_trial(0)
-    queue.lost(0)
-    assert queue.next_trial(1) == "A"
-    assert queue.next_trial(0, "a", "learned") == "B"
-    assert queue.next_trial(1, "a", "learned") == "C"
+    queue.next_trial("1")
+    queue.lost("1")
+    assert queue.next_trial("2") == "A"
+    assert queue.next_trial("1", "a", "learned") == "B"
+    assert queue.next_trial("2", "a", "learned") == "C"
     assert queue.news().ended == [Ended("a", "learned")]
 
 
 def test_a_trial_that_loses_every_worker_is_left_and_the_others_go_on(queue):
     for _ in range(LOSSES + 1):
-        assert queue.next_trial(0) == "A"
-        queue.lost(0)
-    assert queue.next_trial(0) == "B"
+        assert queue.next_trial("1") == "A"
+        queue.lost("1")
+    assert queue.next_trial("1") == "B"
     assert queue.news().left == 2
