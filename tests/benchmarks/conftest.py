@@ -1,5 +1,3 @@
-import time
-
 import pytest
 import timing
 import torch
@@ -41,7 +39,7 @@ def show_shares():
 def pytest_collection_modifyitems(items):
     for item in items:
         if "benchmarks" in item.path.parts:
-            item.add_marker(pytest.mark.benchmark(timer=time.process_time))
+            item.add_marker(pytest.mark.benchmark(timer=timing.cpu_seconds))
 
 
 def pytest_terminal_summary(terminalreporter):

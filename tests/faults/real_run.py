@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,11 @@ CONTENT = {
 }
 
 
+def heed_interrupts():
+    """Take SIGINT as one that was started in the foreground does; shells let what runs behind them ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class RealRun:
     """A results folder and the process that runs the study in it, told from all others by a mark it inherits."""
 
@@ -67,7 +73,7 @@ class RealRun:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [STUDY, "run", str(self.config), "--results", str(self.results), *options],
-                stdout=log, stderr=log, env=self.environment, start_new_session=True,
+                stdout=log, stderr=log, env=self.environment, start_new_session=True, preexec_fn=heed_interrupts,
             )  # fmt: skip
 
     def finish(self):
@@ -105,6 +111,10 @@ class RealRun:
 
     def said(self):
         return self.log.read_text(errors="replace")
+
+    def done(self):
+        """Whether no trial is left."""
+        return self.look() == len(json.loads((self.results / "plan.json").read_text()))
 
     def processes(self, name=""):
         """All living processes of the run whose command begins with `name`."""

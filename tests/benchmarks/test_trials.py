@@ -1,0 +1,44 @@
+"""Short trials in a worker that stays, as slots have it, against a new worker for each."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from study.config import resolve_config
+from study.plan import plan
+from trainables.attempt import Surroundings, attempt
+from trainables.spec import TrialSpec
+from trainables.store import open_store
+
+CONTENT = {
+    "name": "short",
+    "task": {"name": "nbody", "train": 20, "val": 10, "test": 10},
+    "model": {"name": "egnn", "hidden": 8, "layers": 2},
+    "training": {"epochs": 1, "batch_size": 20},
+    "arms": {"strict": {"method": "strict"}},
+    "grid": {"lr": [1e-3], "seed": 20},
+}
+WORKER = "import sys; from test_trials import run; run(*sys.argv[1:])"
+
+
+def run(spec, folder):
+    """One trial of a results folder."""
+    around = Surroundings(open_store(f"{folder}/results"), Path(folder, "data"), torch.device("cpu"))
+    assert attempt(TrialSpec.model_validate_json(spec), around).outcome != "crashed"
+
+
+def test_a_worker_that_stays(compare, tmp_path):
+    specs = itertools.cycle([trial.spec.model_dump_json() for trial in plan(resolve_config(CONTENT))])
+    folders = map(str, (tmp_path / f"{number}" for number in itertools.count()))
+    here = Path(__file__).parent
+
+    def reference():
+        subprocess.run([sys.executable, "-c", WORKER, next(specs), next(folders)], check=True, cwd=here)
+
+    def ours():
+        run(next(specs), next(folders))
+
+    compare("trial of one step", reference, ours, rounds=5)
