@@ -1,6 +1,5 @@
 """Short trials in a worker that stays, as slots have it, against a new worker for each."""
 
-import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -31,14 +30,13 @@ def run(spec, folder):
 
 
 def test_a_worker_that_stays(compare, tmp_path):
-    specs = itertools.cycle([trial.spec.model_dump_json() for trial in plan(resolve_config(CONTENT))])
-    folders = map(str, (tmp_path / f"{number}" for number in itertools.count()))
+    specs = (trial.spec.model_dump_json() for trial in plan(resolve_config(CONTENT)))
     here = Path(__file__).parent
 
     def reference():
-        subprocess.run([sys.executable, "-c", WORKER, next(specs), next(folders)], check=True, cwd=here)
+        subprocess.run([sys.executable, "-c", WORKER, next(specs), tmp_path], check=True, cwd=here)
 
     def ours():
-        run(next(specs), next(folders))
+        run(next(specs), tmp_path)
 
     compare("trial of one step", reference, ours, rounds=5)

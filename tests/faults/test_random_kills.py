@@ -21,7 +21,7 @@ EVERYDAY = [
     ("worker", SIGKILL),
     ("driver", SIGTERM),
     ("worker", SIGTERM),
-    ("raylet", SIGKILL),
+    ("worker", SIGINT),
     ("worker", SIGKILL),
 ]
 CONTENT = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 5}}
