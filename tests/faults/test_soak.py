@@ -43,7 +43,8 @@ def test_five_hundred_trials(real_run, tmp_path, capsys):
         if run.look():
             run.strike("worker", SIGKILL, moments)
             kills += 1
-            driver, workers = resident(run.processes("study")), resident(run.processes("ray::Implicit"))
+            driver = resident([psutil.Process(run.process.pid)])
+            workers = resident(run.processes("ray::Implicit"))
             samples.append((len(run.seen), driver, workers, scratch_bytes(run)))
     assert run.finish() == 0, run.said()
     assert_same_tables(run.results, undisturbed(tmp_path / "undisturbed", CONTENT))
