@@ -59,10 +59,19 @@ def _excess(limits: Limits, seconds: float) -> tuple[str, str] | None:
 
 
 def resident_bytes() -> int:
-    """Memory that this process and its children hold."""
+    """Memory that this process holds, and its children beside it: what a fork still shares counts once."""
     children = [child for path in Path("/proc/self/task").glob("*/children") for child in _numbers(path)]
-    sizes = [_numbers(Path(f"/proc/{process}/statm")) for process in (os.getpid(), *children)]
-    return sum(size[1] for size in sizes if size) * os.sysconf("SC_PAGE_SIZE")
+    own = _numbers(Path("/proc/self/statm"))[1] * os.sysconf("SC_PAGE_SIZE")
+    return own + sum(map(_private_bytes, children))
+
+
+def _private_bytes(process: int) -> int:
+    """What a process shares with no other; the kernel walks all its pages for it, so not for each of ours."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it ended while we looked
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def _numbers(path: Path) -> list[int]:

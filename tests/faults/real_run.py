@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -40,11 +39,6 @@ CONTENT = {
 }
 
 
-def heed_interrupts():
-    """Take SIGINT as one that was started in the foreground does; shells let what runs behind them ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class RealRun:
     """A results folder and the process that runs the study in it, told from all others by a mark it inherits."""
 
@@ -73,7 +67,7 @@ class RealRun:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [STUDY, "run", str(self.config), "--results", str(self.results), *options],
-                stdout=log, stderr=log, env=self.environment, start_new_session=True, preexec_fn=heed_interrupts,
+                stdout=log, stderr=log, env=self.environment, start_new_session=True,
             )  # fmt: skip
 
     def finish(self):

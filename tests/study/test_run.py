@@ -197,15 +197,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data
     command = [*STUDY, "run", str(config), "--results", str(results)]
     environment = {**os.environ, "STUDY_DATA": str(data_folder)}
     run = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # ignored where tests run in background
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
     )
     deadline = time.monotonic() + 120
     while not list(results.glob("trials/*/record.json")) and time.monotonic() < deadline:

@@ -1,5 +1,6 @@
 """A trial beyond its limits is ended with last words; one within them never notices."""
 
+import os
 import subprocess
 import sys
 
@@ -47,3 +48,36 @@ def test_resident_memory_is_that_of_this_process():
     kept = bytearray(50_000_000)
     assert resident_bytes() - before > 40_000_000
     assert len(kept) == 50_000_000
+
+
+FORKING = """
+import os, time
+from trainables.watchdog import resident_bytes
+
+def child(size):
+    ready, done = os.pipe()
+    if os.fork() == 0:
+        kept = b"x" * size
+        os.write(done, b"!")
+        time.sleep(50)
+    os.read(ready, 1)
+
+kept, before = b"x" * 200_000_000, resident_bytes()
+for _ in range(5):
+    child(0)
+sharing = resident_bytes()
+child(100_000_000)
+print(sharing - before, resident_bytes() - sharing)
+os.killpg(0, 9)
+"""
+
+
+def test_what_forks_share_counts_once_and_what_they_add_counts():
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKING],
+        capture_output=True, text=True, timeout=60, check=False, start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    sharing, added = map(int, ended.stdout.split())
+    assert sharing < 50_000_000
+    assert added > 90_000_000
