@@ -3,7 +3,9 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import ray
@@ -53,8 +55,7 @@ def run_study(
         if not missing:
             write_folder(store, config, trials)
             return
-        # Ray takes SIGTERM for itself when it starts, and would end this process without tidying up.
-        with _ray(address), _terminated_like_interrupted():
+        with _ray(address):
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)
             for trial_id in crashed:
@@ -90,31 +91,40 @@ def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:
 @contextmanager
 def _ray(address: str | None) -> Iterator[None]:
     """Ray for the time of the block: the cluster at `address`, or one of its own on the loopback interface."""
-    if address is None:
-        # Workers must find a user's own model where the command was given.
-        paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
-        # "local": a cluster that happens to run on this machine is somebody else's.
-        local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    start = _start_ray if address is None else partial(_join_cluster, address)
+    # Ray starts in a thread, where no signal falls: left half started by Ctrl-C it crashes on leaving, and on the
+    # main thread it takes SIGTERM for itself. The thread lives as long as Ray's processes, which end with it.
+    with ThreadPoolExecutor(1) as thread:
         try:
-            with _loopback_only():
-                ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
-        except Exception as error:  # it has no type of its own for this
-            raise ConnectionError(
-                f"Ray does not start here ({str(error).strip().splitlines()[0]})"
-            ) from error
-    else:
-        host, colon, port = address.rpartition(":")
-        if colon and port.isdigit():
-            check_reachable(address, host, int(port))
-        try:
-            ray.init(address=address, **QUIET)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BadInput(f"--address {address}: no Ray cluster to run on there ({reason})") from error
+            thread.submit(start).result()
+            yield
+        finally:
+            thread.submit(ray.shutdown).result()
+
+
+def _start_ray() -> None:
+    """Start a Ray cluster of this process's own."""
+    # Workers must find a user's own model where the command was given.
+    paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # "local": a cluster that happens to run on this machine is somebody else's.
+    local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        yield
-    finally:
-        ray.shutdown()
+        with _loopback_only():
+            ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+    except Exception as error:  # it has no type of its own for this
+        raise ConnectionError(f"Ray does not start here ({str(error).strip().splitlines()[0]})") from error
+
+
+def _join_cluster(address: str) -> None:
+    """Connect to the Ray cluster at `address`."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        check_reachable(address, host, int(port))
+    try:
+        ray.init(address=address, **QUIET)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(f"--address {address}: no Ray cluster to run on there ({reason})") from error
 
 
 @contextmanager

@@ -50,11 +50,11 @@ def test_five_hundred_trials(real_run, tmp_path, capsys):
     while run.process.poll() is None:
         time.sleep(moments.uniform(3, 6))
         if run.look():
-            run.strike("worker", SIGKILL, moments)
-            kills += 1
             driver = resident([psutil.Process(run.process.pid)])
             workers = resident(run.processes("ray::Implicit"))
             samples.append((len(run.seen), driver, workers, scratch_bytes(run)))
+            run.strike("worker", SIGKILL, moments)
+            kills += 1
     assert run.finish() == 0, run.said()
     assert_same_tables(run.results, undisturbed(tmp_path / "undisturbed", CONTENT))
     assert not list(run.scratch.glob("study-*"))
