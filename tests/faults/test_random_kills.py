@@ -25,11 +25,18 @@ EVERYDAY = [
     ("worker", SIGKILL),
 ]
 CONTENT = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 5}}
+LONGER = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 8}}
+ROUNDS, FEWEST = 6, 5  # faults that each round must come to: thirty in all
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     return undisturbed(tmp_path_factory.mktemp("undisturbed"), CONTENT)
+
+
+@pytest.fixture(scope="module")
+def longer_reference(tmp_path_factory):
+    return undisturbed(tmp_path_factory.mktemp("undisturbed"), LONGER)
 
 
 def disturb(run, faults, moments):
@@ -70,14 +77,14 @@ def test_five_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference,
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * RUN_SECONDS)
-@pytest.mark.parametrize("seed", range(6))
-def test_thirty_random_kills_change_nothing(reference, real_run, seed):
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_thirty_random_kills_change_nothing(longer_reference, real_run, seed):
     moments = random.Random(seed)
-    run = real_run(CONTENT)
+    run = real_run(LONGER)
     run.start()
-    assert disturb(run, moments.choices(FAULTS, k=5), moments) >= 4
+    assert disturb(run, moments.choices(FAULTS, k=FEWEST + 1), moments) >= FEWEST
     assert run.finish() == 0, run.said()
-    assert_same_tables(run.results, reference)
+    assert_same_tables(run.results, longer_reference)
 
 
 @pytest.mark.slow
