@@ -55,7 +55,8 @@ def run_study(
         if not missing:
             write_folder(store, config, trials)
             return
-        with _ray(address):
+        # Ray takes SIGTERM for itself when it starts, and would end this process without tidying up.
+        with _ray(address), _terminated_like_interrupted():
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)
             for trial_id in crashed:
@@ -92,8 +93,8 @@ def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:
 def _ray(address: str | None) -> Iterator[None]:
     """Ray for the time of the block: the cluster at `address`, or one of its own on the loopback interface."""
     start = _start_ray if address is None else partial(_join_cluster, address)
-    # Ray starts in a thread, where no signal falls: left half started by Ctrl-C it crashes on leaving, and on the
-    # main thread it takes SIGTERM for itself. The thread lives as long as Ray's processes, which end with it.
+    # Ray starts in a thread, where no Ctrl-C falls: left half started by it Ray crashes on leaving. The thread lives
+    # as long as Ray's processes, which end with the thread that began them.
     with ThreadPoolExecutor(1) as thread:
         try:
             thread.submit(start).result()
