@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from analysis.pack import first_line, open_source
-from trainables.record import Record, history_path, read_records
+from trainables.record import UNFIT, Record, fits, history_path, read_records
 from trainables.store import Store, read_all
 
 TEXTS = [
@@ -102,8 +102,8 @@ def read_histories(source: str | Path, trials: Iterable[str] | None = None) -> t
         content = contents.get(history_path(trial))
         if content is None:
             complaints.append(f"{history_path(trial)}: missing")
-        elif hashlib.sha256(content).hexdigest() != record.history_sha256:
-            complaints.append(f"{history_path(trial)}: its checksum does not fit its record")
+        elif not fits(record, content):
+            complaints.append(f"{history_path(trial)}: {UNFIT}")
         else:
             try:
                 tables.append(_labelled(content, trial))

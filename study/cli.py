@@ -165,7 +165,8 @@ def status(
     from study.plan import status as count_trials
     from trainables.store import open_store
 
-    counts, complaints = count_trials(open_store(folder))
+    with _bad_folder_is_bad_input():
+        counts, complaints = count_trials(open_store(folder))
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
     print(json.dumps(counts) if as_json else "\n".join(f"{key:8} {value}" for key, value in counts.items()))
@@ -256,14 +257,16 @@ def _goes_on_later(store: "Store") -> Iterator[None]:
 
 
 @contextmanager
-def _bad_folder_is_bad_input() -> Iterator[None]:
-    """Say what the analysis cannot read as bad input; the analysis itself knows nothing of a command line."""
+def _bad_folder_is_bad_input(argument: str = "DIR") -> Iterator[None]:
+    """Say what cannot be read as bad input; the analysis itself knows nothing of a command line."""
     from trainables.registry import BadInput
 
     try:
         yield
+    except BadInput:
+        raise
     except (OSError, ValueError) as error:
-        raise BadInput(f"DIR: {error}") from error
+        raise BadInput(f"{argument}: {' '.join(str(error).split())}") from error
 
 
 def _writable_store(results: str) -> "Store":
@@ -284,4 +287,7 @@ def _job(job_or_folder: str, address: str | None) -> "Job":
     from study.cluster import Job, find_job
     from trainables.store import open_store
 
-    return find_job(open_store(job_or_folder)) if address is None else Job(job_or_folder, address)
+    if address is not None:
+        return Job(job_or_folder, address)
+    with _bad_folder_is_bad_input("JOB"):
+        return find_job(open_store(job_or_folder))

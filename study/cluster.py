@@ -76,7 +76,9 @@ def _command(config: str, overrides: list[str], results: str, data_folder: str |
         config = path.resolve().relative_to(Path.cwd()).as_posix()
     words = ["study", "run", config, "--address", "auto", "--results", results]
     words += [] if data_folder is None else ["--data-dir", data_folder]
-    return shlex.join(words + [word for override in overrides for word in ("--set", override)])
+    words += [word for override in overrides for word in ("--set", override)]
+    # Ray signals the shell and whatever children it has by then: a job that is stopped while it starts would live on.
+    return f"exec {shlex.join(words)}"
 
 
 def find_job(store: Store) -> Job:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from study.config import StudyConfig, to_yaml
 from trainables.record import Record, read_records
 from trainables.registry import BadInput, first_message, resolve
-from trainables.spec import TrialSpec
+from trainables.spec import TRIAL_ID, TrialSpec, content_id
 from trainables.store import Store
 
 
@@ -77,31 +77,53 @@ def encode_plan(trials: list[PlannedTrial]) -> bytes:
     return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
 
 
-def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
+def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> list[str]:
     """Raise BadInput, with the difference, where the folder holds what this study would change or drop.
 
-    More seeds, learning rates or arms extend a folder.
+    More seeds, learning rates or arms extend a folder. Returns a line for each file that says what the folder holds
+    and is missing or damaged: with `write_folder` this study may put them in place again, since the ids of the trials
+    that are there, hashes of their specs, then show that they are its own.
     """
     new = yaml.safe_load(to_yaml(config))
+    old, planned = _read_config(store), _read_plan(store)
+    there = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)} | (planned or set())
+    if old is not None and old["name"] != new["name"]:
+        raise BadInput(f"results: {store.uri} holds the study '{old['name']}'; choose another folder")
+    dropped = there - {trial.id for trial in trials}
+    changed = [] if old is None else differences(old, new)
+    if dropped or (there and planned is None and changed):
+        reason = "plan.json is another study's and can be deleted, or the options have other defaults now"
+        reason = reason if old else "study.yaml is missing or damaged"
+        raise BadInput(
+            f"results: {store.uri} holds trials that this config would change or drop "
+            f"({'; '.join(changed) or reason}); choose another folder, or only extend the grid or the arms"
+        )
+    if not there:
+        return []
+    found = {"study.yaml": old, "plan.json": planned}
+    return [
+        f"{name} in {store.uri} was missing or damaged" for name, content in found.items() if content is None
+    ]
+
+
+def _read_config(store: Store) -> dict[str, Any] | None:
+    """The config of a folder; None where there is none that can be read."""
     try:
-        old = yaml.safe_load(store.read("study.yaml"))
-        planned = {str(entry["id"]) for entry in json.loads(store.read("plan.json"))}
-    except FileNotFoundError:
-        old, planned = None, set()
-    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        raise BadInput(f"results: study.yaml or plan.json in {store.uri} is damaged ({error})") from error
-    if isinstance(old, dict):
-        if old.get("name") != new["name"]:
-            raise BadInput(f"results: {store.uri} holds the study '{old.get('name')}'; choose another folder")
-        dropped = planned - {trial.id for trial in trials}
-        if dropped:
-            difference = "; ".join(differences(old, new)) or "the options have other defaults now"
-            raise BadInput(
-                f"results: {store.uri} holds {len(dropped)} trials that this config would change or drop "
-                f"({difference}); choose another folder, or only extend the grid or the arms"
-            )
-    elif store.names("trials"):
-        raise BadInput(f"results: {store.uri} holds trials but no study.yaml; choose another folder")
+        config = yaml.safe_load(store.read("study.yaml"))
+    except (FileNotFoundError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    return config if isinstance(config, dict) and isinstance(config.get("name"), str) else None
+
+
+def _read_plan(store: Store) -> set[str] | None:
+    """The ids of the planned trials of a folder; None where there is no plan or not as it was written."""
+    try:
+        entries = json.loads(store.read("plan.json"))
+        ids = {entry["id"] for entry in entries}
+        whole = all(entry["id"] == content_id(entry["spec"]) for entry in entries)
+    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return ids if whole else None
 
 
 def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
@@ -136,7 +158,7 @@ def status(store: Store) -> tuple[dict[str, int], list[str]]:
     except FileNotFoundError as error:
         raise BadInput(f"DIR: {store.uri} holds no plan.json; is it a results folder?") from error
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error})") from error
+        raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error}); `study run` mends it") from error
     records, complaints = read_records(store, planned)
     return {"planned": len(planned), **count(records), "missing": len(planned) - len(records)}, complaints
 

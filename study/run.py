@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,11 +20,12 @@ from study.progress import Progress, console
 from study.queue import News
 from study.reach import check_reachable
 from study.slots import run_trials
-from trainables.record import read_records, record_path
+from trainables.record import damaged_histories, read_records, record_path
 from trainables.registry import BadInput
 from trainables.spec import canonical_json
 from trainables.store import Store
 
+HANDLER_SECONDS = 0.01
 QUIET = {"log_to_driver": False, "logging_level": "error"}
 
 
@@ -44,19 +45,21 @@ def run_study(
     """
     trials = plan(config)
     with _terminated_like_interrupted(), locked(store) as run:
-        check_folder(store, config, trials)
+        damaged = check_folder(store, config, trials)
         records, complaints = read_records(store, [trial.id for trial in trials])
         crashed = [name for name, record in records.items() if retry_crashed and record.outcome == "crashed"]
-        records = {name: record for name, record in records.items() if name not in crashed}
+        unfit = damaged_histories(store, records.values())
+        records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
         missing = [trial for trial in trials if trial.id not in records]
         show = console()
-        for complaint in complaints:
-            show.print(f"{complaint}; the trial is run again", highlight=False, soft_wrap=True)
+        said = [f"{file}; it is written again" for file in damaged]
+        said += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
+        for line in said:
+            show.print(line, highlight=False, soft_wrap=True)
         if not missing:
             write_folder(store, config, trials)
             return
-        # Ray takes SIGTERM for itself when it starts, and would end this process without tidying up.
-        with _ray(address), _terminated_like_interrupted():
+        with _ray(address):
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)
             for trial_id in crashed:
@@ -97,7 +100,12 @@ def _ray(address: str | None) -> Iterator[None]:
     # as long as Ray's processes, which end with the thread that began them.
     with ThreadPoolExecutor(1) as thread:
         try:
-            thread.submit(start).result()
+            started = thread.submit(start)
+            # Ray takes SIGTERM for itself while it starts, and would abort this process without tidying up.
+            while wait([started], HANDLER_SECONDS).not_done:
+                signal.signal(signal.SIGTERM, _interrupt)
+            signal.signal(signal.SIGTERM, _interrupt)
+            started.result()
             yield
         finally:
             thread.submit(ray.shutdown).result()
@@ -142,12 +150,12 @@ def _loopback_only() -> Iterator[None]:
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C: a batch system's polite end must clean up too."""
-
-    def interrupt(*unused: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(*unused: object) -> None:
+    raise KeyboardInterrupt

@@ -21,7 +21,7 @@ from trainables import registry
 from trainables.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.parallel import Alone
 from trainables.processes import in_processes
-from trainables.record import Record, read_records, write_outcome
+from trainables.record import Record, damaged_histories, read_records, write_outcome
 from trainables.spec import TrialSpec, canonical_json
 from trainables.store import Store, Unavailable
 from trainables.tasks.task import Task
@@ -53,9 +53,9 @@ class Surroundings:
 
 
 def attempt(spec: TrialSpec, around: Surroundings) -> Record:
-    """The record of a trial: the one that is there, or made now and written with its history."""
+    """The record of a trial: the one that is there with its history, or made now and written with it."""
     records, _ = read_records(around.store, [spec.id])
-    if spec.id in records:
+    if spec.id in records and not damaged_histories(around.store, records.values()):
         _tidy(spec.id, around.store)
         return records[spec.id]
     errors = _earlier_errors(spec.id, around)

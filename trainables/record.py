@@ -8,6 +8,8 @@ import hashlib
 import io
 import json
 import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -16,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from trainables.store import Store, read_all
 
 OUTCOMES = ("learned", "failed", "crashed")
+UNFIT = "its checksum does not fit its record"
 
 
 class BadRecord(ValueError):
@@ -132,6 +135,26 @@ def read_records(store: Store, trial_ids: list[str]) -> tuple[dict[str, Record],
         except BadRecord as error:
             complaints.append(str(error))
     return records, complaints
+
+
+def damaged_histories(store: Store, records: Iterable[Record]) -> dict[str, str]:
+    """By id a line for each record whose history is there but is not the one that was written with it."""
+
+    def is_damaged(record: Record) -> bool:
+        try:
+            return not fits(record, store.read(history_path(record.id)))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    records = list(records)
+    with ThreadPoolExecutor(16) as pool:
+        damaged = [record for record, bad in zip(records, pool.map(is_damaged, records), strict=True) if bad]
+    return {record.id: f"{history_path(record.id)}: {UNFIT}" for record in damaged}
+
+
+def fits(record: Record, history: bytes) -> bool:
+    """Whether a history is the one that was written with the record."""
+    return hashlib.sha256(history).hexdigest() == record.history_sha256
 
 
 def encode_history(rows: list[dict[str, float]]) -> bytes:

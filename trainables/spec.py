@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+TRIAL_ID = re.compile("[0-9a-f]{16}")
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -89,7 +91,12 @@ class TrialSpec(Strict):
     @property
     def id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the content; equal specs have equal ids."""
-        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:16]
+        return content_id(self.model_dump(mode="json"))
+
+
+def content_id(content: dict[str, Any]) -> str:
+    """The id of a spec from its content as plain JSON values."""
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
 
 
 def canonical_json(content: Any) -> str:

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.pack import open_source
 from trainables.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ SECONDS = 600
 def execute_notebooks(folder: str | Path, write_to: str | Path | Store) -> list[str]:
     """Execute every notebook on a results folder, URI or packed file; returns the paths written below `write_to`.
 
-    Each is written as report/notebooks/NAME.ipynb and .html. Raises ValueError naming the notebook where one fails.
+    Each is written as report/notebooks/NAME.ipynb and .html. Raises ValueError naming the notebook where one fails,
+    and FileNotFoundError or ValueError where there is no such folder.
     """
     import nbformat
 
+    open_source(folder)
     store = open_store(write_to) if isinstance(write_to, str | Path) else write_to
     source = str(folder) if "://" in str(folder) else str(Path(folder).expanduser().resolve())
     written = []
@@ -52,7 +55,9 @@ def execute(notebook: "NotebookNode", name: str) -> None:
     from nbclient.exceptions import CellExecutionError
 
     # Without any folder of installed kernels there is one kernel: this interpreter, with the packages it has now.
-    kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    # It is talked to through files, not ports that others on this machine could reach.
+    specs = KernelSpecManager(kernel_dirs=[])
+    kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, transport="ipc")
     package_root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     client = NotebookClient(notebook, km=kernel, timeout=SECONDS)
