@@ -178,7 +178,9 @@ def report(
     to: Annotated[str | None, typer.Option(help="Folder for the report [default: the first DIR].")] = None,
 ) -> None:
     """Tables, figures, report.html and summary.json from the folders alone."""
-    print(_report(folders, _folder_for_output(to or folders[0])))
+    into = _folder_for_output(to or folders[0])
+    with _bad_folder_is_bad_input():
+        print(_report(folders, into))
 
 
 @app.command()
@@ -229,8 +231,7 @@ def list_names() -> None:
 def _report(folders: list[str], into: str) -> str:
     from analysis.report import write_report
 
-    with _bad_folder_is_bad_input():
-        write_report(folders, into)
+    write_report(folders, into)
     return f"{into.rstrip('/')}/report/report.html"
 
 

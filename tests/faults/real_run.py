@@ -35,7 +35,7 @@ CONTENT = {
     "model": {"name": "faulty_models:Patient", "hidden": 8, "layers": 1},
     "training": {"epochs": 4, "batch_size": 5},
     "arms": {"strict": {"method": "strict"}, "triangle": {"method": "relaxed", "schedule": "triangle"}},
-    "grid": {"lr": [1e-3, 1e3], "seed": 2},
+    "grid": {"lr": [3e-2, 1e3], "seed": 2},
 }
 
 

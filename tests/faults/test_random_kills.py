@@ -8,7 +8,7 @@ import pytest
 from real_run import CONTENT, RUN_SECONDS, assert_same_tables, undisturbed, wait_until
 
 STOPPED, RAY_LOST = 130, 1
-ENDS = {  # what loses the run, and its exit code; a lost worker does not end it
+ENDS = {  # what loses the run, and its exit code; a lost worker does not end it, and the raylet heeds no SIGINT
     ("driver", SIGINT): STOPPED,
     ("terminal", SIGINT): STOPPED,
     ("driver", SIGTERM): STOPPED,
@@ -16,7 +16,7 @@ ENDS = {  # what loses the run, and its exit code; a lost worker does not end it
     ("raylet", SIGTERM): RAY_LOST,
     ("raylet", SIGKILL): RAY_LOST,
 }
-FAULTS = [*ENDS, ("worker", SIGINT), ("worker", SIGTERM), ("worker", SIGKILL)]
+FAULTS = [*ENDS, ("raylet", SIGINT), ("worker", SIGINT), ("worker", SIGTERM), ("worker", SIGKILL)]
 EVERYDAY = [
     ("worker", SIGKILL),
     ("driver", SIGTERM),
@@ -24,8 +24,8 @@ EVERYDAY = [
     ("worker", SIGINT),
     ("worker", SIGKILL),
 ]
-CONTENT = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 5}}
-LONGER = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 8}}
+CONTENT = {**CONTENT, "grid": {"lr": [3e-2, 1e3], "seed": 5}}
+LONGER = {**CONTENT, "grid": {"lr": [3e-2, 1e3], "seed": 12}}
 ROUNDS, FEWEST = 6, 5  # faults that each round must come to: thirty in all
 
 
@@ -56,8 +56,8 @@ def disturb(run, faults, moments):
         run.strike(victim, sign, moments)
         if (victim, sign) in ENDS:
             code = run.finish()
-            if code == 0 and run.done():  # the last trial was quicker than the fault
-                return injected
+            if code == 0 and run.done():  # the last trial was quicker, or did without its raylet
+                return injected + (victim == "raylet")
             assert code == ENDS[victim, sign], run.said()
             assert code != STOPPED or "goes on from there" in run.said(), run.said()
             run.start()
@@ -82,7 +82,7 @@ def test_thirty_random_kills_change_nothing(longer_reference, real_run, seed):
     moments = random.Random(seed)
     run = real_run(LONGER)
     run.start()
-    assert disturb(run, moments.choices(FAULTS, k=FEWEST + 1), moments) >= FEWEST
+    assert disturb(run, moments.sample(FAULTS, FEWEST + 1), moments) >= FEWEST
     assert run.finish() == 0, run.said()
     assert_same_tables(run.results, longer_reference)
 

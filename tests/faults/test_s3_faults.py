@@ -1,5 +1,6 @@
 """A bucket that answers with errors, slowly or not at all is waited for; one that stays away ends in one line."""
 
+import random
 import select
 import socket
 import socketserver
@@ -9,8 +10,10 @@ import time
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from real_run import RUN_SECONDS, assert_same_tables, undisturbed
 
 import trainables.store
+from study.cluster import fetch
 from trainables.store import PatientStore, Unavailable, open_store
 
 
@@ -106,3 +109,33 @@ def test_silence_ends_in_one_line(proxy, store, monkeypatch):
     proxy.break_down("silent")
     with pytest.raises(Unavailable, match=r"^s3://faulty/results cannot be read or written \(.*Timeout.*\)$"):
         store.read("file")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * RUN_SECONDS)
+def test_a_real_run_on_a_bucket_that_breaks_down_again_and_again(proxy, real_run, tmp_path):
+    bucket, moments, ended, broken = "s3://faulty/run", random.Random(0), threading.Event(), 0
+
+    def break_down():
+        nonlocal broken
+        while not ended.wait(moments.uniform(0, 1)):
+            proxy.break_down(moments.choice((500, 503, "slow")), requests=moments.randint(1, 12))
+            broken += 1
+
+    breaker = threading.Thread(target=break_down)
+    run, code = real_run(), 1
+    breaker.start()
+    try:
+        while code != 0:  # the driver is less patient than its workers, and asks for the bucket first of all
+            run.start("--results", bucket)
+            code = run.finish()
+            (line,) = [line for line in run.said().splitlines() if line.startswith("study: ")] or [""]
+            assert (code, line) == (0, "") or bucket in line, run.said()
+            assert code in (0, 1, 2)
+    finally:
+        ended.set()
+        breaker.join()
+    assert broken > 10
+    proxy.break_down(None)
+    fetch(bucket, str(tmp_path / "fetched"))
+    assert_same_tables(tmp_path / "fetched", undisturbed(tmp_path / "undisturbed"))

@@ -18,7 +18,7 @@ MEGABYTE = 1 << 20
 CONTENT = {
     **CONTENT,
     "training": {"epochs": 1, "batch_size": 5},
-    "grid": {"lr": [1e-3], "seed": 250},
+    "grid": {"lr": [3e-2], "seed": 250},
 }
 
 
