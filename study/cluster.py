@@ -46,7 +46,7 @@ def submit(
     Raises BadInput where the config, the folder or the address is wrong.
     """
     load_config(config, overrides)
-    command = _command(config, overrides, store.uri, data_folder)
+    command = job_command(config, overrides, store.uri, data_folder)
     refuse_if_held(store)
     with _job_server(address) as client:
         job_id = _submit_when_up(client, command)
@@ -68,7 +68,8 @@ def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
         time.sleep(POLL_SECONDS)
 
 
-def _command(config: str, overrides: list[str], results: str, data_folder: str | None) -> str:
+def job_command(config: str, overrides: list[str], results: str, data_folder: str | None) -> str:
+    """What the head of the cluster is told to run, from a folder that is a copy of the current one."""
     path = Path(config)
     if config not in presets():
         if not path.resolve().is_relative_to(Path.cwd()):

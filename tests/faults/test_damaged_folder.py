@@ -95,6 +95,14 @@ def test_a_folder_whose_trials_are_those_of_the_config_is_its_own(names, kind, r
         assert store.read(name) == (reference / name).read_bytes()
 
 
+def test_an_id_that_does_not_fit_its_spec_is_damage_to_the_plan(reference, tmp_path):
+    store, config = copied(reference, tmp_path), resolve_config(CONTENT)
+    first, second = (trial.id.encode() for trial in plan(config)[:2])
+    store.write("plan.json", store.read("plan.json").replace(first, second))
+    (line,) = check_folder(store, config, plan(config))
+    assert line == f"plan.json in {store.uri} was missing or damaged"
+
+
 @pytest.mark.parametrize("names", [("study.yaml",), ("plan.json",), ("study.yaml", "plan.json")])
 @pytest.mark.parametrize("kind", [*DAMAGES, "removed"])
 def test_another_study_does_not_take_a_damaged_folder(names, kind, reference, tmp_path):

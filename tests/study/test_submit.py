@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 from tests_support import changed, study
 
-from study.cluster import Job, find_job
+from study.cluster import Job, find_job, job_command
 from study.lock import locked
 from trainables.registry import BadInput
 from trainables.store import open_store
@@ -131,6 +132,19 @@ def test_a_job_that_fails_says_why(head, bucket, project):
     failed = study("submit", "small.yaml", *options, "--set", "resources.gpus=1", "--wait")
     assert failed.returncode != 0
     assert "resources.gpus" in failed.stdout
+
+
+def test_no_shell_stands_between_the_job_and_its_run(tmp_path):
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = job_command("nbody-quick", [], str(tmp_path), None)
+    with subprocess.Popen(
+        command, shell=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as job:
+        process, end = psutil.Process(job.pid), time.monotonic() + 10
+        while process.name() == "sh":  # a stop that comes early would end it, and not the run
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        job.kill()
 
 
 def test_wrong_addresses(bucket, project):
