@@ -141,10 +141,12 @@ def test_no_shell_stands_between_the_job_and_its_run(tmp_path):
         command, shell=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as job:
         process, end = psutil.Process(job.pid), time.monotonic() + 10
-        while process.name() == "sh":  # a stop that comes early would end it, and not the run
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        job.kill()
+        try:
+            while process.name() == "sh":  # a stop that comes early would end it, and not the run
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        finally:
+            job.kill()
 
 
 def test_wrong_addresses(bucket, project):
