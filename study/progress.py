@@ -49,7 +49,9 @@ class Progress:
         )
 
     def update(self, news: News) -> None:
-        """Count what ended, and show the line when it is time."""
+        """Count what ended, say what was lost, and show the line when it is time."""
+        for reason in dict.fromkeys(news.lost):
+            self._print(f"a worker was lost ({reason}); another takes its place")
         outcomes = [trial.outcome for trial in news.ended]
         self.done += len(outcomes)
         self.failed += outcomes.count("failed")
@@ -60,8 +62,11 @@ class Progress:
             self.live.update(self.line(), refresh=True)
             self.last_line = now
         elif self.live is None and now - self.last_line > MINUTE:
-            self.console.print(self.line(), highlight=False, soft_wrap=True)
+            self._print(self.line())
             self.last_line = now
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _duration(seconds: float) -> str:

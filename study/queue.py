@@ -20,11 +20,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class News:
-    """What happened since the last look: trials that ended, how many run, how many have no record yet."""
+    """What happened since the last look: trials that ended, how many run, how many have no record yet.
+
+    lost: why workers were lost, a line for each
+    """
 
     ended: list[Ended]
     running: int
     left: int
+    lost: tuple[str, ...] = ()
 
 
 class TrialQueue:

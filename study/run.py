@@ -55,7 +55,7 @@ def run_study(
         said = [f"{file}; it is written again" for file in damaged]
         said += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
         for line in said:
-            show.print(line, highlight=False, soft_wrap=True)
+            show.print(line, highlight=False, markup=False, soft_wrap=True)
         if not missing:
             write_folder(store, config, trials)
             return
@@ -82,9 +82,7 @@ def run_study(
                     progress.update(news)
 
                 specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
-                last_error = run_trials(specs, config.resources, around, follow)
-            if last_error:
-                show.print(f"last error of a worker: {last_error}", highlight=False, soft_wrap=True)
+                run_trials(specs, config.resources, around, follow)
 
 
 def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Tune reads these on import: no loggers, reporters or signal handlers beside ours.
+# Tune reads these on import: no loggers, reporters, tracebacks or signal handlers beside ours.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
@@ -31,6 +33,9 @@ class_cache.ENV_VARS_TO_PROPAGATE = {
     name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
 }
 
+# What Ray prints of lost workers, many lines for each, is told by the Watch in one.
+ray._private.worker._worker_logs_enabled = False
+
 MOST_SLOTS = 1000  # that a run asks for at once; an autoscaler sees them as demand
 LOST_WORKERS = 1000  # how often one slot may lose its worker
 LOOK_SECONDS = 0.5
@@ -38,8 +43,8 @@ LOOK_SECONDS = 0.5
 
 def run_trials(
     specs: dict[str, str], resources: Resources, around: dict[str, Any], show: Callable[[News], None]
-) -> str:
-    """Run the trials; returns the last line of the last error of a worker, "" if all went well.
+) -> None:
+    """Run the trials.
 
     specs: JSON of each spec by its id
     around: as trainables.trainable takes it
@@ -76,7 +81,6 @@ def run_trials(
                 raise watch.reason from None
             raise
     watch.look()
-    return watch.last_error
 
 
 class Watch(tune.Callback):
@@ -84,7 +88,8 @@ class Watch(tune.Callback):
 
     def __init__(self, queue: "ray.actor.ActorHandle", show: Callable[[News], None]) -> None:
         self.queue, self.show = queue, show
-        self.finished, self.last_error, self.last_look = False, "", 0.0
+        self.lost: list[str] = []  # since the last look
+        self.finished, self.last_look = False, 0.0
         self.reason: Unavailable | BadInput | None = None  # for ending the run before its time
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
@@ -94,8 +99,9 @@ class Watch(tune.Callback):
     def look(self) -> None:
         """Show what has happened since the last look."""
         news = ray.get(self.queue.news.remote())
+        lost, self.lost = tuple(map(_brief, self.lost)), []
         self.finished, self.last_look = news.left == 0, time.monotonic()
-        self.show(news)
+        self.show(replace(news, lost=lost))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if time.monotonic() - self.last_look > LOOK_SECONDS:
@@ -103,14 +109,15 @@ class Watch(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         ray.get(self.queue.lost.remote(trial.trial_id))
-        self.last_error = _last_error(trial)
+        error = _last_error(trial)
+        self.lost.append(error)
         # Errors of a trial's own are in its record: these came before it, and would come again and again.
-        _, unavailable, storage = self.last_error.partition(f"{Unavailable.__name__}: ")
+        _, unavailable, storage = error.partition(f"{Unavailable.__name__}: ")
         if unavailable:
             self.reason = Unavailable(storage)
-        elif "ImportError" in self.last_error or "ModuleNotFoundError" in self.last_error:
+        elif "ImportError" in error or "ModuleNotFoundError" in error:
             self.reason = BadInput(
-                f"a worker cannot import what trials need ({self.last_error}); install it on every node"
+                f"a worker cannot import what trials need ({error}); install it on every node"
             )
         if self.reason is not None:
             raise self.reason
@@ -140,3 +147,9 @@ def _last_error(trial: Any) -> str:
     # Ray wraps what goes wrong on loading a worker's code into errors of its own, which end otherwise.
     imports = [line for line in lines if line.startswith(("ImportError", "ModuleNotFoundError"))]
     return (imports or lines or [""])[-1]
+
+
+def _brief(error: str) -> str:
+    """The error without what Ray puts before and behind it."""
+    detail = error.partition("Worker exit detail: ")[2] or error
+    return detail.partition(" Some common causes")[0].strip(" .")

@@ -56,6 +56,7 @@ def disturb(run, faults, moments):
         run.strike(victim, sign, moments)
         if (victim, sign) in ENDS:
             code = run.finish()
+            assert "Traceback" not in run.said(), run.said()
             if code == 0 and run.done():  # the last trial was quicker, or did without its raylet
                 return injected + (victim == "raylet")
             assert code == ENDS[victim, sign], run.said()
@@ -71,6 +72,8 @@ def test_five_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference,
     assert run.open_addresses() == set()
     assert disturb(run, EVERYDAY, random.Random(0)) == len(EVERYDAY)
     assert run.finish() == 0, run.said()
+    assert "a worker was lost (" in run.said()
+    assert "Traceback" not in run.said(), run.said()
     assert_same_tables(run.results, reference)
     assert run.leaks() == []
 
