@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+import sys
 import tempfile
 import threading
 import traceback
@@ -115,10 +116,18 @@ def _member(
         result = work(*arguments, device, Group(rank, count, device))
         if rank == 0:
             Path(folder, "result").write_bytes(pickle.dumps(result))
-        dist.destroy_process_group()
+        dist.barrier()  # a peer may still wait for what this process had to say
     except Exception as error:
         Path(folder, f"error-{rank}").write_bytes(_packed(error))
-        os._exit(1)  # at once: an orderly end may wait for the peers
+        _leave(1)
+    _leave(0)
+
+
+def _leave(code: int) -> None:
+    """End at once: an orderly end may wait for the peers, and now and then aborts in a thread of torch's own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _die_with_parent() -> None:

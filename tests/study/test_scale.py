@@ -1,6 +1,5 @@
 """Many trials: what the driver spends on ten thousand of them, and how little slots wait between short ones."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -92,12 +91,20 @@ class Spent(NamedTuple):
     memory: float
 
 
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+"""
+
+
 def spent(*command):
-    """What a command spends."""
-    process = subprocess.Popen([STUDY, *command], stdout=subprocess.DEVNULL)
-    _, code, usage = os.wait4(process.pid, 0)
-    assert code == 0
-    return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    """What a command spends; by a small process, since a new one is charged with the memory of its parent."""
+    measured = subprocess.run(
+        [sys.executable, "-c", MEASURE, STUDY, *command], capture_output=True, text=True, check=True
+    )
+    return Spent(*map(float, measured.stdout.split()))
 
 
 def spent_until_the_first_trial(results, trial):

@@ -200,7 +200,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "reason"),
-    [("seconds=25", "timeout"), ("memory_bytes=1.4e9", "out_of_memory"), ("", "")],
+    [("seconds=25", "timeout"), ("memory_bytes=1e9", "out_of_memory"), ("", "")],
     ids=["time", "memory", "killed"],
 )
 def test_a_trial_that_is_ended_leaves_no_process(tmp_path, limits, reason):
