@@ -57,7 +57,7 @@ def at_its_last_attempt(run):
 @pytest.mark.timeout(3 * RUN_SECONDS)
 def test_five_hundred_trials(real_run, tmp_path, capsys):
     moments, kills, samples = random.Random(0), 0, []
-    run = real_run(CONTENT, BATCH_SECONDS="0", STORE_ERRORS="0.01")
+    run = real_run(CONTENT, BATCH_SECONDS="0.005", STORE_ERRORS="0.01")
     run.start()
     while run.process.poll() is None:
         time.sleep(moments.uniform(3, 6))
