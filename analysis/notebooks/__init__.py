@@ -61,6 +61,7 @@ def execute(notebook: "NotebookNode", name: str) -> None:
     package_root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     client = NotebookClient(notebook, km=kernel, timeout=SECONDS)
+    client.owns_km = True  # else the kernel would live on until this process ends
     try:
         client.execute(env={**os.environ, "PYTHONPATH": paths})
     except CellExecutionError as error:

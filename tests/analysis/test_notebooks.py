@@ -2,6 +2,7 @@
 
 import re
 
+import psutil
 import pytest
 
 from analysis.notebooks import NAMES, as_page, execute, execute_notebooks, read_notebook
@@ -15,6 +16,7 @@ def test_a_notebook_as_it_is_shows_the_reference_study_from_anywhere(name, tmp_p
     page = as_page(notebook)
     assert "175 trials with a result" in page
     assert "image/svg" in page
+    assert not [child for child in psutil.Process().children() if "ipykernel_launcher" in child.cmdline()]
 
 
 def test_notebooks_are_executed_on_the_folder_that_is_named(study, monkeypatch):
