@@ -49,6 +49,7 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["notebooks", "nowhere"], 2, "DIR: nowhere: no such results folder"),
         (["data", "ethanoll"], 2, "did you mean 'ethanol'"),
         (["data", "ethanol", "--data-dir", "/proc/data"], 2, "/proc/data"),
+        (["frobnicate"], 2, "frobnicate"),
         (["list"], 0, ""),
         (["--help"], 0, ""),
     ],
