@@ -245,16 +245,19 @@ def _folder_for_output(folder: str) -> str:
 
 @contextmanager
 def _goes_on_later(store: "Store") -> Iterator[None]:
-    """Say in one line, where the block is interrupted or its storage fails, that the work so far is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f"\nStopped. What is done is kept in {store.uri}; the same command goes on from there.")
-        raise typer.Exit(130) from None
-    except OSError as error:
-        kept = f"what is done is kept in {store.uri}, the same command goes on from there"
-        print(f"study: {' '.join(str(error).split())}; {kept}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    """Say in one line, where the block is interrupted, killed or loses its storage or Ray, that work is kept."""
+    from study.last_words import last_words
+
+    kept = f"what is done is kept in {store.uri}, the same command goes on from there"
+    with last_words(f"study: the run was killed, or Ray was; {kept}"):
+        try:
+            yield
+        except KeyboardInterrupt:
+            print(f"\nStopped; {kept}.")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            print(f"study: {' '.join(str(error).split())}; {kept}", file=sys.stderr)
+            raise typer.Exit(1) from None
 
 
 @contextmanager

@@ -14,11 +14,13 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 from ray.tune.execution import class_cache
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -49,7 +51,8 @@ def run_trials(
     specs: JSON of each spec by its id
     around: as trainables.trainable takes it
     show: told several times a second what has happened
-    Raises BadInput where a worker cannot import what trials need, Unavailable where the results folder is away.
+    Raises BadInput where a worker cannot import what trials need, Unavailable where the results folder is away,
+    ConnectionError where Ray is.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     queue = ray.remote(num_cpus=0)(TrialQueue).options(scheduling_strategy=here).remote(specs)
@@ -76,11 +79,12 @@ def run_trials(
         )
         try:
             tuner.fit()
-        except Exception:
-            if watch.reason is not None:  # Tune makes an error of its own of what a callback raises
-                raise watch.reason from None
-            raise
-    watch.look()
+            watch.look()
+        except Exception as error:
+            reason = watch.reason or error  # Tune makes an error of its own of what a callback raises
+            if isinstance(reason, RayError):
+                raise ConnectionError(f"Ray was lost ({_brief(str(reason))})") from reason
+            raise reason from None
 
 
 class Watch(tune.Callback):
@@ -90,15 +94,23 @@ class Watch(tune.Callback):
         self.queue, self.show = queue, show
         self.lost: list[str] = []  # since the last look
         self.finished, self.last_look = False, 0.0
-        self.reason: Unavailable | BadInput | None = None  # for ending the run before its time
+        self.reason: Exception | None = None  # for ending the run before its time
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
         # Tune pickles its callbacks to restore a sweep from them, which never happens here.
         return tune.Callback, ()
 
+    def ask(self, method: str, *arguments: str) -> Any:
+        """What the queue answers; without it the run ends."""
+        try:
+            return ray.get(getattr(self.queue, method).remote(*arguments))
+        except RayError as error:
+            self.reason = error
+            raise
+
     def look(self) -> None:
         """Show what has happened since the last look."""
-        news = ray.get(self.queue.news.remote())
+        news = self.ask("news")
         lost, self.lost = tuple(map(_brief, self.lost)), []
         self.finished, self.last_look = news.left == 0, time.monotonic()
         self.show(replace(news, lost=lost))
@@ -108,7 +120,7 @@ class Watch(tune.Callback):
             self.look()
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ray.get(self.queue.lost.remote(trial.trial_id))
+        self.ask("lost", trial.trial_id)
         error = _last_error(trial)
         self.lost.append(error)
         # Errors of a trial's own are in its record: these came before it, and would come again and again.

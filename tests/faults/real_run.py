@@ -135,15 +135,15 @@ class RealRun:
         return len(records)
 
     def strike(self, victim, sign, moments):
-        """Send a signal to the driver, a worker, the raylet, or like Ctrl-C to all in the foreground."""
+        """Send a signal to the driver, a worker, the queue, the raylet, or like Ctrl-C to all in the foreground."""
         try:
             if victim == "driver":
                 self.process.send_signal(sign)
             elif victim == "terminal":
                 os.killpg(self.process.pid, sign)
             else:
-                found = self.processes({"worker": "ray::Implicit", "raylet": "raylet"}[victim])
-                moments.choice(found).send_signal(sign)
+                commands = {"worker": "ray::Implicit", "queue": "ray::TrialQueue", "raylet": "raylet"}
+                moments.choice(self.processes(commands[victim])).send_signal(sign)
         except (ProcessLookupError, psutil.NoSuchProcess, IndexError):
             return  # it has ended by itself
 
