@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from analysis.prepare import controls, prepare
 from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
@@ -87,6 +88,11 @@ def test_holm_by_hand():
     assert holm(np.array([0.01, 0.04, np.nan, 0.03])) == pytest.approx(
         [0.03, 0.06, np.nan, 0.06], nan_ok=True
     )
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_by_statsmodels(p):
+    assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def test_pairs_leave_out_what_one_arm_lacks():

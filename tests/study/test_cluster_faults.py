@@ -161,6 +161,7 @@ def test_nodes_are_lost_one_after_the_other_until_one_is_left(cluster, nodes, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 @pytest.mark.timeout(3 * RUN_SECONDS)
 def test_the_driver_is_killed_at_five_moments(cluster, nodes, tmp_path, capsys):
     nodes(2)

@@ -18,7 +18,7 @@ from study.config import resolve_config
 from study.plan import plan, write_folder
 from trainables.store import open_store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timed, pytest.mark.timeout(900)]
 STUDY = str(Path(sys.executable).with_name("study"))
 OWN_SECONDS, BYTES = 10.0, 1e9
 NODES, TRIAL_SECONDS = 4, 4.0
