@@ -1,6 +1,5 @@
 """Run what is missing of a study: slots of a cluster take the trials, the results folder remembers them."""
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -110,14 +109,12 @@ def _ray(address: str | None) -> Iterator[None]:
 
 
 def _start_ray() -> None:
-    """Start a Ray cluster of this process's own."""
-    # Workers must find a user's own model where the command was given.
-    paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
+    """Start a Ray cluster of this process's own; its workers find a user's model where the command was given."""
     # "local": a cluster that happens to run on this machine is somebody else's.
     local = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         with _loopback_only():
-            ray.init(**local, **QUIET, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+            ray.init(**local, **QUIET)
     except Exception as error:  # it has no type of its own for this
         raise ConnectionError(f"Ray does not start here ({str(error).strip().splitlines()[0]})") from error
 

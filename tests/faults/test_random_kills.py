@@ -23,6 +23,7 @@ EVERYDAY = [
     ("worker", SIGKILL),
     ("driver", SIGTERM),
     ("worker", SIGTERM),
+    ("queue", SIGKILL),
     ("worker", SIGINT),
     ("worker", SIGKILL),
 ]
@@ -67,7 +68,7 @@ def disturb(run, faults, moments):
     return len(faults)
 
 
-def test_five_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference, real_run):
+def test_six_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference, real_run):
     run = real_run(CONTENT)
     run.start()
     wait_until(run.look, RUN_SECONDS, "no trial ends")
