@@ -54,7 +54,7 @@ def check_resources(resources: Resources) -> None:
 def check_nodes(question: Question) -> None:
     """Ask every living node at once; raise BadInput with the first complaint of one."""
     nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-    ask = ray.remote(num_cpus=0, max_retries=0)(complaints)
+    ask = ray.remote(num_cpus=0, max_retries=2)(complaints)
     answers = {}
     for name, node in nodes.items():
         there = ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(name, soft=False))

@@ -1,5 +1,7 @@
 """What would make a run fail or wait for ever is found before its first trial, with node, key and remedy."""
 
+import os
+import signal
 import time
 from dataclasses import replace
 
@@ -8,7 +10,7 @@ import ray
 import torch
 from ray.cluster_utils import Cluster
 
-from study import probe
+from study import preflight, probe
 from study.config import Resources
 from study.preflight import check, check_resources
 from trainables import registry
@@ -114,6 +116,20 @@ def test_every_node_is_asked(cluster, tmp_path):
     assert list((tmp_path / "results").iterdir()) == []
     with pytest.raises(BadInput, match=r"node \S+ \(\w{8}\): --data-dir: .*ethanol_train"):
         check(Resources(), store, data, [FORCES])
+
+
+def test_a_worker_that_is_lost_before_it_answers_costs_nothing(cluster, tmp_path, monkeypatch):
+    lost = tmp_path / "lost"
+
+    def complaints(question):
+        if lost.exists():
+            return []
+        lost.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(preflight, "complaints", complaints)
+    check(Resources(), open_store(tmp_path / "results"), str(tmp_path / "data"), [NBODY])
+    assert lost.exists()
 
 
 def test_a_node_that_cannot_import_is_named(cluster, tmp_path):
