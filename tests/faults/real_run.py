@@ -23,7 +23,7 @@ from trainables.store import open_store
 
 HERE = Path(__file__).parent
 STUDY = str(Path(sys.executable).with_name("study"))
-RUN_SECONDS = 600
+RUN_SECONDS, LEAVE_SECONDS = 600, 180
 SECRETS = {
     name: f"secret-{number}-7f3a91"
     for number, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "HF_TOKEN"))
@@ -73,7 +73,8 @@ class RealRun:
     def finish(self):
         """The exit code, once nothing of the run is left."""
         code = self.process.wait(RUN_SECONDS)
-        wait_until(lambda: not self.processes(), 60, "processes outlive their run")
+        # Ray lets a worker that was just starting look for a head that is gone for more than a minute.
+        wait_until(lambda: not self.processes(), LEAVE_SECONDS, "processes outlive their run")
         self.look()
         return code
 
@@ -143,7 +144,9 @@ class RealRun:
                 os.killpg(self.process.pid, sign)
             else:
                 commands = {"worker": "ray::Implicit", "queue": "ray::TrialQueue", "raylet": "raylet"}
-                moments.choice(self.processes(commands[victim])).send_signal(sign)
+                found = {process.pid: process for process in self.processes(commands[victim])}
+                # A child of the same name is about to become something else.
+                moments.choice([one for one in found.values() if one.ppid() not in found]).send_signal(sign)
         except (ProcessLookupError, psutil.NoSuchProcess, IndexError):
             return  # it has ended by itself
 
