@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Tune reads these on import: no loggers, reporters, tracebacks or signal handlers beside ours.
+# Read by Tune on import, by Ray later: no loggers, reporters, tracebacks or signal handlers beside ours.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
