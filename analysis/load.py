@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from analysis.pack import first_line, open_source
-from trainables.record import UNFIT, Record, fits, history_path, read_records
-from trainables.store import Store, read_all
+from trainables.results.pack import first_line, open_source
+from trainables.results.record import UNFIT, Record, fits, history_path, read_records
+from trainables.results.store import Store, read_all
 
 TEXTS = [
     *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
@@ -51,7 +51,7 @@ class Results:
 def load_trials(source: str | Path) -> pd.DataFrame:
     """One row per trial that has an outcome: learned, failed or crashed.
 
-    source: a results folder, its s3:// URI, or a file written by `analysis.pack.pack`
+    source: a results folder, its s3:// URI, or a file written by `trainables.results.pack.pack`
     Columns: trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
     loss_at_init, equivariance_error, epochs, steps, seconds, params_train, params_final, and further numbers of the
     record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`, `training.OPTION` and

@@ -16,7 +16,7 @@ from analysis.prepare import name_cases, prepare
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
 from analysis.wording import finding, limits
-from trainables.store import Store, open_store
+from trainables.results.store import Store, open_store
 
 
 def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[str, Any]:

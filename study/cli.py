@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from study.cluster import Job
-    from trainables.store import Store
+    from study.execution.jobs import Job
+    from trainables.results.store import Store
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +34,7 @@ Data = Annotated[
 
 def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2."""
-    from trainables.registry import BadInput
+    from trainables.errors import BadInput
 
     sys.path.insert(0, os.getcwd())  # so that `model: mypackage.module:MyNet` is found
     try:
@@ -65,7 +65,7 @@ def run(
     study = load_config(config, set_)
     store = _writable_store(results or f"results/{study.name}")
     with _goes_on_later(store):
-        from study import loggers
+        from study.execution import loggers
         from study.run import run_study
 
         wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
@@ -84,7 +84,7 @@ def plan(config: Config, set_: Set = None, data_dir: Data = DEFAULT_DATA) -> Non
     from study.config import load_config
     from study.estimate import cost
     from study.plan import plan as plan_trials
-    from trainables.registry import BadInput
+    from trainables.errors import BadInput
 
     study = load_config(config, set_)
     trials = plan_trials(study)
@@ -114,35 +114,35 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Show the job's output until it ends.")] = False,
 ) -> None:
     """Run a study as a job of a Ray cluster, with the current folder as its code."""
-    from study import cluster
+    from study.execution import jobs
 
     store = _writable_store(results)
-    job = cluster.submit(config, set_ or [], store, address, data_dir)
+    job = jobs.submit(config, set_ or [], store, address, data_dir)
     print(f"{job.id} on {job.address}; `study logs {store.uri}` shows what it prints")
     if wait:
-        raise typer.Exit(cluster.wait(job, lambda text: print(text, end="", flush=True)))
+        raise typer.Exit(jobs.wait(job, lambda text: print(text, end="", flush=True)))
 
 
 @app.command()
 def logs(job: JobOrFolder, address: JobAddress = None) -> None:
     """What a submitted run has printed so far."""
-    from study import cluster
+    from study.execution import jobs
 
-    print(cluster.job_log(_job(job, address)), end="")
+    print(jobs.job_log(_job(job, address)), end="")
 
 
 @app.command()
 def stop(job: JobOrFolder, address: JobAddress = None) -> None:
     """End a submitted run; what is finished is kept."""
-    from study import cluster
+    from study.execution import jobs
 
-    cluster.stop(_job(job, address))
+    jobs.stop(_job(job, address))
 
 
 @app.command()
 def fetch(uri: Annotated[str, typer.Argument(metavar="URI")], folder: Folder) -> None:
     """Copy a results folder from the cluster's storage to a local folder."""
-    from study.cluster import fetch as copy
+    from study.execution.jobs import fetch as copy
 
     print(f"{folder}: {copy(uri, folder)} files")
 
@@ -158,12 +158,12 @@ def status(
     With --address: whether the job of that id is PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
     """
     if address is not None:
-        from study.cluster import job_status
+        from study.execution.jobs import job_status
 
         print(job_status(_job(folder, address)))
         return
     from study.plan import status as count_trials
-    from trainables.store import open_store
+    from trainables.results.store import open_store
 
     with _bad_folder_is_bad_input():
         counts, complaints = count_trials(open_store(folder))
@@ -186,7 +186,7 @@ def report(
 @app.command()
 def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
     """Put a results folder into one Parquet file, which every analysis takes too."""
-    from analysis.pack import pack as pack_folder
+    from trainables.results.pack import pack as pack_folder
 
     with _bad_folder_is_bad_input():
         print(f"{file}: {pack_folder(folder, file)} files")
@@ -209,7 +209,7 @@ def notebooks(
 @app.command()
 def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = DEFAULT_DATA) -> None:
     """Fetch a public data set, its hash checked, into the data folder."""
-    from trainables.datasets import fetch
+    from trainables.tasks.datasets import fetch
 
     for path in fetch(name, Path(data_dir).expanduser()):
         print(path)
@@ -236,7 +236,7 @@ def _report(folders: list[str], into: str) -> str:
 
 
 def _folder_for_output(folder: str) -> str:
-    from trainables.registry import BadInput
+    from trainables.errors import BadInput
 
     if Path(folder).is_file():
         raise BadInput(f"--to: {folder} is a file; name a folder to write to")
@@ -246,7 +246,7 @@ def _folder_for_output(folder: str) -> str:
 @contextmanager
 def _goes_on_later(store: "Store") -> Iterator[None]:
     """Say in one line, where the block is interrupted, killed or loses its storage or Ray, that work is kept."""
-    from study.last_words import last_words
+    from study.execution.last_words import last_words
 
     kept = f"what is done is kept in {store.uri}, the same command goes on from there"
     with last_words(f"study: the run was killed, or Ray was; {kept}"):
@@ -263,7 +263,7 @@ def _goes_on_later(store: "Store") -> Iterator[None]:
 @contextmanager
 def _bad_folder_is_bad_input(argument: str = "DIR") -> Iterator[None]:
     """Say what cannot be read as bad input; the analysis itself knows nothing of a command line."""
-    from trainables.registry import BadInput
+    from trainables.errors import BadInput
 
     try:
         yield
@@ -274,8 +274,8 @@ def _bad_folder_is_bad_input(argument: str = "DIR") -> Iterator[None]:
 
 
 def _writable_store(results: str) -> "Store":
-    from trainables.registry import BadInput
-    from trainables.store import open_store
+    from trainables.errors import BadInput
+    from trainables.results.store import open_store
 
     try:
         store = open_store(results)
@@ -288,8 +288,8 @@ def _writable_store(results: str) -> "Store":
 
 
 def _job(job_or_folder: str, address: str | None) -> "Job":
-    from study.cluster import Job, find_job
-    from trainables.store import open_store
+    from study.execution.jobs import Job, find_job
+    from trainables.results.store import open_store
 
     if address is not None:
         return Job(job_or_folder, address)

@@ -11,20 +11,21 @@ import numpy as np
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
 
-from trainables.registry import BadInput, first_message, nearest, resolve
-from trainables.spec import Failure, Strict, Training
+from trainables.errors import BadInput, first_message, nearest
+from trainables.registry import resolve
+from trainables.spec import Failure, Settings, Training
 
 PRESETS = Path(__file__).parent / "presets"
 
-Settings = create_model(
-    "Settings",
-    __base__=Strict,
+SharedTraining = create_model(
+    "SharedTraining",
+    __base__=Settings,
     **{name: (info.annotation, info) for name, info in Training.model_fields.items() if name != "lr"},
 )
 """The training settings that all trials share: all but the learning rate, which the grid varies."""
 
 
-class LogGrid(Strict):
+class LogGrid(Settings):
     """`points` values from log[0] to log[1], evenly spaced in the logarithm, ends included."""
 
     log: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
@@ -35,7 +36,7 @@ class LogGrid(Strict):
         return [float(f"{value:.4g}") for value in np.geomspace(*self.log, self.points)]
 
 
-class Resources(Strict):
+class Resources(Settings):
     """What one trial gets, and how long it may take. None of it changes a result.
 
     cpus, gpus: per trial, fractions of a GPU share it; concurrent: most trials at once
@@ -58,14 +59,14 @@ class Resources(Strict):
         return processes
 
     def limits(self) -> dict[str, float | None]:
-        """Seconds and bytes of one trial, as trainables.watchdog takes them."""
+        """Seconds and bytes of one trial, as trainables.worker.watchdog takes them."""
         return {
             "seconds": self.timeout_minutes and 60 * self.timeout_minutes,
             "memory_bytes": self.memory_gb and 1e9 * self.memory_gb,
         }
 
 
-class StudyConfig(Strict):
+class StudyConfig(Settings):
     """A study: arms compared on one grid.
 
     arms: name -> resolved method description; grid: lr, seed, and dotted keys such as `training.optimizer`
@@ -74,7 +75,7 @@ class StudyConfig(Strict):
     name: str
     task: dict[str, Any]
     model: dict[str, Any]
-    training: Settings = Settings()  # type: ignore[valid-type]
+    training: SharedTraining = SharedTraining()  # type: ignore[valid-type]
     arms: dict[str, dict[str, Any]]
     grid: dict[str, list[Any]]
     failure: Failure = Failure()

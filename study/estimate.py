@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from trainables import registry
-from trainables.evaluation import evaluate
 from trainables.spec import TrialSpec
-from trainables.streams import stream
 from trainables.tasks.task import size
-from trainables.training import batches, start, train_step
+from trainables.training.evaluation import evaluate
+from trainables.training.loop import batches, start, train_step
+from trainables.training.streams import stream
 
 PROBE_SECONDS = 0.5
 VALIDATION_SAMPLES = 16

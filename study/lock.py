@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from trainables.registry import BadInput
-from trainables.store import Store
+from trainables.errors import BadInput
+from trainables.results.store import Store
 
 LOCK = "run.lock"
 BEAT_SECONDS = 10.0

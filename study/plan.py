@@ -9,10 +9,11 @@ import yaml
 from pydantic import ValidationError
 
 from study.config import StudyConfig, to_yaml
-from trainables.record import Record, read_records
-from trainables.registry import BadInput, first_message, resolve
+from trainables.errors import BadInput, first_message
+from trainables.registry import resolve
+from trainables.results.record import Record, read_records
+from trainables.results.store import Store
 from trainables.spec import TRIAL_ID, TrialSpec, content_id
-from trainables.store import Store
 
 
 @dataclass(frozen=True)

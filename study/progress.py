@@ -6,7 +6,7 @@ import time
 from rich.console import Console
 from rich.live import Live
 
-from study.queue import News
+from study.execution.queue import News
 
 MINUTE = 60.0
 

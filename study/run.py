@@ -11,18 +11,18 @@ import ray
 from ray._private import ray_constants
 
 from study.config import StudyConfig
+from study.execution.loggers import Logger, log_trial
+from study.execution.preflight import check
+from study.execution.queue import News
+from study.execution.reach import check_reachable
+from study.execution.slots import run_trials
 from study.lock import locked
-from study.loggers import Logger, log_trial
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
-from study.preflight import check
 from study.progress import Progress, console
-from study.queue import News
-from study.reach import check_reachable
-from study.slots import run_trials
-from trainables.record import damaged_histories, read_records, record_path
-from trainables.registry import BadInput
+from trainables.errors import BadInput
+from trainables.results.record import damaged_histories, read_records, record_path
+from trainables.results.store import Store
 from trainables.spec import canonical_json
-from trainables.store import Store
 
 HANDLER_SECONDS = 0.01
 QUIET = {"log_to_driver": False, "logging_level": "error"}

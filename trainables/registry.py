@@ -6,13 +6,15 @@ types and ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user'
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from trainables.errors import BadInput, first_message, nearest
+from trainables.spec import Settings
 
 REGISTRY: dict[str, dict[str, str]] = {
     "task": {
@@ -38,16 +40,6 @@ REGISTRY: dict[str, dict[str, str]] = {
 }
 
 
-class BadInput(ValueError):
-    """Something the user wrote cannot be used; the message names the key and the remedy in one line."""
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """', did you mean ...?' or the list of what is known."""
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known))}"
-
-
 def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
     """The callable behind a registered name or a `package.module:Name`; BadInput where there is none.
 
@@ -66,6 +58,12 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
         raise BadInput(f"{key}: '{name}' cannot be imported: {error}") from error
 
 
+class Options(Settings):
+    """The options of a factory, defaults checked too."""
+
+    model_config = ConfigDict(validate_default=True, protected_namespaces=())
+
+
 @lru_cache  # a model of pydantic takes milliseconds to make, and every trial asks for three
 def options_model(factory: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the keyword-only parameters of a factory."""
@@ -78,8 +76,15 @@ def options_model(factory: Callable[..., Any]) -> type[BaseModel]:
         for parameter in parameters
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    settings = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False, protected_namespaces=())
-    return create_model("Options", __config__=settings, **fields)
+    return create_model("Options", __base__=Options, **fields)
+
+
+def revision_of(factory: Callable[..., Any]) -> int:
+    """Which edition of a factory this is: its attribute `revision`, raised when what it computes changes.
+
+    It is part of a trial's spec from 2 on, so that results of two editions never mix.
+    """
+    return getattr(factory, "revision", 1)
 
 
 def resolve(kind: str, description: dict[str, Any], where: str | None = None) -> dict[str, Any]:
@@ -88,41 +93,31 @@ def resolve(kind: str, description: dict[str, Any], where: str | None = None) ->
     where: the key to name in messages, such as 'arms.triangle'; the kind itself if None.
     """
     where = where or kind
-    options = {key: value for key, value in description.items() if key != "name"}
     name_key = f"{where}.method" if kind == "method" else f"{where}.name"
-    model = options_model(locate(kind, description["name"], name_key))
+    factory = locate(kind, description["name"], name_key)
+    model, revision = options_model(factory), revision_of(factory)
+    options = _options(description, model)
+    if "revision" not in options and description.get("revision", revision) != revision:
+        raise BadInput(
+            f"{where}.revision: '{description['name']}' is at revision {revision} here, not at "
+            f"{description['revision']}; leave the key out, or use the version of this project that wrote it"
+        )
     try:
-        return {"name": description["name"], **model(**options).model_dump(mode="json")}
+        resolved = {"name": description["name"], **model(**options).model_dump(mode="json")}
     except ValidationError as error:
         raise BadInput(first_message(error, where, model)) from error
+    return resolved if revision == 1 else {**resolved, "revision": revision}
 
 
 def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
     """Call the factory of a resolved description with its options after `arguments`."""
     factory = locate(kind, description["name"])
-    options = {key: value for key, value in description.items() if key != "name"}
-    checked = options_model(factory)(**options)
+    model = options_model(factory)
+    checked = model(**_options(description, model))
     return factory(*arguments, **{name: getattr(checked, name) for name in type(checked).model_fields})
 
 
-def first_message(error: ValidationError, where: str, model: type[BaseModel]) -> str:
-    """The first complaint of pydantic about a `model` in one line that names the key and, if it is unknown,
-    the nearest."""
-    complaint = error.errors()[0]
-    key = ".".join(str(part) for part in (where, *complaint["loc"]) if part != "")
-    if complaint["type"] == "extra_forbidden":
-        *parents, unknown = complaint["loc"]
-        return f"{key}: unknown key; {nearest(str(unknown), _known_keys(model, parents))}"
-    if complaint["type"] == "missing":
-        return f"{key}: missing"
-    message = complaint["msg"].removeprefix("Value error, ")
-    return f"{key}: {message} (got {complaint['input']!r})"
-
-
-def _known_keys(model: Any, parents: Sequence[int | str]) -> list[str]:
-    """The keys that are known below `parents`, walking from field to field of a model."""
-    for part in parents:
-        field = getattr(model, "model_fields", {}).get(part)
-        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
-        model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
-    return list(getattr(model, "model_fields", ()))
+def _options(description: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """What a description says beside the name and, unless the factory has an option of that name, the revision."""
+    besides = {"name", "revision"} - set(model.model_fields)
+    return {key: value for key, value in description.items() if key not in besides}

@@ -5,20 +5,45 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 TRIAL_ID = re.compile("[0-9a-f]{16}")
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Strict(BaseModel):
+LATER = {"later": True}
+
+
+def later(default: Any = ..., **constraints: Any) -> Any:
+    """A setting that came after the first edition; see `Settings`. In a signature: `Annotated[int, later()] = 3`."""
+    return Field(default, json_schema_extra=LATER, **constraints)
+
+
+class Settings(BaseModel):
     """A block of settings in which an unknown key, NaN or infinity is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A setting declared with `later` is written only where it differs from its default, so that the ids of
+        specs from before it existed stay what they were."""
+        content = serialize(self)
+        for name, info in type(self).model_fields.items():
+            if info.json_schema_extra == LATER and getattr(self, name) == info.default:
+                content.pop(name, None)
+        return content
 
-class Training(Strict):
+
+class Training(Settings):
     """The optimisation, the same for every arm.
 
     lr: peak learning rate; warmup: share of the steps with linear warm-up; lr_schedule: what follows it
@@ -41,25 +66,25 @@ class Training(Strict):
     compile: bool = False
 
 
-class NotLearned(Strict):
+class NotLearned(Settings):
     """margin: the share by which the best validation metric must beat the trivial predictor."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
-class Diverged(Strict):
+class Diverged(Settings):
     """factor: how many times its value at initialisation the training loss may reach."""
 
     factor: Annotated[float, Field(gt=1)] = 10.0
 
 
-class Collapsed(Strict):
+class Collapsed(Settings):
     """factor: how many times worse than the trial's best the last validation metric may be."""
 
     factor: Annotated[float, Field(gt=1)] = 5.0
 
 
-class Failure(Strict):
+class Failure(Settings):
     """When a finished training counts as failed. The rules never look at the arm."""
 
     not_learned: NotLearned = NotLearned()
@@ -67,7 +92,7 @@ class Failure(Strict):
     collapsed: Collapsed = Collapsed()
 
 
-class TrialSpec(Strict):
+class TrialSpec(Settings):
     """One trial.
 
     task, model, method: resolved descriptions `{name: ..., option: ...}`, every option filled in

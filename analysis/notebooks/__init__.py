@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.pack import open_source
-from trainables.store import Store, open_store
+from trainables.results.pack import open_source
+from trainables.results.store import Store, open_store
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from trainables.record import Record, write_outcome
-from trainables.store import LocalStore
+from trainables.results.record import Record, write_outcome
+from trainables.results.store import LocalStore
 
 ARMS = {
     "strict": {"name": "strict"},

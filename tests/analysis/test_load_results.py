@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.pack import open_source, pack
-from trainables.record import history_path, record_path
+from trainables.results.pack import open_source, pack
+from trainables.results.record import history_path, record_path
 
 PROMISED = [
     "trial",

@@ -7,11 +7,11 @@ import torch
 
 from analysis import REFERENCE
 from analysis.load import load_trials
-from analysis.pack import open_source
 from trainables import registry
-from trainables.record import read_records
+from trainables.results.pack import open_source
+from trainables.results.record import read_records
 from trainables.spec import TrialSpec
-from trainables.training import run_trial
+from trainables.training.loop import run_trial
 
 # Later code may round otherwise, which training then enlarges; FINDINGS.md states this tolerance.
 TOLERANCE = 0.01

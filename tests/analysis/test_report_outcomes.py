@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.report import write_report
-from trainables.store import LocalStore
+from trainables.results.store import LocalStore
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import torch
 
 from study.config import resolve_config
 from study.plan import plan
-from trainables.attempt import Surroundings, attempt
+from trainables.results.store import open_store
 from trainables.spec import TrialSpec
-from trainables.store import open_store
+from trainables.worker.attempt import Surroundings, attempt
 
 CONTENT = {
     "name": "short",

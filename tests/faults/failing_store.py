@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from trainables.store import Store
+from trainables.results.store import Store
 
 NO_SPACE = OSError(28, "No space left on device")
 

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-import trainables.attempt
+import trainables.worker.attempt
 from trainables.graph import Graph, Signature
 from trainables.models.egnn import EGNN
 
 # Wherever one of these models trains, every epoch leaves a checkpoint: interruptions mostly fall between epochs.
-trainables.attempt.CHECKPOINT_SECONDS = 0.0
+trainables.worker.attempt.CHECKPOINT_SECONDS = 0.0
 
 
 class Patient(EGNN):

@@ -18,8 +18,8 @@ import yaml
 from analysis.load import load_history, load_trials
 from study.config import resolve_config
 from study.plan import check_folder, plan, write_folder
-from trainables.attempt import Surroundings, attempt
-from trainables.store import open_store
+from trainables.results.store import open_store
+from trainables.worker.attempt import Surroundings, attempt
 
 HERE = Path(__file__).parent
 STUDY = str(Path(sys.executable).with_name("study"))

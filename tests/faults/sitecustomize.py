@@ -8,17 +8,17 @@ import random
 
 from failing_store import FailingStore
 
-import trainables.store
+import trainables.results.store
 
-trainables.store.PAUSES = (0.5, 0.5)
+trainables.results.store.PAUSES = (0.5, 0.5)
 
 share = float(os.environ.get("STORE_ERRORS", "0"))
 moments = random.Random(os.getpid())
-begin = trainables.store.PatientStore.__init__
+begin = trainables.results.store.PatientStore.__init__
 
 
 def begin_with_errors(self, store):
     begin(self, FailingStore(store, lambda: moments.random() < share))
 
 
-trainables.store.PatientStore.__init__ = begin_with_errors
+trainables.results.store.PatientStore.__init__ = begin_with_errors

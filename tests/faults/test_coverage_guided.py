@@ -11,12 +11,12 @@ from test_fuzzed_data import FILES, read_or_refuse
 from test_fuzzed_files import CONTENT, RECORD, signed
 
 from analysis.load import load_results, read_histories
-from analysis.pack import pack
 from study.config import load_config, resolve_config, to_yaml
 from study.plan import plan
-from trainables.record import BadRecord, decode_record, record_path, write_outcome
-from trainables.registry import BadInput
-from trainables.store import open_store
+from trainables.errors import BadInput
+from trainables.results.pack import pack
+from trainables.results.record import BadRecord, decode_record, record_path, write_outcome
+from trainables.results.store import open_store
 
 SECONDS = 15.0
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
@@ -71,7 +71,7 @@ def read_packed(folder):
 IN_A_FOLDER = {
     "study.yaml": (read_config, ("yaml/", "study/")),
     "plan.json": (read_results, ("analysis/load", "json/")),
-    f"trials/{RECORD.id}/record.json": (read_signed_record, ("trainables/record", "analysis/load")),
+    f"trials/{RECORD.id}/record.json": (read_signed_record, ("trainables/results/record", "analysis/load")),
     f"trials/{RECORD.id}/history.parquet": (read_history, ("analysis/load",)),
     "packed.parquet": (read_packed, ("analysis/",)),
 }

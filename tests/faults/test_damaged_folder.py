@@ -8,11 +8,11 @@ from real_run import CONTENT, assert_same_tables, undisturbed
 
 from study.config import resolve_config
 from study.plan import check_folder, plan, write_folder
-from trainables.attempt import Surroundings, attempt
-from trainables.checkpoint import checkpoint_path
-from trainables.record import history_path, record_path
-from trainables.registry import BadInput
-from trainables.store import LocalStore, open_store
+from trainables.errors import BadInput
+from trainables.results.record import history_path, record_path
+from trainables.results.store import LocalStore, open_store
+from trainables.training.checkpoint import checkpoint_path
+from trainables.worker.attempt import Surroundings, attempt
 
 OTHER = {**CONTENT, "name": "other", "training": {"epochs": 2, "batch_size": 5}}
 

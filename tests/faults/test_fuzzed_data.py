@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutation import damaged
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.tasks.sources.cloud_archive import read_archive
 from trainables.tasks.sources.extended_xyz import read_extended_xyz
 from trainables.tasks.sources.frames import check_frames

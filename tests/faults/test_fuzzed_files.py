@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.load import load_history, load_results, load_trials
-from analysis.pack import PackedStore
 from study.config import StudyConfig, load_config, resolve_config
 from study.plan import plan
-from trainables.record import BadRecord, Record, decode_record, encode_record, write_outcome
-from trainables.registry import BadInput
-from trainables.store import open_store
+from trainables.errors import BadInput
+from trainables.results.pack import PackedStore
+from trainables.results.record import BadRecord, Record, decode_record, encode_record, write_outcome
+from trainables.results.store import open_store
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -11,10 +11,10 @@ import torch
 from analysis.load import load_history, load_results
 from analysis.report import write_report
 from trainables import registry
-from trainables.attempt import Surroundings, attempt
-from trainables.checkpoint import checkpoint_path, encode_checkpoint
+from trainables.results.store import open_store
 from trainables.spec import Failure, Training, TrialSpec
-from trainables.store import open_store
+from trainables.training.checkpoint import checkpoint_path, encode_checkpoint
+from trainables.worker.attempt import Surroundings, attempt
 
 TASK = registry.resolve("task", {"name": "nbody", "train": 10, "val": 5, "test": 5})
 SPEC = TrialSpec(

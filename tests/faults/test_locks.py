@@ -8,8 +8,8 @@ import pytest
 
 from study import lock
 from study.lock import LOCK, locked
-from trainables.registry import BadInput
-from trainables.store import LocalStore, open_store
+from trainables.errors import BadInput
+from trainables.results.store import LocalStore, open_store
 
 
 @pytest.fixture(autouse=True)

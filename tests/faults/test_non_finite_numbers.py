@@ -7,8 +7,8 @@ from real_run import CONTENT
 
 from study.config import resolve_config
 from study.plan import plan
-from trainables.attempt import Surroundings, attempt
-from trainables.store import open_store
+from trainables.results.store import open_store
+from trainables.worker.attempt import Surroundings, attempt
 
 
 def outcomes(content, folder):

@@ -12,9 +12,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from real_run import RUN_SECONDS, assert_same_tables, undisturbed
 
-import trainables.store
-from study.cluster import fetch
-from trainables.store import PatientStore, Unavailable, open_store
+import trainables.results.store
+from study.execution.jobs import fetch
+from trainables.results.store import PatientStore, Unavailable, open_store
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -77,7 +77,7 @@ def proxy():
 
 @pytest.fixture
 def store(proxy, monkeypatch):
-    monkeypatch.setattr(trainables.store, "PAUSES", (0.1,))
+    monkeypatch.setattr(trainables.results.store, "PAUSES", (0.1,))
     yield PatientStore(open_store("s3://faulty/results"))
     proxy.break_down(None)
 
@@ -93,7 +93,7 @@ def test_what_passes_is_waited_for(fault, proxy, store):
 
 
 def test_errors_that_stay_end_in_one_line(proxy, store, monkeypatch):
-    monkeypatch.setattr(trainables.store, "PAUSES", ())  # pyarrow itself tries for seconds
+    monkeypatch.setattr(trainables.results.store, "PAUSES", ())  # pyarrow itself tries for seconds
     store.write("file", b"old")
     proxy.break_down(500)
     for call in (lambda: store.write("file", b"new"), lambda: store.read("file")):
@@ -105,7 +105,7 @@ def test_errors_that_stay_end_in_one_line(proxy, store, monkeypatch):
 
 @pytest.mark.slow
 def test_silence_ends_in_one_line(proxy, store, monkeypatch):
-    monkeypatch.setattr(trainables.store, "PAUSES", ())  # pyarrow itself asks for a hundred seconds
+    monkeypatch.setattr(trainables.results.store, "PAUSES", ())  # pyarrow itself asks for a hundred seconds
     proxy.break_down("silent")
     with pytest.raises(Unavailable, match=r"^s3://faulty/results cannot be read or written \(.*Timeout.*\)$"):
         store.read("file")

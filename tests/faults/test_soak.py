@@ -12,7 +12,7 @@ import psutil
 import pytest
 from real_run import CONTENT, RUN_SECONDS, assert_same_tables, undisturbed
 
-from trainables.attempt import ATTEMPTS
+from trainables.worker.attempt import ATTEMPTS
 
 MEGABYTE = 1 << 20
 CONTENT = {

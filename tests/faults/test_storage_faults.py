@@ -11,19 +11,19 @@ import torch
 from failing_store import FailingStore
 from real_run import CONTENT, assert_same_tables, undisturbed
 
-import trainables.store
+import trainables.results.store
 from study.config import resolve_config
 from study.plan import plan, write_folder
-from trainables.attempt import Surroundings, attempt
-from trainables.record import read_records
-from trainables.store import PatientStore, Unavailable, open_store
+from trainables.results.record import read_records
+from trainables.results.store import PatientStore, Unavailable, open_store
+from trainables.worker.attempt import Surroundings, attempt
 
 SMALL = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 1}}
 
 
 @pytest.fixture
 def pauses(monkeypatch):
-    monkeypatch.setattr(trainables.store, "PAUSES", (0.0,) * 5)
+    monkeypatch.setattr(trainables.results.store, "PAUSES", (0.0,) * 5)
 
 
 @pytest.fixture(scope="module")

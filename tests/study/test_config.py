@@ -5,7 +5,7 @@ from tests_support import CONTENT, changed
 
 from study.config import load_config, presets, resolve_config, to_yaml
 from study.plan import plan
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 
 
 def test_the_grid_is_spelled_out():

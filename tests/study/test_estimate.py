@@ -10,8 +10,8 @@ from study.config import resolve_config
 from study.estimate import cost
 from study.plan import plan
 from trainables import registry
-from trainables.registry import BadInput
-from trainables.training import run_trial
+from trainables.errors import BadInput
+from trainables.training.loop import run_trial
 
 
 def test_the_estimate_is_near_what_the_trial_takes(tmp_path):

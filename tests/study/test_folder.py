@@ -12,9 +12,9 @@ from study import lock
 from study.config import resolve_config
 from study.lock import LOCK, locked
 from study.plan import check_folder, plan, status, write_folder
-from trainables.record import Record, write_outcome
-from trainables.registry import BadInput
-from trainables.store import open_store
+from trainables.errors import BadInput
+from trainables.results.record import Record, write_outcome
+from trainables.results.store import open_store
 
 
 def open_with(content, store):

@@ -17,10 +17,10 @@ from tests_support import study as study_here
 
 from analysis.load import load_trials
 from trainables import registry
-from trainables.record import history_path, read_records
+from trainables.results.record import history_path, read_records
+from trainables.results.store import open_store
 from trainables.spec import TrialSpec
-from trainables.store import open_store
-from trainables.training import run_trial
+from trainables.training.loop import run_trial
 
 STUDY = [str(Path(sys.executable).with_name("study"))]
 SMALL = {

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, Topology
 from trainables.models.layers.depthwise import (
     Couplings,
@@ -29,7 +30,6 @@ from trainables.models.layers.inputs import (
 from trainables.models.layers.perceptron import perceptron
 from trainables.models.layers.radial import ExponentialNormal
 from trainables.models.layers.tensor_field import Attention, Convolution
-from trainables.registry import BadInput
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -5,7 +5,7 @@ import math
 from e3nn import o3
 from torch import nn
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.relaxation.relaxed_layer import Representations
 from trainables.relaxation.representation import Representation, irreps
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.relaxation.companions import LinearCompanion, MLPCompanion
 from trainables.relaxation.recognition import check_declaration, relaxable_layers
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers

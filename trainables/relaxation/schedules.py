@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from importlib import import_module
 
-from trainables.registry import nearest
+from trainables.errors import nearest
 
 Fall = Callable[[float], float]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 
 
 def check_files(task: dict[str, Any], folder: Path) -> None:

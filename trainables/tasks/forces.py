@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, complete_topology
-from trainables.registry import BadInput
 from trainables.symmetry import Symmetry, rotate_nodes
 from trainables.tasks.sources.frames import Frames
 from trainables.tasks.sources.molecules import molecule_files, read_frames, reference_energy

@@ -4,16 +4,18 @@ from functools import partial
 import pytest
 import torch
 
-from trainables import optimizers, registry
-from trainables.equivariance import equivariance_errors
+from trainables import registry
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, complete_topology
 from trainables.methods.strict import Strict
-from trainables.registry import BadInput, resolve
+from trainables.registry import resolve
 from trainables.relaxation import penalties
 from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.spec import Training
 from trainables.symmetry import Symmetry
+from trainables.training import optimizers
+from trainables.training.equivariance import equivariance_errors
 
 PARTICLES = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
 CLOUDS = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=3)

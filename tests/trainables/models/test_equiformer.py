@@ -7,6 +7,7 @@ import torch
 from contract import random_graph, relative_difference
 from e3nn import o3
 
+from trainables.errors import BadInput
 from trainables.graph import Signature, complete_topology
 from trainables.models.equiformer import Equiformer, FeedForward, GraphAttention
 from trainables.models.layers.depthwise import (
@@ -17,7 +18,6 @@ from trainables.models.layers.depthwise import (
     coupling_paths,
     degree_features,
 )
-from trainables.registry import BadInput
 from trainables.relaxation.project import project
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import relaxed_layers

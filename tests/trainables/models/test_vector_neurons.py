@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, nearest_topology
 from trainables.models.layers.vector_edges import EdgeVectorNeuron
 from trainables.models.layers.vector_neuron import (
@@ -15,7 +16,6 @@ from trainables.models.layers.vector_neuron import (
 from trainables.models.pointnet import PointNet
 from trainables.models.vn_dgcnn import VNDGCNN
 from trainables.models.vn_pointnet import VNPointNet, neighbour_vectors
-from trainables.registry import BadInput
 from trainables.relaxation.action import project_on_commutant
 from trainables.relaxation.project import project
 from trainables.relaxation.relax import relax

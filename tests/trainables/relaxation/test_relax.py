@@ -6,10 +6,10 @@ from e3nn import nn as enn
 from e3nn import o3
 from torch import nn
 
+from trainables.errors import BadInput
 from trainables.models.layers.depthwise import DegreeLinear
 from trainables.models.layers.vector_edges import EdgeVectorLinear
 from trainables.models.layers.vector_neuron import VectorLinear
-from trainables.registry import BadInput
 from trainables.relaxation.action import project_on_commutant
 from trainables.relaxation.project import project, reset_statistics
 from trainables.relaxation.recognition import relaxable_layers

@@ -13,9 +13,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from torch import nn
 
+from trainables.errors import BadInput
 from trainables.graph import Graph
 from trainables.models.equiformer import Equiformer
-from trainables.registry import BadInput
 from trainables.relaxation.relax import relax
 from trainables.symmetry import random_rotations, rotate_graph, rotate_nodes
 from trainables.tasks.forces import Forces, forces

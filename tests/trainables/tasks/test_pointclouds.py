@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from trainables import registry
+from trainables.errors import BadInput
 from trainables.tasks import pointclouds as pointclouds_module
 from trainables.tasks.pointclouds import pointclouds
 from trainables.tasks.sources.clouds import choose_points
@@ -249,7 +250,7 @@ def test_graphs_hold_bare_points(tmp_path):
 def test_options_are_checked_by_name():
     description = registry.resolve("task", {"name": "pointclouds", "points": 64})
     assert description["protocol"] == "SO3/SO3"
-    with pytest.raises(registry.BadInput, match=r"task\.protocol"):
+    with pytest.raises(BadInput, match=r"task\.protocol"):
         registry.resolve("task", {"name": "pointclouds", "protocol": "SO3/z"})
 
 
@@ -324,7 +325,7 @@ def test_points_are_drawn_without_repetition(random):
 
 def refusal(tmp_path, **options):
     """The message with which the task refuses; nothing is left in the cache."""
-    with pytest.raises(registry.BadInput) as error:
+    with pytest.raises(BadInput) as error:
         pointclouds(tmp_path, **{**SMALL, "val": 4, "test": 4, **options})
     assert [path for path in tmp_path.glob("cache/*") if path.suffix != ".lock"] == []
     assert "\n" not in str(error.value)

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature
-from trainables.registry import BadInput
 
 
 def check_cloud_signature(signature: Signature) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.tasks.sources import cloud_archive, modelnet_hdf5, modelnet_mesh
 from trainables.tasks.sources.clouds import Clouds, Collection
 from trainables.tasks.sources.solids import FAMILIES, solids

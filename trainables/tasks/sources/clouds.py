@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 
 
 @dataclass(frozen=True)

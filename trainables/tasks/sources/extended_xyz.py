@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.io import iread
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.tasks.sources.frames import Frames
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.tasks.sources.frames import Frames
 from trainables.tasks.sources.unpacking import opened_archive
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 from trainables.tasks.sources.clouds import Clouds, Collection, check_clouds, choose_points
 from trainables.tasks.sources.unpacking import check_unpacked_size
 

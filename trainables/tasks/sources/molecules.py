@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.datasets import DATASETS, sha256
-from trainables.registry import BadInput, nearest
+from trainables.errors import BadInput, nearest
 from trainables.tasks.cache import cached_arrays
+from trainables.tasks.datasets import DATASETS, sha256
 from trainables.tasks.sources.extended_xyz import read_atom_energies, read_extended_xyz
 from trainables.tasks.sources.frames import Frames, check_frames
 from trainables.tasks.sources.md17 import read_md17

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from trainables.registry import BadInput
+from trainables.errors import BadInput
 
 SMALL = 100_000_000  # bytes that any machine can spare
 LARGEST_RATIO = 200  # of honest data, where labels in whole numbers are the densest

@@ -1,0 +1,1 @@
+"""Running a study: the only part of `study` that knows Ray."""

@@ -1,0 +1,161 @@
+"""A study as a job of a Ray cluster: hand it in, read its log, stop it, fetch its folder.
+
+The job is `study run` on the head of the cluster. It may be handed in again after any loss: what has a record
+is not run again.
+"""
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyarrow import fs
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from study.config import load_config, presets
+from study.execution.reach import check_reachable
+from study.lock import LOCK, refuse_if_held
+from trainables.errors import BadInput
+from trainables.results.store import LocalStore, Store
+
+JOB = "job.json"
+NOT_SENT = [".git", "__pycache__", ".venv", "venv", ".env", "results", "data", "*.pt", "*.parquet"]
+POLL_SECONDS = 1.0
+AGENT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job and the address of the job server that knows it."""
+
+    id: str
+    address: str
+
+
+def submit(
+    config: str, overrides: list[str], store: Store, address: str, data_folder: str | None = None
+) -> Job:
+    """Hand in `study run` of a config to the cluster at `address`, with the current folder as its code.
+
+    Raises BadInput where the config, the folder or the address is wrong.
+    """
+    load_config(config, overrides)
+    command = job_command(config, overrides, store.uri, data_folder)
+    refuse_if_held(store)
+    with _job_server(address) as client:
+        job_id = _submit_when_up(client, command)
+    store.write(JOB, json.dumps({"id": job_id, "address": address}).encode())
+    return Job(job_id, address)
+
+
+def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
+    """The id of the job. A head that has just started answers before its agent can take jobs: wait for that."""
+    end = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            return client.submit_job(
+                entrypoint=command, runtime_env={"working_dir": ".", "excludes": NOT_SENT}
+            )
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
+def job_command(config: str, overrides: list[str], results: str, data_folder: str | None) -> str:
+    """What the head of the cluster is told to run, from a folder that is a copy of the current one."""
+    path = Path(config)
+    if config not in presets():
+        if not path.resolve().is_relative_to(Path.cwd()):
+            raise BadInput(f"CONFIG: {config} must lie in the current folder, which is sent to the cluster")
+        config = path.resolve().relative_to(Path.cwd()).as_posix()
+    words = ["study", "run", config, "--address", "auto", "--results", results]
+    words += [] if data_folder is None else ["--data-dir", data_folder]
+    words += [word for override in overrides for word in ("--set", override)]
+    # Ray signals the shell and whatever children it has by then: a job that is stopped while it starts would live on.
+    return f"exec {shlex.join(words)}"
+
+
+def find_job(store: Store) -> Job:
+    """The job that was last handed in for a results folder; BadInput where there was none."""
+    try:
+        return Job(**json.loads(store.read(JOB)))
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        raise BadInput(f"JOB: {store.uri} names no job; give a job's id and --address") from error
+
+
+def job_status(job: Job) -> str:
+    """PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
+    with _job_server(job.address) as client:
+        return str(client.get_job_status(job.id))
+
+
+def job_log(job: Job) -> str:
+    """What the job has printed so far."""
+    with _job_server(job.address) as client:
+        return client.get_job_logs(job.id)
+
+
+def stop(job: Job) -> None:
+    """Ask the job to end; finished trials are kept, as with Ctrl-C."""
+    with _job_server(job.address) as client:
+        client.stop_job(job.id)
+
+
+def wait(job: Job, show: Callable[[str], Any]) -> int:
+    """Show what the job prints until it ends; its exit code, 1 where it has none."""
+    shown = 0
+    while True:
+        with _job_server(job.address) as client:
+            ended = client.get_job_status(job.id).is_terminal()
+            log = client.get_job_logs(job.id)
+            show(log[shown:])
+            shown = len(log)
+            if ended:
+                details = client.get_job_info(job.id)
+                succeeded = details.status == JobStatus.SUCCEEDED
+                return 0 if succeeded else details.driver_exit_code or 1
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _job_server(address: str) -> Iterator[JobSubmissionClient]:
+    """A client of the job server; whatever goes wrong with it is BadInput in one line."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadInput(f"--address {address}: write http://HEAD:8265")
+    check_reachable(address, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        yield JobSubmissionClient(address)
+    except AuthenticationError as error:
+        remedy = "set RAY_AUTH_MODE=token and put the head's `ray get-auth-token` into ~/.ray/auth_token"
+        raise BadInput(f"--address {address}: the cluster asks for a token; {remedy}") from error
+    except (RuntimeError, ConnectionError, OSError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        remedy = 'the head needs ray[default] and its dashboard, the job an id from "study submit"'
+        raise BadInput(f"--address {address}: the job server refused ({reason}); {remedy}") from error
+
+
+def fetch(uri: str, folder: str) -> int:
+    """Copy a results folder from anywhere to a local folder; how many files it has. BadInput if it has none."""
+    target = LocalStore(folder)
+    try:
+        system, root = fs.FileSystem.from_uri(uri if "://" in uri else str(Path(uri).resolve()))
+        infos = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"URI: {uri} cannot be read ({' '.join(str(error).split())[:300]})") from error
+    files = [info for info in infos if info.is_file and not info.base_name.startswith((".", LOCK))]
+    if not files:
+        raise BadInput(f"URI: {uri} holds no files; is it a results folder?")
+    for info in files:
+        with system.open_input_file(info.path) as file:
+            target.write(info.path[len(root) :].lstrip("/"), file.read())
+    return len(files)

@@ -1,0 +1,77 @@
+"""What would make a run fail or wait for ever, found before its first trial."""
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import ray
+from ray._private.state import state
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from study.config import Resources
+from study.execution.probe import Question, complaints, versions_here
+from trainables.errors import BadInput
+from trainables.results.store import Store
+
+ANSWER_SECONDS = 60.0
+
+
+def check(resources: Resources, store: Store, data_folder: str, tasks: list[dict[str, Any]]) -> None:
+    """Raise BadInput where the cluster cannot run the trials, with the node, the key and the remedy.
+
+    tasks: resolved descriptions of the tasks of the trials that will run
+    """
+    check_resources(resources)
+    token = f".probe-{uuid.uuid4().hex}"
+    store.write(token, token.encode())
+    try:
+        check_nodes(Question(store.uri, token, data_folder, tasks, versions_here(), resources.gpus))
+    finally:
+        store.delete(token)
+
+
+def check_resources(resources: Resources) -> None:
+    """Raise BadInput where no living node, and no node that the autoscaler may add, fits a trial."""
+    fits = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cluster = state.get_cluster_config()
+    if cluster is not None:
+        groups = [group for group in cluster.node_group_configs if group.max_count != 0]
+        fits += [dict(group.resources) for group in groups]
+    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
+    if any(all(node.get(kind, 0.0) >= amount for kind, amount in wanted.items()) for node in fits):
+        return
+    for key, kind in (("cpus", "CPU"), ("gpus", "GPU")):
+        most = max((node.get(kind, 0.0) for node in fits), default=0.0)
+        if wanted[kind] > most:
+            raise BadInput(
+                f"resources.{key}: a trial asks for {wanted[kind]:g}, the largest node has {most:g}; ask for less"
+            )
+    raise BadInput(
+        f"resources: no node has both {resources.cpus:g} CPUs and {resources.gpus:g} GPUs; ask for less"
+    )
+
+
+def check_nodes(question: Question) -> None:
+    """Ask every living node at once; raise BadInput with the first complaint of one."""
+    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    ask = ray.remote(num_cpus=0, max_retries=2)(complaints)
+    answers = {}
+    for name, node in nodes.items():
+        there = ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(name, soft=False))
+        answers[name] = there.remote(question if "GPU" in node["Resources"] else replace(question, gpus=0.0))
+    ray.wait(list(answers.values()), num_returns=len(answers), timeout=ANSWER_SECONDS)
+    for name, answer in answers.items():
+        for complaint in _received(answer):
+            raise BadInput(f"node {nodes[name]['NodeManagerAddress']} ({name[:8]}): {complaint}")
+
+
+def _received(answer: "ray.ObjectRef[list[str]]") -> list[str]:
+    try:
+        return ray.get(answer, timeout=0)
+    except ray.exceptions.GetTimeoutError:
+        return [f"no answer in {ANSWER_SECONDS:.0f} s; look at the node's log, or remove it"]
+    except (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError):
+        return []  # gone meanwhile: no trial will go there
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        return [f"this project cannot be imported there ({reason}); install it as on the driver"]

@@ -1,0 +1,1 @@
+"""Makes `tests_support` importable in the tests below this folder."""

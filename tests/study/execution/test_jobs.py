@@ -1,0 +1,194 @@
+"""A study as a job: handed in to a head with a job server, its folder in an S3 bucket, all on loopback."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+from tests_support import changed, study
+
+from study.execution.jobs import Job, find_job, job_command
+from study.lock import locked
+from trainables.errors import BadInput
+from trainables.results.store import open_store
+
+BIN = Path(sys.executable).parent
+SMALL = changed("grid", {"lr": [1e-3], "seed": 1})
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """URI of an empty bucket of an S3 server on loopback; credentials are in the environment."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "key")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        boto3.client("s3").create_bucket(Bucket="studies")
+        yield "s3://studies"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def head(bucket):
+    """Address of the job server of a Ray head with two CPUs."""
+    port = free_port()
+    ports = ["--port", free_port(), "--dashboard-port", port, "--dashboard-host", "127.0.0.1"]
+    ports += ["--dashboard-agent-listen-port", free_port()]
+    command = [BIN / "ray", "start", "--head", "--block", "--num-cpus", 2, *ports]
+    # On the path of the head: the entry point of the job is the command line of this project.
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "RAY_AUTH_MODE": "disabled"}
+    process = subprocess.Popen(
+        list(map(str, command)), env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_until_it_answers(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _wait_until_it_answers(port):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    pytest.fail("the head did not come up")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A user's own folder, which is what the cluster gets."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    (tmp_path / "own.py").write_text(
+        "from trainables.models.egnn import EGNN\n\n\nclass Own(EGNN):\n    pass\n"
+    )
+    return tmp_path
+
+
+def assert_refused(process, *words):
+    assert process.returncode == 2, process.stdout + process.stderr
+    assert len(process.stderr.strip().splitlines()) == 1, process.stderr
+    for word in words:
+        assert word in process.stderr
+
+
+@pytest.mark.timeout(400)
+def test_a_study_is_handed_in_stopped_handed_in_again_and_fetched(head, bucket, project):
+    results = f"{bucket}/first"
+    options = ["--address", head, "--results", results, "--data-dir", project / "data"]
+    own = ["--set", "model={name: 'own:Own', hidden: 8, layers: 2}"]
+    assert study("submit", "small.yaml", *own, *options).returncode == 0
+    stopped = find_job(open_store(results))
+    assert study("stop", results).returncode == 0
+    end = time.monotonic() + 60
+    while (state := study("status", stopped.id, "--address", head).stdout.strip()) != "STOPPED":
+        assert time.monotonic() < end, state
+
+    done = study("submit", "small.yaml", *own, *options, "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 planned" in done.stdout
+    counts = json.loads(study("status", results, "--json").stdout)
+    assert (counts["planned"], counts["crashed"], counts["missing"]) == (2, 0, 0)
+    assert "2 planned" in study("logs", results).stdout
+    job = find_job(open_store(results))
+    assert job.id != stopped.id
+    assert study("status", job.id, "--address", head).stdout.strip() == "SUCCEEDED"
+
+    assert study("fetch", results, "copy").returncode == 0
+    assert json.loads(study("status", "copy", "--json").stdout) == counts
+    assert (project / "copy" / "report" / "report.html").is_file()
+
+
+def test_a_job_that_fails_says_why(head, bucket, project):
+    options = ["--address", head, "--results", f"{bucket}/second", "--data-dir", project / "data"]
+    failed = study("submit", "small.yaml", *options, "--set", "resources.gpus=1", "--wait")
+    assert failed.returncode != 0
+    assert "resources.gpus" in failed.stdout
+
+
+def test_no_shell_stands_between_the_job_and_its_run(tmp_path):
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = job_command("nbody-quick", [], str(tmp_path), None)
+    with subprocess.Popen(
+        command, shell=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as job:
+        process, end = psutil.Process(job.pid), time.monotonic() + 10
+        try:
+            while process.name() == "sh":  # a stop that comes early would end it, and not the run
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        finally:
+            job.kill()
+
+
+def test_wrong_addresses(bucket, project):
+    options = ["small.yaml", "--results", f"{bucket}/third"]
+    assert_refused(study("submit", *options, "--address", "127.0.0.1:8265"), "write http://HEAD:8265")
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert_refused(study("submit", *options, "--address", nobody), nobody, "no answer")
+    no_job_server = os.environ["AWS_ENDPOINT_URL"]
+    assert_refused(study("submit", *options, "--address", no_job_server), no_job_server, "ray[default]")
+    assert_refused(study("run", *options, "--address", f"127.0.0.1:{free_port()}"), "--address", "no answer")
+
+
+def test_wrong_folders(bucket, project):
+    options = ["--address", "http://127.0.0.1:1", "--results"]
+    missing = study("submit", "small.yaml", *options, "s3://nowhere-at-all/x")
+    assert_refused(missing, "--results", "bucket")
+    assert_refused(study("logs", f"{bucket}/empty"), "names no job")
+    assert_refused(study("fetch", f"{bucket}/empty", "copy"), "holds no files")
+    (project.parent / "outside.yaml").write_text(yaml.safe_dump(SMALL))
+    outside = study("submit", "../outside.yaml", *options, f"{bucket}/fourth")
+    assert_refused(outside, "must lie in the current folder")
+
+
+def test_no_credentials(bucket, project, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    refused = study("submit", "small.yaml", "--address", "http://127.0.0.1:1", "--results", f"{bucket}/fifth")
+    assert_refused(refused, "--results", "cannot be written")
+
+
+def test_a_locked_folder_in_a_bucket(bucket, project):
+    store = open_store(f"{bucket}/locked")
+    with locked(store):
+        with pytest.raises(BadInput, match="is in use by process"), locked(store):
+            pass
+        refused = study("submit", "small.yaml", "--address", "http://127.0.0.1:1", "--results", store.uri)
+        assert_refused(refused, "is in use by process")
+    assert store.names("") == []
+
+
+def test_a_job_is_found_by_its_folder(tmp_path):
+    store = open_store(tmp_path)
+    store.write("job.json", b'{"id": "raysubmit_1", "address": "http://head:8265"}')
+    assert find_job(store) == Job("raysubmit_1", "http://head:8265")

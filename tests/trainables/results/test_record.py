@@ -1,0 +1,91 @@
+"""Records and histories: whole, checked, and readable without torch."""
+
+import json
+import math
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from trainables.results.record import (
+    BadRecord,
+    Record,
+    decode_record,
+    encode_record,
+    finite,
+    history_path,
+    read_records,
+    record_path,
+    write_outcome,
+)
+from trainables.results.store import open_store
+
+RECORD = Record("0123", {"seed": 1}, "failed", "diverged", "loss 3", loss_at_init=0.5, epochs=2)
+ROWS = [{"epoch": 0, "train_loss": 1.0}, {"epoch": 1, "train_loss": math.nan, "gamma": 2.0}]
+
+
+def test_a_record_comes_back_as_it_was(tmp_path):
+    store = open_store(tmp_path)
+    write_outcome(store, RECORD, ROWS)
+    records, complaints = read_records(store, ["0123", "absent"])
+    assert complaints == []
+    assert list(records) == ["0123"]
+    assert records["0123"].loss_at_init == 0.5
+    assert records["0123"].history_sha256
+    table = pq.read_table(tmp_path / history_path("0123")).to_pydict()
+    assert table["epoch"] == [0, 1]
+    assert math.isnan(table["train_loss"][1])
+    assert table["gamma"] == [None, 2.0]
+
+
+@pytest.mark.parametrize("position", range(0, 700, 37))
+def test_a_changed_byte_is_noticed(position):
+    content = bytearray(encode_record(RECORD))
+    position %= len(content)
+    content[position] ^= 1
+    try:
+        decoded = decode_record(bytes(content), "0123")
+    except BadRecord:
+        return
+    assert decoded == RECORD  # white space between the values may change
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"id": "0123"}', b"[" * 100_000])
+def test_what_is_no_record_is_said_to_be_none(content):
+    with pytest.raises(BadRecord, match=record_path("0123")):
+        decode_record(content, "0123")
+
+
+def test_a_truncated_or_foreign_record_counts_as_missing(tmp_path):
+    store = open_store(tmp_path)
+    content = encode_record(RECORD)
+    store.write(record_path("0123"), content[:-20])
+    store.write(record_path("other"), content)
+    records, complaints = read_records(store, ["0123", "other"])
+    assert records == {}
+    assert "trials/0123/record.json: not JSON" in complaints[0]
+    assert "another trial" in complaints[1]
+
+
+def test_keys_of_a_newer_version_are_passed_over():
+    import hashlib
+
+    content = json.loads(encode_record(RECORD))
+    del content["checksum"]
+    content["invented_later"] = 1
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["checksum"] = hashlib.sha256(text.encode()).hexdigest()
+    assert decode_record(json.dumps(content).encode(), "0123") == RECORD
+
+
+def test_numbers_that_are_not_finite_become_none():
+    assert finite(math.inf) is None
+    assert finite(math.nan) is None
+    assert finite(None) is None
+    assert finite(2) == 2.0
+
+
+def test_records_load_neither_torch_nor_ray():
+    code = "import sys, trainables.results.record; sys.exit(any(m in sys.modules for m in ('torch', 'ray')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,177 @@
+"""A trial is a pure function of its spec, and its record says what happened."""
+
+import copy
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainables.spec import Failure, NotLearned
+from trainables.training.loop import batches, run_trial, start
+
+CPU = torch.device("cpu")
+METHODS = [
+    {"name": "strict"},
+    {"name": "relaxed", "schedule": "triangle", "strict_phase": 0.25},
+    {"name": "relaxed", "schedule": "constant", "projection": "fold", "strict_phase": 0.4},
+    {"name": "ace", "strict_phase": 0.25},
+    {"name": "ace", "form": "elastic"},
+    {"name": "unconstrained"},
+]
+TIMES = ("seconds",)
+
+
+def without_times(record, rows):
+    kept = [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+    return replace(record, seconds=0.0), kept
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(epochs, kept):
+    """A `save` that keeps each state through a file's bytes, and breaks off after some epochs."""
+    count = 0
+
+    def save(state):
+        nonlocal count
+        buffer = io.BytesIO()
+        torch.save(state(), buffer)
+        kept.append(buffer.getvalue())
+        count += 1
+        if count == epochs:
+            raise Interrupted
+
+    return save
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
+def test_the_same_spec_gives_the_same_bits_interrupted_or_not(make_spec, task, method):
+    spec = make_spec(method)
+    undisturbed = without_times(*run_trial(spec, task, CPU))
+    assert undisturbed == without_times(*run_trial(spec, task, CPU))
+    for epochs in (1, 3):
+        kept = []
+        with pytest.raises(Interrupted):
+            run_trial(spec, task, CPU, save=interrupt_after(epochs, kept))
+        torch.manual_seed(12345)  # whatever another trial left behind must not matter
+        saved = torch.load(io.BytesIO(kept[-1]), weights_only=True)
+        assert without_times(*run_trial(spec, task, CPU, saved)) == undisturbed
+
+
+def test_another_seed_gives_another_result(make_spec, task):
+    first, _ = run_trial(make_spec(seed=0), task, CPU)
+    second, _ = run_trial(make_spec(seed=1), task, CPU)
+    assert first.val_metric != second.val_metric
+    assert first.loss_at_init != second.loss_at_init
+
+
+def test_relaxation_at_theta_zero_is_strict_training_bit_for_bit(make_spec, task):
+    strict, strict_rows = run_trial(make_spec(), task, CPU)
+    never = {"name": "relaxed", "schedule": "constant", "peak": 1e-300, "strict_phase": 0.25}
+    # a peak that underflows in float32 leaves theta at exactly 0 on the device
+    relaxed, rows = run_trial(make_spec(never), task, CPU)
+    assert [row["val_metric"] for row in rows] == [row["val_metric"] for row in strict_rows]
+    assert relaxed.loss_at_init == strict.loss_at_init
+
+
+def test_the_record_tells_the_whole_trial(make_spec, task):
+    relaxed = {"name": "relaxed", "schedule": "triangle", "strict_phase": 0.25}
+    spec = make_spec(relaxed, epochs=8, lr=3e-3)
+    record, rows = run_trial(spec, task, CPU)
+    assert record.id == spec.id
+    assert (record.metric, record.metric_goal, record.trivial) == ("mse", "min", task.trivial)
+    assert (record.epochs, record.steps) == (8, 40)
+    assert record.params_train > record.params_final
+    assert record.equivariance_error < 1e-10
+    assert record.before_projection is not None
+    assert record.test_metric is not None
+    assert [row["step"] for row in rows] == [5 * (epoch + 1) for epoch in range(8)]
+    assert rows[-1]["theta"] == 0.0
+    assert max(row["theta"] for row in rows) > 0.5
+    columns = {"epoch", "step", "theta", "train_loss", "val_metric", "grad_norm", "penalty"}
+    assert columns | {"equivariance_error", "lr", "seconds"} <= set(rows[0])
+
+
+def test_the_best_epoch_comes_from_the_strict_phase_only(make_spec, task):
+    relaxed = {"name": "relaxed", "schedule": "constant", "strict_phase": 0.5}
+    record, rows = run_trial(make_spec(relaxed, epochs=6, lr=3e-3), task, CPU)
+    assert record.best_epoch >= 2
+    strict_rows = [row for row in rows if row["step"] >= 15]
+    assert record.val_metric == min(row["val_metric"] for row in strict_rows)
+    assert max(row["equivariance_error"] for row in rows) > 1e-4
+    assert rows[-1]["equivariance_error"] < 1e-4
+
+
+def test_the_unconstrained_end_is_delivered_as_it_is_and_is_not_equivariant(make_spec, task):
+    record, _ = run_trial(make_spec({"name": "unconstrained"}, lr=3e-3), task, CPU)
+    assert record.params_final == record.params_train
+    assert record.equivariance_error > 1e-6
+
+
+@pytest.mark.parametrize("lr", [3.0, 1e4])
+def test_a_training_that_explodes_fails_early_and_keeps_its_history(make_spec, task, lr):
+    record, rows = run_trial(make_spec(lr=lr, epochs=30), task, CPU)
+    assert record.outcome == "failed"
+    assert record.reason in ("non_finite", "diverged")
+    assert 1 <= len(rows) < 30
+    assert record.epochs == len(rows)
+    assert record.loss_at_init is not None
+
+
+def test_a_training_that_does_not_beat_the_trivial_predictor_has_not_learned(make_spec, task):
+    record, _ = run_trial(make_spec(lr=1e-8), task, CPU)
+    assert (record.outcome, record.reason) == ("failed", "not_learned")
+    assert record.test_metric is not None
+
+
+def test_nan_in_the_data_is_a_failure_that_is_named(make_spec, task):
+    poisoned = copy.copy(task)
+    train = {name: value.clone() for name, value in task.splits["train"].items()}
+    train["targets"][3] = torch.nan
+    poisoned.splits = {**task.splits, "train": train}
+    record, _ = run_trial(make_spec(), poisoned, CPU)
+    assert (record.outcome, record.reason) == ("failed", "non_finite")
+
+
+def test_selection_never_sees_the_test_set(make_spec, task):
+    spoiled = copy.copy(task)
+    test = {name: value.clone() for name, value in task.splits["test"].items()}
+    test["targets"] += 100.0
+    spoiled.splits = {**task.splits, "test": test}
+    honest, rows = run_trial(make_spec(), task, CPU)
+    record, spoiled_rows = run_trial(make_spec(), spoiled, CPU)
+    assert record.test_metric > 1000 * honest.test_metric
+    assert record.val_metric == honest.val_metric
+    assert [row["val_metric"] for row in rows] == [row["val_metric"] for row in spoiled_rows]
+
+
+OTHER_WAYS = [
+    {"optimizer": "muon"},
+    {"optimizer": "sgd"},
+    {"clip": 0.1},
+    {"lr_schedule": "cosine", "warmup": 0.2},
+]
+OTHER_WAYS += [{"precision": "float64"}, {"precision": "bfloat16"}]
+
+
+@pytest.mark.parametrize("training", OTHER_WAYS, ids=str)
+def test_other_ways_to_optimise_learn_too(make_spec, task, training):
+    always = Failure(not_learned=NotLearned(margin=0.0))
+    _, rows = run_trial(make_spec(failure=always, lr=1e-2, epochs=6, **training), task, CPU)
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_clipping_changes_the_training(make_spec, task):
+    plain, _ = run_trial(make_spec(optimizer="sgd", lr=1e-2), task, CPU)
+    clipped, _ = run_trial(make_spec(optimizer="sgd", lr=1e-2, clip=1e-4), task, CPU)
+    assert plain.val_metric != clipped.val_metric
+
+
+def test_each_epoch_sees_every_sample_once_in_an_order_of_its_own(make_spec, task):
+    run = start(make_spec(batch_size=10), task, CPU, None)
+    first, second = (torch.cat(list(batches(run, epoch))) for epoch in (0, 1))
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(40))
+    assert first.tolist() != second.tolist()

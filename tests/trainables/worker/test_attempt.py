@@ -1,0 +1,98 @@
+"""Attempts at a trial: gone on with elsewhere, given up after three errors."""
+
+import json
+
+import pytest
+import torch
+
+from trainables import registry
+from trainables.results.store import open_store
+from trainables.spec import TrialSpec
+from trainables.training import loop as training
+from trainables.training.checkpoint import checkpoint_path
+from trainables.worker import attempt as attempts
+from trainables.worker.attempt import Surroundings, attempt
+
+EPOCHS = 6
+TASK = {"name": "nbody", "train": 10, "val": 5, "test": 5}
+
+
+@pytest.fixture
+def spec():
+    return TrialSpec(
+        task=registry.resolve("task", TASK),
+        model=registry.resolve("model", {"name": "egnn", "hidden": 8, "layers": 1}),
+        method=registry.resolve("method", {"name": "relaxed"}),
+        training={"epochs": EPOCHS, "batch_size": 5},
+        failure={},
+        seed=0,
+    )
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    """The epochs that are trained, as they begin."""
+    trained = []
+    train_epoch = training.train_epoch
+
+    def counted(run, epoch):
+        trained.append(epoch)
+        return train_epoch(run, epoch)
+
+    monkeypatch.setattr(training, "train_epoch", counted)
+    return trained
+
+
+def surroundings(tmp_path, folder, node):
+    store = open_store(tmp_path / folder)
+    data = tmp_path / "data"
+    return Surroundings(
+        store, data, torch.device("cpu"), run="run", node=node, node_alive=lambda name: name == "b"
+    )
+
+
+def test_a_trial_goes_on_from_its_checkpoint_on_another_node(spec, epochs, monkeypatch, tmp_path):
+    monkeypatch.setattr(attempts, "CHECKPOINT_SECONDS", 0.0)
+    undisturbed = attempt(spec, surroundings(tmp_path, "undisturbed", "b"))
+    assert epochs == list(range(EPOCHS))
+    train_epoch = training.train_epoch
+
+    def lost(run, epoch):
+        if epoch == 4:
+            raise KeyboardInterrupt  # what ends a process is no error of the trial's
+        return train_epoch(run, epoch)
+
+    epochs.clear()
+    first = surroundings(tmp_path, "lost", "a")
+    monkeypatch.setattr(training, "train_epoch", lost)
+    with pytest.raises(KeyboardInterrupt):
+        attempt(spec, first)
+    assert epochs == [0, 1, 2, 3]
+    epochs.clear()
+    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    record = attempt(spec, surroundings(tmp_path, "lost", "b"))
+    assert epochs == [4, 5]
+    assert (record.val_metric, record.test_metric) == (undisturbed.val_metric, undisturbed.test_metric)
+    with pytest.raises(FileNotFoundError):
+        first.store.read(checkpoint_path(spec.id))
+
+
+def note_lost_attempts(store, spec, node):
+    noted = [{"run": "run", "node": node, "error": ""}] * attempts.ATTEMPTS
+    store.write(f"trials/{spec.id}/attempts.json", json.dumps(noted).encode())
+
+
+def test_attempts_lost_with_their_nodes_do_not_count(spec, epochs, tmp_path):
+    around = surroundings(tmp_path, "results", "b")
+    note_lost_attempts(around.store, spec, "a")
+    assert attempt(spec, around).outcome != "crashed"
+    assert len(epochs) == EPOCHS
+
+
+def test_workers_lost_on_a_living_node_count_as_errors(spec, epochs, tmp_path):
+    around = surroundings(tmp_path, "results", "b")
+    note_lost_attempts(around.store, spec, "b")
+    record = attempt(spec, around)
+    assert (record.outcome, record.reason) == ("crashed", "error")
+    assert record.detail == "the worker died without a word"
+    assert epochs == []

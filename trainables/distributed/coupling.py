@@ -1,0 +1,74 @@
+"""Layers in which the samples of a batch meet, where a process holds only a part of the batch.
+
+Batch-norm takes its statistics from all parts, and dropout draws for the whole batch and keeps the draws of its
+own samples, so that both do what they do in one process. (torch's SyncBatchNorm needs GPUs.) Other random
+numbers that a model draws in its forward pass are the same in each process, and not those of one process.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trainables.errors import BadInput
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
+
+def couple(model: nn.Module, part: slice, batch_size: int, total: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Replace the forward pass of the layers that couple samples, in place; returns the model.
+
+    part: this process's samples among the `batch_size`; features of a layer have samples, or rows of equally
+        many for each sample, along their first axis
+    total: the sum over processes, differentiable
+    Raises BadInput where a layer of another kind keeps statistics of its batches.
+    """
+    share = (part.stop - part.start) / batch_size
+    for name, layer in model.named_modules():
+        if isinstance(layer, _BatchNorm):
+            layer.forward = partial(batch_norm, layer, share, total)
+        elif isinstance(layer, DROPOUTS):
+            layer.forward = partial(dropout, layer, part, batch_size)
+        elif getattr(layer, "running_mean", None) is not None:
+            raise BadInput(
+                f"resources.processes: the statistics of layer '{name}' ({type(layer).__name__}) cannot be shared "
+                "among processes; use torch's batch-norm in the model, or set processes to 1"
+            )
+    return model
+
+
+def batch_norm(layer: _BatchNorm, share: float, total: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The layer on its part x (rows, channels, ...) of a batch, in training with the whole batch's statistics."""
+    if not layer.training:
+        return type(layer).forward(layer, x)
+    axes = [axis for axis in range(x.ndim) if axis != 1]
+    values = x.to(torch.promote_types(x.dtype, torch.float32))
+    mean = total(share * values.mean(axes, keepdim=True))
+    deviations = values - mean
+    variance = total(share * deviations.square().mean(axes, keepdim=True))
+    if layer.track_running_stats:
+        count = values.numel() / values.shape[1] / share
+        _remember(layer, mean.flatten(), variance.flatten() * count / (count - 1))
+    normal = deviations * (variance + layer.eps).rsqrt()
+    if layer.affine:
+        normal = torch.addcmul(layer.bias.view_as(mean), normal, layer.weight.view_as(mean))
+    return normal.to(x.dtype)
+
+
+@torch.no_grad()
+def _remember(layer: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    layer.num_batches_tracked += 1
+    weight = 1 / layer.num_batches_tracked.double() if layer.momentum is None else layer.momentum
+    layer.running_mean += weight * (mean - layer.running_mean)
+    layer.running_var += weight * (variance - layer.running_var)
+
+
+def dropout(layer: nn.Module, part: slice, batch_size: int, x: Tensor) -> Tensor:
+    """The layer on its part x (rows, ...) of a batch, with the factors that the whole batch would meet."""
+    if not layer.training:
+        return type(layer).forward(layer, x)
+    rows = len(x) // (part.stop - part.start)
+    factors = type(layer).forward(layer, x.new_ones(rows * batch_size, *x.shape[1:]))
+    return x * factors[rows * part.start : rows * part.stop]

@@ -1,0 +1,107 @@
+"""Data-parallel training: several processes with a copy of the model each, and a part of every batch.
+
+Loss and penalties are means over the samples of a batch. With b_r of the b samples in process r, the gradient
+of the whole batch is the sum over r of (b_r / b) times the gradient of that part, whether or not the parts are
+equal. After that sum all processes hold the same gradient bit for bit, and take the same step: relaxation,
+projection, multipliers and the choice of the best epoch need no further word between them.
+
+The gradients are summed in one piece after the backward pass, and not by torch's DistributedDataParallel: its
+wrapper would be made anew at the projection, would search the graph in each step for the companions that
+theta = 0 leaves without a gradient, and weighs parts equally. It would hide the sum behind the backward pass;
+for networks of a few million parameters on one node there is little to hide.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+from trainables.distributed.coupling import couple
+from trainables.errors import BadInput
+
+T = TypeVar("T")
+
+
+class Alone:
+    """A training in one process, and the base of all others: nothing is split, and nothing to be sent."""
+
+    rank = 0
+    count = 1
+
+    def part(self, batch_size: int) -> slice:
+        """Which samples of a batch are this process's own."""
+        return slice(0, batch_size)
+
+    def couple(self, model: nn.Module, batch_size: int) -> nn.Module:
+        """The model, its layers made to see the whole batch."""
+        return model
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of the processes' values, of any shape."""
+        return values
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Put the sum of the processes' gradients in the place of each gradient."""
+
+    def first(self, compute: Callable[[], T]) -> T:
+        """What `compute` returns in the first process, which alone calls it."""
+        return compute()
+
+
+class Group(Alone):
+    """A process, by its rank, among `count` that stand in torch's default process group."""
+
+    def __init__(self, rank: int, count: int, device: torch.device) -> None:
+        self.rank, self.count, self.device = rank, count, device
+
+    def part(self, batch_size: int) -> slice:
+        """Samples that follow one another; the sizes of the parts differ by at most one.
+
+        Raises BadInput where there are fewer samples than processes.
+        """
+        if batch_size < self.count:
+            raise BadInput(
+                f"resources.processes: {self.count} processes cannot share batches of {batch_size}; "
+                "use fewer, or raise training.batch_size"
+            )
+        return slice(self.rank * batch_size // self.count, (self.rank + 1) * batch_size // self.count)
+
+    def couple(self, model: nn.Module, batch_size: int) -> nn.Module:
+        """See trainables.distributed.coupling."""
+        return couple(model, self.part(batch_size), batch_size, self.sum)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum; differentiable."""
+        return _Sum.apply(values)
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """One exchange for all of them."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        together = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(together)
+        sums = together.split([gradient.numel() for gradient in gradients])
+        shaped = [part.view_as(gradient) for part, gradient in zip(sums, gradients, strict=True)]
+        torch._foreach_copy_(gradients, shaped)
+
+    def first(self, compute: Callable[[], T]) -> T:
+        """The others wait for it, and get a copy."""
+        box = [compute() if self.rank == 0 else None]
+        dist.broadcast_object_list(box, device=self.device)
+        return box[0]
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes. What each then computes from it adds to the gradient of every summand."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+        return _Sum.apply(gradient)

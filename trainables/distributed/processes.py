@@ -1,0 +1,135 @@
+"""How the processes of one trial come to be on their machine, and how they end: all of them, in every case."""
+
+import multiprocessing
+import os
+import pickle
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from trainables.distributed.parallel import Alone, Group
+
+T = TypeVar("T")
+
+FOR_EVER = timedelta(days=365)  # how long a trial may take is decided elsewhere
+
+
+class ProcessFailed(RuntimeError):
+    """A process of a trial died, and the others were ended; the message holds its traceback if there is one."""
+
+
+def in_processes(count: int, device: torch.device, work: Callable[..., T], *arguments: Any) -> T:
+    """What `work(*arguments, device, team)` returns in the first of `count` processes.
+
+    work, arguments: can be pickled if `count` is above 1; so can what `work` returns
+    device: of all processes; if it is CUDA each gets a GPU of its own, in the order of CUDA_VISIBLE_DEVICES
+
+    One process is this one. Several are all children, and this one only waits: so whatever happens to one of
+    them, a hanging exchange on a GPU included, somebody is there to end the others. They find each other by a
+    file and talk over the loopback interface. They die with this process, even if it is killed.
+    Raises what a process raised (its traceback is the cause), and ProcessFailed where one died otherwise.
+    """
+    if count == 1:
+        return work(*arguments, device, Alone())
+    spawn = multiprocessing.get_context("spawn")  # a forked process can neither use CUDA nor torch's threads
+    task = pickle.dumps((work, arguments))  # unpickled where an error in an import is seen
+    with tempfile.TemporaryDirectory(prefix="trial-") as folder:
+        processes = [
+            spawn.Process(target=_member, args=(rank, count, folder, device, task), daemon=True)
+            for rank in range(count)
+        ]
+        try:
+            for process in processes:
+                process.start()
+            _wait_for_all(processes, Path(folder))
+        finally:
+            for process in processes:
+                if process.pid is not None:
+                    process.kill()
+                    process.join()
+        return pickle.loads(Path(folder, "result").read_bytes())
+
+
+def _wait_for_all(processes: list[BaseProcess], folder: Path) -> None:
+    running = {process.sentinel: process for process in processes}
+    while running:
+        for sentinel in wait(list(running)):
+            process = running.pop(sentinel)
+            process.join()
+            if process.exitcode:
+                _raise(processes.index(process), process.exitcode, folder)
+
+
+def _raise(rank: int, exit_code: int, folder: Path) -> None:
+    """Raise what ended the process, or what ended another before: its peers fail in its wake."""
+    errors = sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime_ns)
+    if exit_code < 0 or not errors:
+        raise ProcessFailed(f"process {rank} of the trial ended with exit code {exit_code}")
+    text, error = pickle.loads(errors[0].read_bytes())
+    if error is None:
+        raise ProcessFailed(text)
+    raise pickle.loads(error) from ProcessFailed(text)
+
+
+def _packed(error: Exception) -> bytes:
+    """The traceback, and the error where it can be pickled."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        again = pickle.dumps(error)
+        pickle.loads(again)
+    except Exception:  # any class may refuse, in any way
+        again = None
+    return pickle.dumps((text, again))
+
+
+def _member(
+    rank: int,
+    count: int,
+    folder: str,
+    device: torch.device,
+    task: bytes,
+) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        os.environ.update(GLOO_SOCKET_IFNAME="lo", NCCL_SOCKET_IFNAME="lo")
+        if device.type == "cuda":
+            device = torch.device("cuda", rank)
+            torch.cuda.set_device(device)
+        dist.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            store=dist.FileStore(f"{folder}/rendezvous", count),
+            rank=rank,
+            world_size=count,
+            timeout=FOR_EVER,
+        )
+        work, arguments = pickle.loads(task)
+        result = work(*arguments, device, Group(rank, count, device))
+        if rank == 0:
+            Path(folder, "result").write_bytes(pickle.dumps(result))
+        dist.barrier()  # a peer may still wait for what this process had to say
+    except Exception as error:
+        Path(folder, f"error-{rank}").write_bytes(_packed(error))
+        _leave(1)
+    _leave(0)
+
+
+def _leave(code: int) -> None:
+    """End at once: an orderly end may wait for the peers, and now and then aborts in a thread of torch's own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _die_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)

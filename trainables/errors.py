@@ -1,0 +1,40 @@
+"""What the user wrote cannot be used, said in one line that names the key and the remedy."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+
+class BadInput(ValueError):
+    """Something the user wrote cannot be used; the message names the key and the remedy in one line."""
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """', did you mean ...?' or the list of what is known."""
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known))}"
+
+
+def first_message(error: ValidationError, where: str, model: type[BaseModel]) -> str:
+    """The first complaint of pydantic about a `model` in one line that names the key and, if it is unknown,
+    the nearest."""
+    complaint = error.errors()[0]
+    key = ".".join(str(part) for part in (where, *complaint["loc"]) if part != "")
+    if complaint["type"] == "extra_forbidden":
+        *parents, unknown = complaint["loc"]
+        return f"{key}: unknown key; {nearest(str(unknown), _known_keys(model, parents))}"
+    if complaint["type"] == "missing":
+        return f"{key}: missing"
+    message = complaint["msg"].removeprefix("Value error, ")
+    return f"{key}: {message} (got {complaint['input']!r})"
+
+
+def _known_keys(model: Any, parents: Sequence[int | str]) -> list[str]:
+    """The keys that are known below `parents`, walking from field to field of a model."""
+    for part in parents:
+        field = getattr(model, "model_fields", {}).get(part)
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
+    return list(getattr(model, "model_fields", ()))

@@ -1,0 +1,177 @@
+"""What a trial leaves behind: record and history. Loads neither torch nor ray, so that analysis may use it.
+
+The record carries a checksum of itself and of the history; a file that was cut short, changed or put in the
+wrong place is told from a good one and counts as missing.
+"""
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from trainables.results.store import Store, read_all
+
+OUTCOMES = ("learned", "failed", "crashed")
+UNFIT = "its checksum does not fit its record"
+
+
+class BadRecord(ValueError):
+    """A record or history that cannot be trusted; the message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The outcome of one trial. Numbers that are not finite or not known are None.
+
+    reason: None, non_finite, diverged, not_learned, collapsed, out_of_memory, timeout, node_lost or error
+    detail: the reason in one line, with its numbers; for a crash the end of the log
+    metric, metric_goal: name of the judged number; "min" or "max"
+    val_metric, val_loss: of the delivered kind of model at its best epoch, chosen on validation
+    test_metric: read once, on the delivered model; tests: further metrics and test sets, name -> value
+    trivial: the metric of the trivial predictor on validation
+    loss_at_init: validation loss before the first step
+    before_projection, after_projection: validation metric on both sides of the projection
+    equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model
+    params_train, params_final: numbers of parameters while training and as delivered
+    seconds: wall time of the trial, interrupted attempts included
+    started, worker: when (seconds since 1970) and in which process (host:pid) its last attempt began
+    device, versions: on and with what it ran
+    """
+
+    id: str
+    spec: dict[str, Any]
+    outcome: str
+    reason: str | None = None
+    detail: str = ""
+    metric: str | None = None
+    metric_goal: str | None = None
+    val_metric: float | None = None
+    val_loss: float | None = None
+    test_metric: float | None = None
+    tests: dict[str, float | None] = field(default_factory=dict)
+    trivial: float | None = None
+    loss_at_init: float | None = None
+    before_projection: float | None = None
+    after_projection: float | None = None
+    equivariance_error: float | None = None
+    best_epoch: int | None = None
+    epochs: int = 0
+    steps: int = 0
+    params_train: int | None = None
+    params_final: int | None = None
+    seconds: float = 0.0
+    started: float | None = None
+    worker: str = ""
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    history_sha256: str | None = None
+
+
+_WELL_TYPED = TypeAdapter(Record)
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is not a finite number."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def record_path(trial_id: str) -> str:
+    """Where the record of a trial lies in the results folder."""
+    return f"trials/{trial_id}/record.json"
+
+
+def history_path(trial_id: str) -> str:
+    """Where the history of a trial lies in the results folder."""
+    return f"trials/{trial_id}/history.parquet"
+
+
+def encode_record(record: Record) -> bytes:
+    """The record as JSON with its own checksum."""
+    content = asdict(record)
+    content["checksum"] = _checksum(content)
+    return json.dumps(content, indent=1, allow_nan=False).encode()
+
+
+def decode_record(content: bytes, trial_id: str) -> Record:
+    """The record of `trial_id` from its bytes; keys of a newer version are passed over. Raises BadRecord."""
+    where = record_path(trial_id)
+    try:
+        loaded = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"{where}: not JSON ({error})") from error
+    if not isinstance(loaded, dict) or loaded.pop("checksum", None) != _checksum(loaded):
+        raise BadRecord(f"{where}: its checksum does not fit its content")
+    if loaded.get("id") != trial_id or loaded.get("outcome") not in OUTCOMES:
+        raise BadRecord(f"{where}: is the record of another trial")
+    known = {entry.name for entry in fields(Record)}
+    try:
+        return _WELL_TYPED.validate_python({key: value for key, value in loaded.items() if key in known})
+    except ValidationError as error:
+        complaint = error.errors()[0]
+        raise BadRecord(f"{where}: {complaint['loc'][0]}: {complaint['msg']}") from error
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_records(store: Store, trial_ids: list[str]) -> tuple[dict[str, Record], list[str]]:
+    """The good records of the given trials by id, and one line for each bad one."""
+    records, complaints = {}, []
+    contents = read_all(store, [record_path(trial_id) for trial_id in trial_ids])
+    for trial_id in trial_ids:
+        content = contents.get(record_path(trial_id))
+        if content is None:
+            continue
+        try:
+            records[trial_id] = decode_record(content, trial_id)
+        except BadRecord as error:
+            complaints.append(str(error))
+    return records, complaints
+
+
+def damaged_histories(store: Store, records: Iterable[Record]) -> dict[str, str]:
+    """By id a line for each record whose history is there but is not the one that was written with it."""
+
+    def is_damaged(record: Record) -> bool:
+        try:
+            return not fits(record, store.read(history_path(record.id)))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    records = list(records)
+    with ThreadPoolExecutor(16) as pool:
+        damaged = [record for record, bad in zip(records, pool.map(is_damaged, records), strict=True) if bad]
+    return {record.id: f"{history_path(record.id)}: {UNFIT}" for record in damaged}
+
+
+def fits(record: Record, history: bytes) -> bool:
+    """Whether a history is the one that was written with the record."""
+    return hashlib.sha256(history).hexdigest() == record.history_sha256
+
+
+def encode_history(rows: list[dict[str, float]]) -> bytes:
+    """The history as Parquet, one row per epoch; a column that a row lacks is null there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: [row.get(name) for row in rows] for name in columns})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def write_outcome(store: Store, record: Record, rows: list[dict[str, float]]) -> None:
+    """Put history and record in place; the record last, so that a record always has its history."""
+    history = encode_history(rows)
+    store.write(history_path(record.id), history)
+    content = {**asdict(record), "history_sha256": hashlib.sha256(history).hexdigest()}
+    store.write(record_path(record.id), encode_record(Record(**content)))

@@ -1,0 +1,147 @@
+"""Public data sets: where each file comes from, its hash, its licence, and how to fetch it.
+
+Loads neither torch nor ray. Files come over https only and are put in place only if their SHA-256 is right.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables.errors import BadInput, nearest
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of a data set: its place in the data folder, its address and the SHA-256 of its content."""
+
+    path: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The files of a data set with their licence and what to cite."""
+
+    sources: tuple[Source, ...]
+    licence: str
+    citation: str
+
+
+_BOTNET = (
+    "https://raw.githubusercontent.com/davkovacs/BOTNet-datasets/29e6d467317e4b5967b7ea5cbee54de953fa0d45"
+)
+
+
+def _botnet(path: str, remote: str, sha256: str) -> Source:
+    return Source(f"botnet/{path}", f"{_BOTNET}/{remote}", sha256)
+
+
+DATASETS: dict[str, Dataset] = {
+    "ethanol": Dataset(
+        (
+            _botnet(
+                "ethanol_train.xyz",
+                "dataset_ethanol/train.xyz",
+                "a26a16d8910581fa321fedc3bd3dfe31f2460e8cbfdc7a8f65243f4fd7250dd0",
+            ),
+            _botnet(
+                "ethanol_test_MD.xyz",
+                "dataset_ethanol/test_MD.xyz",
+                "b8726933d5b9083989d8e3cc7013c18e0950cf0cbc6f6cd570fdb9759001031c",
+            ),
+            _botnet(
+                "ethanol_isolated_atoms.xyz",
+                "dataset_ethanol/isolated_atoms.xyz",
+                "a2a662390f31ad623ce493038e680bc34214f88d4432566bf8fbd0761be57583",
+            ),
+        ),
+        "MIT",
+        "Christensen and von Lilienfeld 2020 (rMD17); Batatia et al. 2022, arXiv 2205.06643",
+    ),
+    "acetylacetone": Dataset(
+        (
+            _botnet(
+                "acac_train_300K.xyz",
+                "dataset_acac/train_300K.xyz",
+                "8f5706d6902360555a5be59395612d2afc3489a75688388a58e7275fdad68af3",
+            ),
+            _botnet(
+                "acac_test_MD_300K.xyz",
+                "dataset_acac/test_MD_300K.xyz",
+                "2291f3186a3cc6a5e05e92952c84a9237ca53f862d78fd3316a769360719ec43",
+            ),
+            _botnet(
+                "acac_test_MD_600K.xyz",
+                "dataset_acac/test_MD_600K.xyz",
+                "d5a5bba154ec43f915eb7529f86ec3af60e6f911743859daba030181a0378ff7",
+            ),
+            _botnet(
+                "acac_isolated_atoms.xyz",
+                "dataset_acac/isolated_atoms.xyz",
+                "b74f321b453374621b447d65c60979f70df1b7182c8ee0215388b2c574f33823",
+            ),
+        ),
+        "MIT",
+        "Batatia et al. 2022, arXiv 2205.06643",
+    ),
+}
+
+BY_HAND: dict[str, tuple[str, str]] = {
+    "modelnet40": (
+        "modelnet40_ply_hdf5_2048/ply_data_{train,test}*.h5",
+        "shapenet.cs.stanford.edu/media/modelnet40_ply_hdf5_2048.zip",
+    ),
+    "md17": ("MD17/<molecule>/raw/md17_<molecule>.npz", "quantum-machine.org/gdml/data/npz"),
+    "rmd17": ("MD17/raw/rmd17/npz_data/rmd17_<molecule>.npz", "doi.org/10.6084/m9.figshare.12672038"),
+}
+"""Data sets that the tasks read, each with its place in the data folder and where it comes from. They are not
+fetched, since they have no address with a valid https certificate and a published SHA-256."""
+
+Download = Callable[[str, str, object], None]
+
+
+def fetch(name: str, folder: Path, *, download: Download | None = None) -> list[Path]:
+    """The files of the data set `name` in `folder`, downloaded where they are missing or wrong.
+
+    download: what brings `url` to `path`, called as download(url, path, pooch); pooch's own if None.
+    BadInput where the name is unknown, the data must be placed by hand, a download fails or has the
+    wrong hash.
+    """
+    if name in BY_HAND:
+        place, origin = BY_HAND[name]
+        raise BadInput(
+            f"data: '{name}' cannot be fetched with a checked hash; get it from {origin} and place it as "
+            f"{Path(folder) / place}"
+        )
+    if name not in DATASETS:
+        raise BadInput(f"data: unknown data set '{name}'; {nearest(name, [*DATASETS, *BY_HAND])}")
+    return [_fetch_file(source, Path(folder), download) for source in DATASETS[name].sources]
+
+
+def _fetch_file(source: Source, folder: Path, download: Download | None) -> Path:
+    import pooch
+
+    target = folder / source.path
+    if not source.url.startswith("https://"):
+        raise BadInput(f"data: {source.url} is not an https address; place the file at {target}")
+    try:
+        pooch.retrieve(
+            source.url,
+            f"sha256:{source.sha256}",
+            fname=target.name,
+            path=target.parent,
+            downloader=download or pooch.HTTPDownloader(timeout=60),
+        )
+    except (OSError, ValueError) as error:
+        # requests' errors are OSErrors; pooch says ValueError where the hash is wrong.
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"data: cannot fetch {source.url}: {reason}; or place the file at {target}") from error
+    return target
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

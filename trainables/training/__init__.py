@@ -1,0 +1,1 @@
+"""One training: build the model, train it, judge it, deliver the projected network and test it."""

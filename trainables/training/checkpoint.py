@@ -1,0 +1,56 @@
+"""The state of an unfinished trial as a file: named, checked, and read without unpickling code."""
+
+import hashlib
+import io
+import time
+from collections.abc import Callable
+
+import torch
+
+from trainables.results.store import Store
+from trainables.training.loop import State
+
+
+class Saver:
+    """Writes a checkpoint whenever the last one is `every` seconds old; the `save` of `run_trial`."""
+
+    def __init__(self, store: Store, trial_id: str, every: float) -> None:
+        self.store, self.trial_id, self.every = store, trial_id, every
+        self.last = time.monotonic()
+
+    def __call__(self, state: Callable[[], State]) -> None:
+        """Write what `state` makes, if it is time."""
+        if time.monotonic() - self.last >= self.every:
+            self.store.write(checkpoint_path(self.trial_id), encode_checkpoint(self.trial_id, state()))
+            self.last = time.monotonic()
+
+
+def checkpoint_path(trial_id: str) -> str:
+    """Where the checkpoint of an unfinished trial lies in the results folder."""
+    return f"trials/{trial_id}/checkpoint.pt"
+
+
+def encode_checkpoint(trial_id: str, state: State) -> bytes:
+    """The state with its trial and its checksum, as a file that torch reads with `weights_only`."""
+    content, whole = io.BytesIO(), io.BytesIO()
+    torch.save(state, content)
+    packed = torch.frombuffer(bytearray(content.getvalue()), dtype=torch.uint8)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    torch.save({"trial": trial_id, "sha256": digest, "state": packed}, whole)
+    return whole.getvalue()
+
+
+def read_checkpoint(store: Store, trial_id: str, device: torch.device) -> State | None:
+    """The state of this trial; None where there is none, or none to trust: then the trial begins again."""
+    try:
+        content = store.read(checkpoint_path(trial_id))
+    except FileNotFoundError:
+        return None
+    try:
+        whole = torch.load(io.BytesIO(content), weights_only=True)
+        packed = whole["state"].numpy().tobytes()
+        if (whole["trial"], whole["sha256"]) != (trial_id, hashlib.sha256(packed).hexdigest()):
+            return None
+        return torch.load(io.BytesIO(packed), map_location=device, weights_only=True)
+    except Exception:  # torch names no exception for a damaged file; whatever it raises, the file is one
+        return None

@@ -1,0 +1,79 @@
+"""The end of a trial: the delivered model is tested once, its equivariance measured, its record written."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainables.methods.method import Method
+from trainables.results.record import Record, finite
+from trainables.spec import TrialSpec
+from trainables.tasks.task import Task
+from trainables.training.building import build_model
+from trainables.training.equivariance import delivered_error
+from trainables.training.evaluation import evaluate
+from trainables.training.outcome import Verdict, failed_after_training
+from trainables.training.progress import Progress
+
+
+def deliver(
+    spec: TrialSpec, task: Task, method: Method, model: nn.Module, progress: Progress, verdict: Verdict | None
+) -> Record:
+    """The record of a training that ended: by `verdict` if early, by the rules for finished ones if not.
+
+    The test set is read here and nowhere else, by the model of the best epoch, unless training broke off.
+    """
+    best, rows = progress.best, progress.rows
+    if verdict is None:
+        verdict = failed_after_training(
+            rows, best.get("val_metric"), task.trivial, task.metric_goal, spec.failure
+        )
+    tested: dict[str, Any] = {}
+    if best and (verdict is None or verdict.reason in ("not_learned", "collapsed")):
+        model.load_state_dict(best["state"])
+        tested = test(spec, task, method, model)
+    return Record(
+        id=spec.id,
+        spec=spec.model_dump(mode="json"),
+        outcome="learned" if verdict is None else "failed",
+        reason=None if verdict is None else verdict.reason,
+        detail="" if verdict is None else verdict.detail,
+        metric=task.metric,
+        metric_goal=task.metric_goal,
+        val_metric=finite(best.get("val_metric")),
+        val_loss=finite(best.get("val_loss")),
+        trivial=finite(task.trivial),
+        loss_at_init=finite(progress.loss_at_init),
+        before_projection=finite(progress.before_projection),
+        after_projection=finite(progress.after_projection),
+        best_epoch=best.get("epoch"),
+        epochs=len(rows),
+        steps=progress.step,
+        params_train=progress.params_train,
+        params_final=sum(parameter.numel() for parameter in model.parameters()),
+        seconds=progress.seconds,
+        **tested,
+    )
+
+
+def test(spec: TrialSpec, task: Task, method: Method, model: nn.Module) -> dict[str, Any]:
+    """test_metric, further metrics and test sets, and the equivariance error in float64."""
+    results = {
+        name: evaluate(model, task, split) for name, split in task.splits.items() if name.startswith("test")
+    }
+    further = {
+        f"{name}_{metric}": finite(value)
+        for name, metrics in results.items()
+        for metric, value in metrics.items()
+        if (name, metric) != ("test", task.metric)
+    }
+    if method.delivers_strict:
+        exact = build_model(spec, task, torch.float64).to(next(model.parameters()).device)
+        exact.load_state_dict(model.state_dict())
+    else:
+        exact = model.double()
+    return {
+        "test_metric": finite(results["test"][task.metric]),
+        "tests": further,
+        "equivariance_error": finite(delivered_error(exact, task)),
+    }

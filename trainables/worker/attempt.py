@@ -1,0 +1,152 @@
+"""One attempt at a trial in a results folder: go on from its checkpoint, leave its record.
+
+A trial that has its record is done and is not run again. What goes wrong with the machine rather than with
+the training is tried again; after `ATTEMPTS` errors of a trial's own its record says crashed.
+"""
+
+import json
+import os
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainables import registry
+from trainables.distributed.parallel import Alone
+from trainables.distributed.processes import in_processes
+from trainables.errors import BadInput
+from trainables.results.record import Record, damaged_histories, read_records, write_outcome
+from trainables.results.store import Store, Unavailable
+from trainables.results.versions import versions
+from trainables.spec import TrialSpec, canonical_json
+from trainables.tasks.task import Task
+from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
+from trainables.training.loop import run_trial
+
+ATTEMPTS = 3
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a trial runs with that does not change its result.
+
+    data_folder: where data sets and made data lie on this machine
+    threads: of all processes of the trial together
+    run, node: ids of the study run and of the machine; only errors within one run on living nodes count
+    node_alive: tells from a node's id whether it still answers
+    """
+
+    store: Store
+    data_folder: Path
+    device: torch.device
+    threads: int = 1
+    processes: int = 1
+    run: str = ""
+    node: str = ""
+    node_alive: Callable[[str], bool] = lambda node: True
+
+
+def attempt(spec: TrialSpec, around: Surroundings) -> Record:
+    """The record of a trial: the one that is there with its history, or made now and written with it."""
+    records, _ = read_records(around.store, [spec.id])
+    if spec.id in records and not damaged_histories(around.store, records.values()):
+        _tidy(spec.id, around.store)
+        return records[spec.id]
+    errors = _earlier_errors(spec.id, around)
+    while len(errors) < ATTEMPTS:
+        _note_attempt(spec.id, around, errors)
+        if len(errors) == ATTEMPTS - 1:
+            around.store.delete(checkpoint_path(spec.id))  # the last attempt does not trust what came before
+        try:
+            return _finish(spec, around)
+        except Unavailable:
+            raise  # the fault of the results folder, not of the trial
+        except Exception as error:  # whatever it is, it must not cost the other trials their turn
+            errors.append({"run": around.run, "node": around.node, "error": _tail(error)})
+            if isinstance(error, BadInput):
+                break
+    record = crashed(spec, errors[-1]["error"] or "the worker died without a word", around.device)
+    write_outcome(around.store, record, [])
+    _tidy(spec.id, around.store)
+    return record
+
+
+def crashed(spec: TrialSpec, log_tail: str, device: torch.device, reason: str | None = None) -> Record:
+    """The record of a trial that infrastructure kept from ending."""
+    out_of_memory = "OutOfMemoryError" in log_tail or "MemoryError" in log_tail
+    return Record(
+        id=spec.id,
+        spec=spec.model_dump(mode="json"),
+        outcome="crashed",
+        reason=reason or ("out_of_memory" if out_of_memory else "error"),
+        detail=log_tail,
+        device=device.type,
+        **_provenance(time.time()),
+    )
+
+
+def _finish(spec: TrialSpec, around: Surroundings) -> Record:
+    started = time.time()
+    threads = max(1, around.threads // around.processes)
+    arguments = (spec, around.store, around.data_folder, threads)
+    record, rows = in_processes(around.processes, around.device, _train, *arguments)
+    record = replace(record, device=around.device.type, **_provenance(started))
+    write_outcome(around.store, record, rows)
+    _tidy(spec.id, around.store)
+    return record
+
+
+def _train(
+    spec: TrialSpec, store: Store, data_folder: Path, threads: int, device: torch.device, team: Alone
+) -> tuple[Record, list[dict[str, float]]]:
+    torch.set_num_threads(threads)
+    task = load_task(canonical_json(spec.task), data_folder, device)
+    save = Saver(store, spec.id, CHECKPOINT_SECONDS)
+    saved = read_checkpoint(store, spec.id, device)
+    return run_trial(spec, task, device, saved, save, team)
+
+
+@lru_cache(maxsize=2)
+def load_task(description: str, data_folder: Path, device: torch.device) -> Task:
+    """The task of a spec on a device; kept, since the trials that follow in this process mostly share it."""
+    task: Task = registry.build("task", json.loads(description), data_folder)
+    task.to(device)
+    return task
+
+
+def _attempts_path(trial_id: str) -> str:
+    return f"trials/{trial_id}/attempts.json"
+
+
+def _earlier_errors(trial_id: str, around: Surroundings) -> list[dict[str, str]]:
+    """Attempts of this run that ended without a record although their node is still alive."""
+    try:
+        noted = json.loads(around.store.read(_attempts_path(trial_id)))
+        return [entry for entry in noted if entry["run"] == around.run and around.node_alive(entry["node"])]
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return []
+
+
+def _note_attempt(trial_id: str, around: Surroundings, errors: list[dict[str, str]]) -> None:
+    entry = {"run": around.run, "node": around.node, "error": ""}
+    around.store.write(_attempts_path(trial_id), json.dumps([*errors, entry]).encode())
+
+
+def _tidy(trial_id: str, store: Store) -> None:
+    store.delete(checkpoint_path(trial_id))
+    store.delete(_attempts_path(trial_id))
+
+
+def _tail(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))[-2000:]
+
+
+def _provenance(started: float) -> dict[str, Any]:
+    return {"started": started, "worker": f"{socket.gethostname()}:{os.getpid()}", "versions": versions()}
