@@ -72,11 +72,12 @@ class PlainSEGNN(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         receivers, senders = receivers_of(graph), graph.topology.senders
         positions, velocities = graph.positions, graph.vectors[:, 0]
-        differences = positions[receivers] - positions[senders]
+        differences = positions[senders] - positions[receivers]
         of_edges = o3.spherical_harmonics([0, 1], differences, normalize=True, normalization="integral")
         of_velocities = o3.spherical_harmonics([0, 1], velocities, normalize=True, normalization="integral")
         of_nodes = scatter_sum(of_edges, receivers, len(positions)) / graph.topology.degree + of_velocities
-        edge_scalars = torch.cat([graph.edge_scalars, differences.norm(dim=1, keepdim=True)], dim=1)
+        of_nodes[:, 0] = 1
+        edge_scalars = torch.cat([differences.norm(dim=1, keepdim=True), graph.edge_scalars], dim=1)
         by_graph = positions.unflatten(0, (graph.graphs, -1))
         centred = (by_graph - by_graph.mean(1, keepdim=True)).flatten(0, 1)
         inputs = torch.cat([centred, velocities, velocities.norm(dim=1, keepdim=True)], dim=1)

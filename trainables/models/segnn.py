@@ -30,6 +30,9 @@ class SEGNN(nn.Module):
     """Messages and updates are perceptrons of tensor products: with the harmonics of the edge, and with those
     of the node, which are the mean over its edges plus those of its vectors (section 3 and appendix).
 
+    The function is that of the authors' code (RobDHess/Steerable-E3-GNN): the degree-0 component of a node's
+    harmonics is 1, an edge points from its receiver to its sender, and the gates are those of e3nn.
+
     signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes
     hidden: number of scalars and of vectors in a node's features; layers: of messages
     neighbours: senders of each node where the task gives no edges
@@ -38,6 +41,7 @@ class SEGNN(nn.Module):
     the nodes of its graph.
     """
 
+    revision = 2  # 1: other gates, edges the other way round, degree-0 component of a node's harmonics not 1
     relax_default = ("layers.*.update1", "layers.*.update2")
     relax_companion = "linear"
 
@@ -62,11 +66,11 @@ class SEGNN(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), the way of each node, or (graphs, outputs)."""
         graph, topology = with_topology(graph, self.neighbours)
-        differences = relative_positions(graph.positions, topology)
-        of_edges = harmonics(differences)
-        of_nodes = node_harmonics(of_edges, harmonics(graph.vectors), graph.vectors.shape[1])
+        to_senders = -relative_positions(graph.positions, topology)
+        of_edges = harmonics(to_senders)
+        of_nodes = node_harmonics(of_edges, harmonics(graph.vectors))
         by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.degree))
-        edge_scalars = torch.cat([by_receiver, differences.norm(dim=-1, keepdim=True)], dim=-1)
+        edge_scalars = torch.cat([to_senders.norm(dim=-1, keepdim=True), by_receiver], dim=-1)
         node_vectors = torch.cat([centred_positions(graph).unsqueeze(1), graph.vectors], dim=1)
         x = self.embedding(Steerable(node_invariants(graph), node_vectors.transpose(1, 2)), of_nodes)
         for layer in self.layers:
@@ -75,10 +79,10 @@ class SEGNN(nn.Module):
         return x.vectors.squeeze(-1) if self.output == "vectors" else topology.mean_nodes(x.scalars)
 
 
-def node_harmonics(of_edges: Harmonics, of_vectors: Harmonics, node_vectors: int) -> Harmonics:
-    """The mean over the edges of each node, (nodes, degree, 3), plus the sum over its vectors, (nodes, V, 3)."""
-    constant = of_edges.constant + node_vectors * of_vectors.constant
-    return Harmonics(constant, of_edges.vector.mean(1) + of_vectors.vector.sum(1))
+def node_harmonics(of_edges: Harmonics, of_vectors: Harmonics) -> Harmonics:
+    """What conditions the updates of a node: 1 in degree 0; in degree 1 the mean over its edges, (nodes, degree, 3),
+    plus the sum over its vectors, (nodes, V, 3)."""
+    return Harmonics(1.0, of_edges.vector.mean(1) + of_vectors.vector.sum(1))
 
 
 class SEGNNLayer(nn.Module):

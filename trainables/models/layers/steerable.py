@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from e3nn.math import normalize2mom
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -23,6 +24,9 @@ from trainables.graph import Topology
 
 DEGREE_0 = math.sqrt(1 / (4 * math.pi))
 DEGREE_1 = math.sqrt(3 / (4 * math.pi))
+# 1.6792 and 1.8467: e3nn estimates them from a fixed sample, so that they are its own to the last digit.
+SILU_SCALE = normalize2mom(nn.functional.silu).cst
+SIGMOID_SCALE = normalize2mom(torch.sigmoid).cst
 
 
 class Steerable(NamedTuple):
@@ -149,7 +153,11 @@ def gated(channels: tuple[int, int]) -> tuple[int, int]:
 
 
 def gate(x: Steerable) -> Steerable:
-    """SiLU of the scalars, and each vector times the sigmoid of a scalar of its own."""
+    """e3nn's Gate: SiLU of the scalars, and each vector times the sigmoid of a scalar of its own.
+
+    Both functions are scaled to unit second moment where their argument is normal.
+    """
     channels = x.vectors.shape[-1]
     scalars, gates = x.scalars.split([x.scalars.shape[-1] - channels, channels], dim=-1)
-    return Steerable(nn.functional.silu(scalars), x.vectors * gates.sigmoid().unsqueeze(-2))
+    factors = SIGMOID_SCALE * gates.sigmoid()
+    return Steerable(SILU_SCALE * nn.functional.silu(scalars), x.vectors * factors.unsqueeze(-2))
