@@ -10,6 +10,12 @@ from pydantic import BaseModel, ValidationError
 class BadInput(ValueError):
     """Something the user wrote cannot be used; the message names the key and the remedy in one line."""
 
+    def __str__(self) -> str:
+        """The message; what would break the line, such as a key with a line break, is escaped."""
+        return "".join(
+            character if character.isprintable() else repr(character)[1:-1] for character in super().__str__()
+        )
+
 
 def nearest(name: str, known: list[str]) -> str:
     """', did you mean ...?' or the list of what is known."""

@@ -119,5 +119,5 @@ def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
 
 def _options(description: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """What a description says beside the name and, unless the factory has an option of that name, the revision."""
-    besides = {"name", "revision"} - set(model.model_fields)
-    return {key: value for key, value in description.items() if key not in besides}
+    not_options = {"name"} if "revision" in model.model_fields else {"name", "revision"}
+    return {key: value for key, value in description.items() if key not in not_options}
