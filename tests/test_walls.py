@@ -1,0 +1,112 @@
+"""The walls between the packages: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("study", "trainables", "analysis")
+KNOWS_RAY = ("study/execution/", "trainables/worker/trainable.py")
+# Each room may import the rooms named, itself, and the modules of `trainables` that stand under all rooms.
+MAY_IMPORT = {
+    "trainables.relaxation": {"trainables.errors"},
+    "trainables.results": set(),
+    "analysis": {"trainables.results"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of what a file imports, within functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def files(package: str) -> list[Path]:
+    return sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+
+
+def ours(name: str) -> bool:
+    return name.partition(".")[0] in PACKAGES
+
+
+def below(name: str, package: str) -> bool:
+    return f"{name}.".startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_room_imports_only_what_it_stands_on(package):
+    foreign = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in files(package)
+        for name in imports(path)
+        if ours(name) and not any(below(name, allowed) for allowed in {package, *MAY_IMPORT[package]})
+    }
+    assert not foreign
+
+
+def test_only_the_rooms_that_run_trials_import_ray():
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in files(package)
+        if any(below(name, "ray") for name in imports(path))
+    }
+    assert {path for path in found if not path.startswith(KNOWS_RAY)} == set()
+    assert found, "the test looks at the wrong files"
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"), [("trainables", "study"), ("trainables", "analysis"), ("analysis", "study")]
+)
+def test_no_lower_package_imports_a_higher_one(lower, higher):
+    assert not {name for path in files(lower) for name in imports(path) if below(name, higher)}
+
+
+def test_modules_import_each_other_in_no_circle():
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in PACKAGES
+        for path in files(package)
+    }
+    graph = {
+        name: {
+            other
+            for imported in _at_the_top(path)
+            for other in _modules_of(imported, modules)
+            if other != name
+        }
+        for name, path in modules.items()
+    }
+    while leaves := {name for name, needs in graph.items() if not needs}:
+        graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
+    assert not graph
+
+
+def _at_the_top(path: Path) -> set[str]:
+    """What a file imports when it is imported; imports within functions come later."""
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _modules_of(name: str, modules: dict[str, Path]) -> set[str]:
+    """The module that an imported name is, or is in."""
+    parent = name.rpartition(".")[0]
+    return {name} & set(modules) or {parent} & set(modules)
+
+
+@pytest.mark.parametrize(("package", "most"), [("trainables", 8), ("study", 10)])
+def test_few_files_stand_beside_the_rooms(package, most):
+    assert len(list((ROOT / package).glob("*.py"))) <= most
