@@ -68,7 +68,7 @@ class Options(Settings):
 def options_model(factory: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the keyword-only parameters of a factory."""
     parameters = inspect.signature(factory).parameters.values()
-    fields = {
+    fields: dict[str, Any] = {
         parameter.name: (
             Any if parameter.annotation is parameter.empty else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,

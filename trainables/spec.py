@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
@@ -19,7 +20,7 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-LATER = {"later": True}
+LATER: dict[str, JsonValue] = {"later": True}
 
 
 def later(default: Any = ..., **constraints: Any) -> Any:

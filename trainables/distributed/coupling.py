@@ -28,15 +28,20 @@ def couple(model: nn.Module, part: slice, batch_size: int, total: Callable[[Tens
     share = (part.stop - part.start) / batch_size
     for name, layer in model.named_modules():
         if isinstance(layer, _BatchNorm):
-            layer.forward = partial(batch_norm, layer, share, total)
+            _replace_forward(layer, partial(batch_norm, layer, share, total))
         elif isinstance(layer, DROPOUTS):
-            layer.forward = partial(dropout, layer, part, batch_size)
+            _replace_forward(layer, partial(dropout, layer, part, batch_size))
         elif getattr(layer, "running_mean", None) is not None:
             raise BadInput(
                 f"resources.processes: the statistics of layer '{name}' ({type(layer).__name__}) cannot be shared "
                 "among processes; use torch's batch-norm in the model, or set processes to 1"
             )
     return model
+
+
+def _replace_forward(layer: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
+    """Let the layer itself compute differently; its class, parameters and buffers stay what they are."""
+    setattr(layer, "forward", forward)  # noqa: B010  an assignment to a method, which a type checker refuses
 
 
 def batch_norm(layer: _BatchNorm, share: float, total: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -59,10 +64,11 @@ def batch_norm(layer: _BatchNorm, share: float, total: Callable[[Tensor], Tensor
 
 @torch.no_grad()
 def _remember(layer: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
-    layer.num_batches_tracked += 1
-    weight = 1 / layer.num_batches_tracked.double() if layer.momentum is None else layer.momentum
-    layer.running_mean += weight * (mean - layer.running_mean)
-    layer.running_var += weight * (variance - layer.running_var)
+    buffers = dict(layer.named_buffers(recurse=False))
+    num_batches = buffers["num_batches_tracked"].add_(1)
+    weight = 1 / num_batches.double() if layer.momentum is None else layer.momentum
+    for name, value in (("running_mean", mean), ("running_var", variance)):
+        buffers[name] += weight * (value - buffers[name])
 
 
 def dropout(layer: nn.Module, part: slice, batch_size: int, x: Tensor) -> Tensor:

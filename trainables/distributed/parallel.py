@@ -12,7 +12,7 @@ for networks of a few million parameters on one node there is little to hide.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -88,7 +88,7 @@ class Group(Alone):
 
     def first(self, compute: Callable[[], T]) -> T:
         """The others wait for it, and get a copy."""
-        box = [compute() if self.rank == 0 else None]
+        box: list[Any] = [compute() if self.rank == 0 else None]
         dist.broadcast_object_list(box, device=self.device)
         return box[0]
 

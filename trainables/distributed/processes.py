@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -60,8 +60,8 @@ def in_processes(count: int, device: torch.device, work: Callable[..., T], *argu
         return pickle.loads(Path(folder, "result").read_bytes())
 
 
-def _wait_for_all(processes: list[BaseProcess], folder: Path) -> None:
-    running = {process.sentinel: process for process in processes}
+def _wait_for_all(processes: Sequence[BaseProcess], folder: Path) -> None:
+    running: dict[Any, BaseProcess] = {process.sentinel: process for process in processes}
     while running:
         for sentinel in wait(list(running)):
             process = running.pop(sentinel)
@@ -131,5 +131,7 @@ def _leave(code: int) -> None:
 
 
 def _die_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "started by `in_processes` only"
+    parent.join()
     os._exit(1)

@@ -21,7 +21,7 @@ def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", around: di
     around: results, data_folder, threads, gpus, processes, run and limits (of trainables.worker.watchdog)
     """
     slot, trials = tune.get_context().get_trial_id(), 0
-    spec = ray.get(queue.next_trial.remote(slot))
+    spec: str | None = ray.get(queue.next_trial.remote(slot))
     while spec is not None:
         record = run(TrialSpec.model_validate_json(spec), around)
         trials += 1
