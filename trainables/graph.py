@@ -94,15 +94,16 @@ def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -
     return Topology(senders, graphs, nodes_per_graph, nodes_per_graph - 1)
 
 
-def nearest_topology(positions: Tensor, graphs: int, neighbours: int) -> Topology:
-    """The `neighbours` nearest other nodes of each node within its graph; positions (nodes, any).
+def nearest_topology(positions: Tensor, graphs: int, neighbours: int, *, itself: bool = False) -> Topology:
+    """The `neighbours` nearest nodes of each node within its graph; positions (nodes, any).
 
+    itself: whether a node is its own first neighbour; if not, it is none
     Distances come from one batched matrix product, so that no compiled extension is needed.
     """
     points = positions.detach().unflatten(0, (graphs, -1))
     squares = points.square().sum(-1)
     distances = squares[:, :, None] + squares[:, None, :] - 2 * points @ points.transpose(1, 2)
-    distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if itself else torch.inf)
     nearest = distances.topk(neighbours, dim=-1, largest=False, sorted=False).indices
     nodes_per_graph = points.shape[1]
     first_node = nodes_per_graph * torch.arange(graphs, device=positions.device)

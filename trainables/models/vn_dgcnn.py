@@ -20,11 +20,14 @@ class VNDGCNN(nn.Module):
     learned vectors that makes invariants of each point, their maximum and mean, and a classifier.
 
     width: share of the published channels (1: 2,899,830 parameters for 40 classes)
-    neighbours: of each point, itself not counted; fewer where the cloud has fewer points
+    neighbours: of each point, itself among them; fewer where the cloud has fewer points
     slope: of the leaky ReLU, of vectors and of the classifier
+    With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
+    lengths, which keeps gradients finite at 0.
     Raises BadInput where the task asks for more than invariants of bare clouds.
     """
 
+    revision = 2  # 1: a point was not its own neighbour; another floor under the lengths of vectors
     relax_default = ("*.linear", "*.linear.*")
     relax_companion = "linear"
 
@@ -58,10 +61,11 @@ class VNDGCNN(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """(clouds, outputs)"""
         points = cloud_positions(graph).unsqueeze(-1)
-        neighbours = min(self.neighbours, points.shape[1] - 1)
+        neighbours = min(self.neighbours, points.shape[1])
         layers = []
         for edges in self.edges:
-            topology = nearest_topology(points.flatten(0, 1).flatten(1), graph.graphs, neighbours)
+            features = points.flatten(0, 1).flatten(1)
+            topology = nearest_topology(features, graph.graphs, neighbours, itself=True)
             points = edges(points, topology)
             layers.append(points)
         invariants = self.frame(self.joint(torch.cat(layers, dim=-1)))

@@ -32,11 +32,14 @@ class VNPointNet(nn.Module):
     through a classifier.
 
     width: share of the published channels (1: 1,972,745 parameters for 40 classes)
-    neighbours: of each point, itself not counted; fewer where the cloud has fewer points
+    neighbours: of each point, itself among them; fewer where the cloud has fewer points
     slope: of the leaky ReLU of vectors
+    With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
+    lengths, which keeps gradients finite at 0.
     Raises BadInput where the task asks for more than invariants of bare clouds.
     """
 
+    revision = 2  # 1: a point was not its own neighbour; another floor under the lengths of vectors
     relax_default = ("*",)
     relax_companion = "linear"
 
@@ -93,12 +96,12 @@ def vector_neurons(channels: list[int], slope: float) -> nn.Sequential:
 
 
 def neighbour_vectors(positions: Tensor, neighbours: int) -> Tensor:
-    """Three vectors on each edge j -> i: x_j - x_i, x_i and x_j cross x_i.
+    """Three vectors on each edge j -> i: x_j - x_i, x_i and x_j cross x_i; a point is its own first neighbour.
 
     positions (clouds, points, 3) -> (clouds, points, neighbours, 3, 3), channels last
     """
     clouds, points, _ = positions.shape
-    topology = nearest_topology(positions.flatten(0, 1), clouds, min(neighbours, points - 1))
+    topology = nearest_topology(positions.flatten(0, 1), clouds, min(neighbours, points), itself=True)
     others = positions.flatten(0, 1)[topology.senders].view(clouds, points, topology.degree, 3)
     centres = positions.unsqueeze(2).expand_as(others)
     return torch.stack([others - centres, centres, torch.linalg.cross(others, centres)], dim=-1)

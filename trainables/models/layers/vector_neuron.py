@@ -8,8 +8,11 @@ from torch import Tensor, nn
 
 from trainables.relaxation.representation import vectors
 
-# Under the square root of a norm, so that a vector at 0 has a finite gradient.
-NORM_FLOOR = 1e-8
+# Added to a length before something is divided by it.
+LENGTH_FLOOR = 1e-6
+# Under the square root of a length, so that a vector at 0 has a finite gradient. The authors' code has none: their
+# lengths differ from ours by 1e-8 at 0 and by at most 5e-17 / |p| elsewhere.
+SQUARE_FLOOR = 1e-16
 # Beside |d|^2 in the denominator of a projection on d.
 DIRECTION_FLOOR = 1e-6
 
@@ -61,7 +64,7 @@ class VectorNorm(nn.Module):
 
     def scale(self, pp: Tensor) -> Tensor:
         """batchnorm(|p|) / |p| from the products <p, p>, (..., channels) -> (..., channels)."""
-        lengths = (pp + NORM_FLOOR).sqrt()
+        lengths = (pp + SQUARE_FLOOR).sqrt() + LENGTH_FLOOR
         return self.norm(lengths.flatten(0, -2)).view_as(lengths) / lengths
 
     def forward(self, p: Tensor) -> Tensor:
