@@ -72,7 +72,7 @@ def load(name: str, state: State) -> nn.Module:
 
 def _tensor(name: str, key: str, value: Any) -> Tensor:
     try:
-        return torch.as_tensor(value).detach()
+        return value.detach() if isinstance(value, Tensor) else torch.tensor(value)
     except (TypeError, ValueError, RuntimeError) as error:
         kind = type(value).__name__
         raise BadInput(
