@@ -28,6 +28,7 @@ from trainables.spec import TrialSpec, canonical_json
 from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.training.loop import run_trial
+from trainables.worker.memory import large_tensors_kept
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
@@ -110,7 +111,8 @@ def _train(
     task = load_task(canonical_json(spec.task), data_folder, device)
     save = Saver(store, spec.id, CHECKPOINT_SECONDS)
     saved = read_checkpoint(store, spec.id, device)
-    return run_trial(spec, task, device, saved, save, team)
+    with large_tensors_kept():
+        return run_trial(spec, task, device, saved, save, team)
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 LOOK_SECONDS = 0.5
 
@@ -59,23 +60,14 @@ def _excess(limits: Limits, seconds: float) -> tuple[str, str] | None:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds, and its children beside it: what a fork still shares counts once."""
-    children = [child for path in Path("/proc/self/task").glob("*/children") for child in _numbers(path)]
-    own = _numbers(Path("/proc/self/statm"))[1] * os.sysconf("SC_PAGE_SIZE")
-    return own + sum(map(_private_bytes, children))
+    """Memory that this process holds, and its descendants beside it: what a fork still shares counts once."""
+    this = psutil.Process()
+    return this.memory_info().rss + sum(map(_private_bytes, this.children(recursive=True)))
 
 
-def _private_bytes(process: int) -> int:
+def _private_bytes(process: psutil.Process) -> int:
     """What a process shares with no other; the kernel walks all its pages for it, so not for each of ours."""
     try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it ended while we looked
+        return process.memory_full_info().uss
+    except psutil.Error:  # it ended while we looked
         return 0
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
-
-
-def _numbers(path: Path) -> list[int]:
-    try:
-        return [int(word) for word in path.read_text().split()]
-    except OSError:  # it ended while we looked
-        return []
