@@ -78,7 +78,7 @@ def read_mesh(path):
 FILES = {
     "clouds.npz": (archive(points=POINTS, label=LABELS), read_clouds, ("numpy/lib", "zipfile", "sources/")),
     "md17.npz": (archive(**FRAMES), read_frames(read_md17), ("numpy/lib", "zipfile", "sources/")),
-    "frames.xyz": (XYZ.encode(), read_frames(read_extended_xyz), ("ase/io/extxyz", "sources/")),
+    "frames.xyz": (XYZ.encode(), read_frames(read_extended_xyz), ("sources/",)),
     "shapes.hdf5": (hdf5(data=POINTS, label=LABELS), read_shapes, ("h5py", "sources/")),
     "mesh.off": (OFF.encode(), read_mesh, ("sources/",)),
 }

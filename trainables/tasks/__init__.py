@@ -22,12 +22,13 @@ pointclouds: dimensionless, centred, farthest point at distance 1
     trivial predictor                the most frequent class
     symmetry                         rotations and permutations; mirror images may be another class
 
-forces: angstrom, eV, eV/angstrom (MD17's kcal/mol are converted on reading)
+forces: angstrom, eV, eV/angstrom (MD17's kcal/mol, and units that a file names, are converted on reading)
     positions                        (samples, atoms, 3)    angstrom
     energies                         (samples,)             eV, less the energies of the isolated atoms where known
+                                                            and the training mean
     forces                           (samples, atoms, 3)    eV/angstrom
     model sees                       the element of each atom, one-hot, and the complete graph
-    model returns                    (samples, 1)           energy less the training mean, in units of the root mean
+    model returns                    (samples, 1)           energy (as above), in units of the root mean
                                                             square training force times 1 angstrom
     force_mae                        meV/angstrom           mean absolute error of the components; min; judged
     energy_mae                       meV                    of the whole molecule, not for each atom

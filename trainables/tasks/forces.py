@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, complete_topology
+from trainables.spec import later
 from trainables.symmetry import Symmetry, rotate_nodes
-from trainables.tasks.sources.frames import Frames
+from trainables.tasks.sources.frames import Frames, Keys
 from trainables.tasks.sources.molecules import molecule_files, read_frames, reference_energy
 from trainables.tasks.task import Split, Task
 
@@ -34,17 +35,24 @@ def forces(
     energy_weight: Annotated[float, Field(ge=0)] = 1.0,
     force_weight: Annotated[float, Field(ge=0)] = 80.0,
     seed: Annotated[int, Field(ge=0)] = 43,
+    energy_key: Annotated[str | None, later()] = None,
+    forces_key: Annotated[str | None, later()] = None,
 ) -> Task:
     """The task with its data from `folder`; the weights are those of Liao and Smidt 2023 for MD17.
 
     molecule: a name of trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`
     test: largest number of frames of each test set; taken from the frames that are left where the molecule
         has no test file of its own
+    energy_key, forces_key: what the files call energies and forces, such as REF_energy and REF_forces; None for
+        the usual names of the format
     A smaller training split is the beginning of a larger one with the same seed and `val`.
     Raises BadInput where files are missing, damaged or too short.
     """
     folder, files = Path(folder), molecule_files(molecule)
-    pool = read_frames(folder, files.pool)
+    if "grad" in (forces_key or "").lower():
+        raise BadInput(f"task.forces_key: '{forces_key}' looks like a gradient, the negative of the forces")
+    keys = Keys(energy_key, forces_key)
+    pool = read_frames(folder, files.pool, keys)
     held_out = 0 if files.tests else 1
     if train + val + held_out > len(pool):
         raise BadInput(
@@ -56,32 +64,37 @@ def forces(
     if not files.tests:
         parts["test"] = (pool, order[val + train :][-test:])
     for name, path in files.tests.items():
-        frames = read_frames(folder, path)
+        frames = read_frames(folder, path, keys)
         if not np.array_equal(frames.numbers, pool.numbers):
             raise BadInput(f"{folder / path}: holds other atoms than {folder / files.pool}")
         parts[name] = (frames, np.random.default_rng(seed).permutation(len(frames))[:test])
 
-    reference = reference_energy(folder, files.atoms, pool.numbers)
+    reference = float(pool.reference)
+    if files.atoms is not None:
+        reference = reference_energy(folder, files.atoms, pool.numbers)
     splits = {name: _split(frames, index, reference) for name, (frames, index) in parts.items()}
     return Forces(splits, pool.numbers, energy_weight, force_weight)
 
 
+forces.revision = 2  # energies less their mean in float64; units, cells and isolated atoms of files
+
+
 def _split(frames: Frames, index: np.ndarray, reference: float) -> Split:
-    # The reference is taken off in float64: total energies have more digits than float32 holds.
-    arrays = (frames.positions[index], frames.energies[index] - reference, frames.forces[index])
+    """The frames at `index`; energies stay in float64, since totals have more digits than float32 holds."""
     dtype = torch.get_default_dtype()
     return {
-        name: torch.from_numpy(array).to(dtype)
-        for name, array in zip(("positions", "energies", "forces"), arrays, strict=True)
+        "positions": torch.from_numpy(frames.positions[index]).to(dtype),
+        "energies": torch.from_numpy(frames.energies[index] - reference),
+        "forces": torch.from_numpy(frames.forces[index]).to(dtype),
     }
 
 
 class Forces(Task):
-    """Splits hold positions and forces (samples, atoms, 3) and energies (samples,) less their reference.
+    """Splits hold positions and forces (samples, atoms, 3) and energies (samples,), less their training mean `mean`.
 
-    The model's scalar e (graphs, 1) stands for the energy `mean + scale * e`, with the mean of the energies and
-    the root mean square of the forces (times 1 angstrom), both of the training split. The metric is the mean
-    absolute error of the force components. The trivial predictor gives no force and the mean energy.
+    The model's scalar e (graphs, 1) stands for the energy `mean + scale * e`, with the root mean square of the
+    training forces (times 1 angstrom) as scale. The metric is the mean absolute error of the force components.
+    The trivial predictor gives no force and the mean energy.
     """
 
     symmetry = Symmetry(inversion=True, translations=True)
@@ -96,15 +109,22 @@ class Forces(Task):
         energy_weight: float = 1.0,
         force_weight: float = 80.0,
     ) -> None:
-        """numbers: (atoms,) atomic numbers; the weights multiply the two parts of the loss."""
-        self.splits = splits
+        """splits: energies with their mean, in float64 where they are totals; numbers: (atoms,) atomic numbers.
+
+        The weights multiply the two parts of the loss.
+        """
+        self.mean = float(splits["train"]["energies"].double().mean())
+        self.splits = {name: self._centered(split) for name, split in splits.items()}
         self.energy_weight, self.force_weight = energy_weight, force_weight
         elements, kinds = np.unique(numbers, return_inverse=True)
         self.kinds = F.one_hot(torch.from_numpy(kinds)).to(torch.get_default_dtype())
         self.signature = Signature(scalars=len(elements), vectors=0, edge_scalars=0, output="scalars")
-        self.mean = float(splits["train"]["energies"].mean())
         self.scale = float(splits["train"]["forces"].square().mean().sqrt())
         self.trivial = 1000 * float(splits["val"]["forces"].abs().mean())
+
+    def _centered(self, split: Split) -> Split:
+        energies = split["energies"].double() - self.mean
+        return {**split, "energies": energies.to(split["positions"].dtype)}
 
     def to(self, device: torch.device) -> None:
         super().to(device)
@@ -124,13 +144,13 @@ class Forces(Task):
         )
 
     def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
-        """Energies (graphs,) in eV less the reference, forces (graphs, atoms, 3); works under no_grad too."""
+        """Energies (graphs,) in eV less the mean, forces (graphs, atoms, 3); works under no_grad too."""
         training = torch.is_grad_enabled()
         with torch.enable_grad():
             positions = graph.positions.detach().requires_grad_()
             output = model(replace(graph, positions=positions)).squeeze(-1)
             (gradient,) = torch.autograd.grad(output.sum(), positions, create_graph=training)
-        energies = self.mean + self.scale * output
+        energies = self.scale * output
         forces = -self.scale * gradient.unflatten(0, (graph.graphs, -1))
         return {"energies": energies, "forces": forces}
 

@@ -19,6 +19,7 @@ from trainables.models.equiformer import Equiformer
 from trainables.relaxation.relax import relax
 from trainables.symmetry import random_rotations, rotate_graph, rotate_nodes
 from trainables.tasks.forces import Forces, forces
+from trainables.tasks.sources.md17 import read_md17
 from trainables.tasks.task import select
 
 BOTNET = Path(__file__).parents[4] / "shared" / "data" / "botnet"
@@ -168,18 +169,20 @@ def test_prediction_keeps_a_graph_only_while_training(folder):
 def test_normalisation_comes_from_train_only(folder):
     task = forces(folder, molecule="water.xyz", **SMALL)
     train = task.splits["train"]
-    assert task.mean == pytest.approx(train["energies"].numpy().mean(), rel=1e-12)
+    assert train["energies"].mean().item() == pytest.approx(0, abs=1e-9)
     assert task.scale == pytest.approx(np.sqrt((train["forces"].numpy() ** 2).mean()), rel=1e-12)
     others = {name: {k: 5 * v for k, v in task.splits[name].items()} for name in ("val", "test")}
     changed = Forces({"train": train, **others}, np.array([8, 1, 1]))
-    assert (changed.mean, changed.scale) == (task.mean, task.scale)
+    assert changed.mean == pytest.approx(0, abs=1e-9)
+    assert changed.scale == task.scale
     assert changed.trivial == pytest.approx(5 * task.trivial)
 
 
 def test_splits_are_disjoint_nested_and_seeded(folder):
     def energies(**options):
-        splits = forces(folder, molecule="water.xyz", **{**SMALL, **options}).splits
-        return {name: split["energies"].tolist() for name, split in splits.items()}
+        task = forces(folder, molecule="water.xyz", **{**SMALL, **options})
+        totals = {name: split["energies"] + task.mean for name, split in task.splits.items()}
+        return {name: energies.numpy().round(9).tolist() for name, energies in totals.items()}
 
     small, again, large, other = energies(), energies(), energies(train=10), energies(seed=1)
     everything = [energy for values in small.values() for energy in values]
@@ -198,7 +201,7 @@ def test_metrics_in_milli_units_and_the_trivial_predictor(folder):
     errors = task.errors(off, val)
     torch.testing.assert_close(errors["energy_mae"], torch.full((3,), 2.0))
     torch.testing.assert_close(errors["force_mae"], torch.full((3,), 3.0))
-    nothing = {"energies": torch.full((3,), task.mean), "forces": torch.zeros_like(val["forces"])}
+    nothing = {"energies": torch.zeros(3), "forces": torch.zeros_like(val["forces"])}
     assert task.errors(nothing, val)[task.metric].mean().item() == pytest.approx(task.trivial)
     assert task.metric_goal == "min"
 
@@ -227,13 +230,14 @@ def test_loss_weights_and_rotated_targets(folder):
 def test_reference_energies_of_ethanol(botnet):
     task = forces(botnet, train=40, val=10, test=20)
     first = task.splits["train"]
+    energies = first["energies"] + task.mean
     # Two carbon, one oxygen and six hydrogen atoms, by hand from the file of isolated atoms.
     reference = 2 * -1025.2770951782686 - 2035.5709809589698 + 6 * -13.568422383046626
     lines = (botnet / "botnet" / "ethanol_train.xyz").read_text()
     totals = np.array([float(value) for value in re.findall(r"energy=(-[\d.]+)", lines)])
-    below = np.abs(totals[None] - reference - first["energies"].numpy()[:, None]).min(1)
+    below = np.abs(totals[None] - reference - energies.numpy()[:, None]).min(1)
     assert below.max() < 1e-9
-    assert first["energies"].abs().max() < 50
+    assert energies.abs().max() < 50
     assert first["forces"].shape == (40, 9, 3)
     assert set(task.splits) == {"train", "val", "test"}
 
@@ -289,9 +293,8 @@ def test_md17_archives_where_torch_geometric_puts_them(tmp_path, molecule, path,
     order = np.random.default_rng(43).permutation(20)
     unit = ase.units.kcal / ase.units.mol
     np.testing.assert_allclose(task.splits["val"]["forces"], arrays["forces"][order[:3]] * unit, rtol=1e-6)
-    np.testing.assert_allclose(
-        task.splits["val"]["energies"], arrays["energies"][order[:3], 0] * unit, rtol=1e-6
-    )
+    energies = task.splits["val"]["energies"] + task.mean
+    np.testing.assert_allclose(energies, arrays["energies"][order[:3], 0] * unit, rtol=1e-6)
     assert task.signature.scalars == 2
 
 
@@ -355,7 +358,7 @@ def test_nan_coordinates_are_named(folder):
             lambda text: text[: text.rindex("Lattice") if "Lattice" in text else text.rindex("Prop")],
             r"frame \d+: ",
         ),
-        (lambda text: text[:-3], "frame 19: cut short"),
+        (lambda text: text[:-3], r"frame 19: .*\(line 100: cut short; its last line has no end\)"),
         (lambda text: "", "holds no frames"),
         (lambda text: "hello\nworld\n", "frame 0: not extended XYZ"),
         (lambda text: "\x00\xff\xfe" * 100, "frame 0: not extended XYZ"),
@@ -394,6 +397,100 @@ def test_bad_archives(tmp_path, changes, complaint):
         forces(tmp_path, molecule="mine.npz", **SMALL)
 
 
+EV, HARTREE, BOHR = 1 / (ase.units.kcal / ase.units.mol), ase.units.Hartree, ase.units.Bohr
+
+
+@pytest.mark.parametrize(
+    ("named", "energy", "length"),
+    [
+        ({"e_unit": "kcal/mol", "r_unit": "Ang"}, 1, 1),
+        ({"e_unit": "eV", "r_unit": "Ang"}, EV, 1),
+        ({"e_unit": b"eV"}, EV, 1),
+        ({"e_unit": np.array(["Hartree"]), "r_unit": "bohr"}, EV * HARTREE, BOHR),
+        ({"r_unit": "nm"}, 1, 10),
+        ({"e_unit": "kJ/mol", "r_unit": "Angstrom", "lattice": np.zeros((3, 3))}, 1 / 4.184, 1),
+        ({"e_unit": "eV", "f_unit": "eV/Ang", "pbc": np.zeros(3, dtype=bool)}, EV, 1),
+    ],
+)
+@pytest.mark.parametrize("keys", [ORIGINAL, REVISED])
+def test_units_that_an_archive_names_are_used(tmp_path, named, energy, length, keys):
+    md17(tmp_path / "plain.npz", keys)
+    plain = read_md17(tmp_path / "plain.npz")
+    md17(tmp_path / "named.npz", {**keys, **{key: key for key in named}}, **named)
+    frames = read_md17(tmp_path / "named.npz")
+    np.testing.assert_allclose(frames.energies, energy * plain.energies, rtol=1e-8)
+    np.testing.assert_allclose(frames.positions, length * plain.positions, rtol=1e-8)
+    np.testing.assert_allclose(frames.forces, energy / length * plain.forces, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"e_unit": "furlong"}, "'furlong' is no unit of energy"),
+        ({"e_unit": "eV", "r_unit": "unknown"}, "'unknown' is no unit of length"),
+        ({"e_unit": "Hartree"}, "by angstrom or by bohr"),
+        ({"e_unit": np.array(["eV", "eV"])}, "'' is no unit of energy"),
+        ({"lattice": 6 * np.eye(3)}, r"frame 0: a periodic cell \('lattice'\); cells are not supported"),
+        ({"cell": np.tile(6 * np.eye(3), (20, 1, 1))}, r"frame 0: a periodic cell \('cell'\)"),
+        ({"pbc": np.array([True, True, False])}, r"frame 0: a periodic cell \('pbc'\)"),
+    ],
+)
+def test_archives_with_cells_or_units_not_known(tmp_path, more, complaint):
+    md17(tmp_path / "mine.npz", {**ORIGINAL, **{key: key for key in more}}, **more)
+    with pytest.raises(BadInput, match=r"mine\.npz: .*" + complaint):
+        read_md17(tmp_path / "mine.npz")
+
+
+def test_archives_with_other_keys_must_name_their_units(tmp_path):
+    keys = {**ORIGINAL, "energies": "dft_energy", "forces": "dft_forces"}
+    md17(tmp_path / "mine.npz", keys)
+    with pytest.raises(BadInput, match=r"z, R, dft_energy, dft_forces; task\.energy_key"):
+        forces(tmp_path, molecule="mine.npz", **SMALL)
+    options = {"molecule": "mine.npz", **SMALL, "energy_key": "dft_energy", "forces_key": "dft_forces"}
+    with pytest.raises(BadInput, match="in which units"):
+        forces(tmp_path, **options)
+    md17(tmp_path / "mine.npz", {**keys, "e_unit": "e_unit"}, e_unit="eV")
+    md17(tmp_path / "plain.npz", {**ORIGINAL, "e_unit": "e_unit"}, e_unit="eV")
+    task, plain = forces(tmp_path, **options), forces(tmp_path, molecule="plain.npz", **SMALL)
+    for name in plain.splits:
+        assert torch.equal(task.splits[name]["forces"], plain.splits[name]["forces"])
+        assert torch.equal(task.splits[name]["energies"], plain.splits[name]["energies"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"numbers": np.array([8.5, 1, 1])}, "atomic numbers that are not whole"),
+        ({"numbers": np.array([8, 1, 0])}, "atomic numbers from 0 to 8"),
+        ({"energies": np.zeros((10, 2))}, "one energy for each frame"),
+        ({"forces": np.full((20, 3, 3), "1.0")}, "'F' holds <U3, expected numbers"),
+    ],
+)
+def test_archives_whose_arrays_mean_something_else(tmp_path, changes, complaint):
+    md17(tmp_path / "mine.npz", ORIGINAL, **changes)
+    with pytest.raises(BadInput, match=complaint):
+        forces(tmp_path, molecule="mine.npz", **SMALL)
+
+
+@pytest.mark.parametrize("shift", [-17_636.0, -300_000.0, 1e6])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_constant_in_the_energies_changes_nothing(tmp_path, shift, dtype):
+    torch.set_default_dtype(dtype)
+    near_0 = np.random.default_rng(0).normal(0, 0.02, 20)
+    for name, constant in (("here", 0.0), ("there", shift)):
+        frames = [water(seed, energy=float(energy + constant)) for seed, energy in enumerate(near_0)]
+        write(tmp_path / f"{name}.xyz", frames, format="extxyz")
+    here, there = (forces(tmp_path, molecule=f"{name}.xyz", **SMALL) for name in ("here", "there"))
+    assert there.mean == pytest.approx(here.mean + shift)
+    assert (here.scale, here.trivial) == (there.scale, there.trivial)
+    prediction = {"energies": torch.zeros(3), "forces": torch.zeros(3, 3, 3)}
+    for name, split in here.splits.items():
+        assert len(split["energies"].unique()) == len(split["energies"])
+        torch.testing.assert_close(split["energies"], there.splits[name]["energies"], rtol=0, atol=1e-6)
+    metrics = [task.errors(prediction, task.splits["val"])["energy_mae"] for task in (here, there)]
+    torch.testing.assert_close(*metrics, rtol=0, atol=1e-3)
+
+
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut short"])
 def test_archives_cut_short_or_foreign(tmp_path, content):
     (tmp_path / "mine.npz").write_bytes(content)
@@ -426,7 +523,9 @@ def test_frames_are_read_once_and_a_changed_file_is_read_anew(folder, monkeypatc
 
     reads = []
     reader = molecules.READERS[".xyz"]
-    monkeypatch.setitem(molecules.READERS, ".xyz", lambda path: reads.append(path) or reader(path))
+    monkeypatch.setitem(
+        molecules.READERS, ".xyz", lambda path, keys: reads.append(path) or reader(path, keys)
+    )
     first = forces(folder, molecule="water.xyz", **SMALL)
     again = forces(folder, molecule="water.xyz", **SMALL)
     assert len(reads) == 1

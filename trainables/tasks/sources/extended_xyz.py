@@ -1,92 +1,191 @@
-"""Extended XYZ files, read with ase. Lengths in angstrom, energies in eV, forces in eV/angstrom."""
+"""Extended XYZ files as frames of one molecule. Lengths in angstrom, energies in eV, forces in eV/angstrom."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from ase import Atoms
-from ase.io import iread
+from ase.data import chemical_symbols
+from ase.symbols import Symbols
 
 from trainables.errors import BadInput
-from trainables.tasks.sources.frames import Frames
+from trainables.tasks.sources.comment_line import Pairs, only
+from trainables.tasks.sources.frames import Frames, Keys
+from trainables.tasks.sources.units import Units, system_of, units_of
+from trainables.tasks.sources.xyz_frames import XYZFrame, frames_in, number
+
+ISOLATED = re.compile(r"isolated_?atom", re.IGNORECASE)
+NO_CELLS = 'cells are not supported, a molecule stands in vacuum; if that is what this is, write pbc="F F F"'
+_SAME_ENERGY = 1e-6  # eV, for an element whose isolated atom is there twice
+
+_QUANTITIES = {
+    "energy": ("energy", "energies", "e"),
+    "length": ("length", "lengths", "distance", "position", "positions", "pos", "coords", "coordinates", "r"),
+    "force": ("force", "forces", "f", "gradient", "gradients"),
+}
 
 
-def read_extended_xyz(path: Path) -> Frames:
-    """All frames of a file that has `energy` for each frame and `forces` for each atom.
+def read_extended_xyz(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 (immutable)
+    """All frames of a file that has an energy for each frame and forces for each atom.
 
-    BadInput naming file and frame where it is not such a file, is cut short or mixes molecules.
+    keys: what the file calls them; 'energy' and 'forces' where None
+    Units that the comment lines state (energy_unit=..., units=...) are converted. Frames of one atom that give an
+    energy are references and no samples. BadInput naming file and frame where it is not such a file, has periodic
+    cells, is cut short or mixes molecules.
     """
-    molecules = _read(path)
-    if not molecules:
+    samples: list[tuple[np.ndarray, float, np.ndarray]] = []
+    isolated: dict[int, float] = {}
+    first: np.ndarray | None = None
+    at = -1
+    for at, frame in _read(path):
+        try:
+            units = _units(frame.pairs)
+            if _is_isolated(frame):
+                _add_isolated(isolated, frame, keys.energy or "energy", units)
+                continue
+            _refuse_cell(frame.pairs)
+            first = frame.elements if first is None else first
+            if not np.array_equal(frame.elements, first):
+                raise ValueError(
+                    f"{Symbols(frame.elements)}, but the first is {Symbols(first)}; "
+                    "one file holds one molecule with its atoms in one order"
+                )
+            samples.append(_sample(frame, keys, units))
+        except ValueError as error:
+            raise BadInput(f"{path}: frame {at}: {error}") from error
+    if at < 0:
         raise BadInput(f"{path}: holds no frames")
-    numbers = molecules[0].numbers
-    for frame, molecule in enumerate(molecules):
-        results = molecule.calc.results if molecule.calc else {}
-        for name in ("energy", "forces"):
-            if name not in results and len(molecule) > 1:
-                raise BadInput(f"{path}: frame {frame}: no '{name}'")
-        if not np.array_equal(molecule.numbers, numbers):
-            raise BadInput(
-                f"{path}: frame {frame}: {molecule.symbols}, but frame 0 is {molecules[0].symbols}; "
-                "one file holds one molecule with its atoms in one order"
-            )
-    if len(numbers) < 2:
+    if first is None:
         raise BadInput(f"{path}: one-atom molecules have no forces to learn; at least two atoms are needed")
-    return Frames(
-        numbers,
-        np.stack([molecule.positions for molecule in molecules]),
-        _numbers([molecule.calc.results["energy"] for molecule in molecules], "energies", path),
-        _numbers([molecule.calc.results["forces"] for molecule in molecules], "forces", path),
-    )
-
-
-def _numbers(values: list[Any], name: str, path: Path) -> np.ndarray:
-    try:
-        return np.array(values, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise BadInput(f"{path}: {name} that are not numbers, or not as many in each frame") from error
+    positions, energies, forces = (np.stack(arrays) for arrays in zip(*samples, strict=True))
+    return Frames(first, positions, energies, forces, np.array(_reference(isolated, first, path)))
 
 
 def read_atom_energies(path: Path) -> dict[int, float]:
     """Atomic number -> energy of the isolated atom in eV, from a file with one atom in each frame."""
-    energies = {}
-    for frame, atoms in enumerate(_read(path)):
-        if len(atoms) != 1 or atoms.calc is None or not np.isfinite(atoms.calc.results.get("energy", np.nan)):
-            raise BadInput(f"{path}: frame {frame}: expected one atom with its energy")
-        energies[int(atoms.numbers[0])] = float(atoms.calc.results["energy"])
+    energies: dict[int, float] = {}
+    for at, frame in _read(path):
+        try:
+            _add_isolated(energies, frame, "energy", _units(frame.pairs))
+        except ValueError as error:
+            raise BadInput(f"{path}: frame {at}: expected one atom with its energy ({error})") from error
     return energies
 
 
-def _read(path: Path) -> list[Atoms]:
-    molecules: list[Atoms] = []
+def _read(path: Path) -> Iterator[tuple[int, XYZFrame]]:
+    # Comments may be in any encoding; what is read of them is ASCII.
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    frames = frames_in(text)
+    at = 0
+    while True:
+        try:
+            frame = next(frames)
+        except StopIteration:
+            return
+        except ValueError as error:
+            raise BadInput(f"{path}: frame {at}: not extended XYZ, or cut short ({error})") from error
+        yield at, frame
+        at += 1
+
+
+def _sample(frame: XYZFrame, keys: Keys, units: Units) -> tuple[np.ndarray, float, np.ndarray]:
+    """Positions, energy and forces in angstrom and eV."""
+    energy = units.energy * _energy(frame, keys.energy or "energy")
+    name = keys.forces or "forces"
+    if name not in frame.columns:
+        raise ValueError(_absent(name, frame))
+    place = "pos" if "pos" in frame.columns else "positions"
+    if place not in frame.columns:
+        raise ValueError(f"line {frame.line + 1}: no 'pos' among the Properties")
+    positions = units.length * frame.numbers_in(place, 3)
+    forces = units.force * frame.numbers_in(name, 3)
+    for what, values in (("positions", positions), ("energies", np.array(energy)), ("forces", forces)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{what} that are NaN or infinite")
+    return positions, energy, forces
+
+
+def _energy(frame: XYZFrame, name: str) -> float:
+    value = only(frame.pairs, name)
+    if value is None:
+        raise ValueError(_absent(name, frame))
     try:
-        _check_counts(path)
-        for atoms in iread(path, index=":", format="extxyz"):
-            molecules.append(atoms)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # ase lets through whatever its parser happens to hit in a foreign file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(
-            f"{path}: frame {len(molecules)}: not extended XYZ, or cut short ({reason})"
-        ) from error
-    if not path.read_bytes().endswith(b"\n") and molecules:
-        # The last number may be cut in its middle, which no parser can see.
-        raise BadInput(f"{path}: frame {len(molecules) - 1}: cut short; its last line has no end")
-    return molecules
+        return number(value.strip())
+    except ValueError as error:
+        raise ValueError(f"line {frame.line + 1}: {name}: {error}") from error
 
 
-def _check_counts(path: Path) -> None:
-    """ValueError where a frame claims more atoms or columns than the file can hold: ase would count up to them."""
-    lines = path.read_text().splitlines()
-    start = 0
-    while start < len(lines) and lines[start].strip():
-        count = int(lines[start])
-        if not 0 <= count <= len(lines) - start - 2:
-            raise ValueError(f"line {start + 1}: {count} atoms, but the file ends before")
-        if re.search(r":\d{5,}", lines[start + 1]):
-            raise ValueError(f"line {start + 2}: more columns than a line can have")
-        start += 2 + count
-        while start < len(lines) and lines[start].lstrip().startswith("VEC"):
-            start += 1
+def _absent(name: str, frame: XYZFrame) -> str:
+    above = ", ".join([key for key in frame.pairs if key != "Properties"][:20])
+    return (
+        f"no '{name}'; the comment line has {above or 'no keys'}, the atoms {', '.join(frame.columns)}; "
+        "name the right ones with task.energy_key and task.forces_key"
+    )
+
+
+def _is_isolated(frame: XYZFrame) -> bool:
+    marked = ISOLATED.fullmatch(only(frame.pairs, "config_type") or "") is not None
+    if marked and len(frame) > 1:
+        raise ValueError(f"config_type is that of an isolated atom, but there are {len(frame)}")
+    if len(frame) == 1 and not marked:
+        _refuse_cell(frame.pairs)  # one atom in a cell is a crystal
+    return len(frame) == 1
+
+
+def _add_isolated(energies: dict[int, float], frame: XYZFrame, key: str, units: Units) -> None:
+    if len(frame) != 1:
+        raise ValueError(f"{len(frame)} atoms")
+    (element,) = frame.elements.tolist()
+    energy = units.energy * _energy(frame, key)
+    if not np.isfinite(energy):
+        raise ValueError("energies that are NaN or infinite")
+    if abs(energies.setdefault(element, energy) - energy) > _SAME_ENERGY:
+        raise ValueError(
+            f"a second energy of the isolated atom of {chemical_symbols[element]}; keep one of them"
+        )
+
+
+def _reference(isolated: dict[int, float], elements: np.ndarray, path: Path) -> float:
+    """The sum of the energies of the isolated atoms, 0 where the file has none."""
+    for element in elements.tolist():
+        if isolated and element not in isolated:
+            raise BadInput(
+                f"{path}: has isolated atoms, but none of {chemical_symbols[element]}; add it, or take them all out"
+            )
+    return sum(isolated[element] for element in elements.tolist()) if isolated else 0.0
+
+
+def _refuse_cell(pairs: Pairs) -> None:
+    """ValueError where the frame is periodic: by `pbc`, or by a lattice without it, as the format has it."""
+    named = {key.lower(): only(pairs, key) for key in pairs if key.lower() in ("pbc", "lattice", "cell")}
+    pbc = named.get("pbc")
+    if pbc is not None:
+        words = re.findall(r"[^\s,\[\]]+", pbc.lower())
+        unknown = set(words) - {"t", "true", "1", "f", "false", "0"}
+        if unknown or not words:
+            raise ValueError(f'pbc="{pbc}" is not three times T or F')
+        if set(words) & {"t", "true", "1"}:
+            raise ValueError(f'a periodic cell (pbc="{pbc}"); {NO_CELLS}')
+        return
+    for key in ("lattice", "cell"):
+        if key in named and any(
+            word.strip("0.eE+-") for word in re.findall(r"[^\s,\[\]]+", named[key] or "")
+        ):
+            raise ValueError(f"a periodic cell ({key} without pbc); {NO_CELLS}")
+
+
+def _units(pairs: Pairs) -> Units:
+    """The factors of the units that a comment line states, in whatever keys that hold 'unit'."""
+    stated: dict[str, str | None] = {"energy": None, "length": None, "force": None}
+    for key in pairs:
+        words = re.split(r"[_\-. ]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())
+        if not {"unit", "units"} & set(words):
+            continue
+        value = only(pairs, key) or ""
+        quantities = [name for name, names in _QUANTITIES.items() if set(words) & set(names)]
+        if quantities:
+            stated[quantities[-1]] = value
+        elif set(words) <= {"unit", "units", "system"}:
+            for name, unit in zip(stated, system_of(value), strict=True):
+                stated[name] = stated[name] or unit
+    return units_of(stated["energy"], stated["length"], stated["force"])

@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from trainables.errors import BadInput
+
+
+class Keys(NamedTuple):
+    """What a file calls its energies and forces; None for the usual names of its format."""
+
+    energy: str | None = None
+    forces: str | None = None
 
 
 @dataclass(frozen=True)
@@ -14,14 +22,16 @@ class Frames:
 
     numbers: (atoms,) atomic numbers
     positions: (frames, atoms, 3), angstrom
-    energies: (frames,), eV
+    energies: (frames,), eV, as the file has them
     forces: (frames, atoms, 3), eV/angstrom
+    reference: (), the sum of the energies of the isolated atoms in eV, 0 where the file has none
     """
 
     numbers: np.ndarray
     positions: np.ndarray
     energies: np.ndarray
     forces: np.ndarray
+    reference: np.ndarray
 
     def __len__(self) -> int:
         return len(self.energies)
@@ -34,6 +44,8 @@ def check_frames(frames: Frames, path: Path) -> None:
         raise BadInput(f"{path}: holds no frames")
     if atoms < 2:
         raise BadInput(f"{path}: one-atom molecules have no forces to learn; at least two atoms are needed")
+    if not ((frames.numbers >= 1) & (frames.numbers <= 118)).all():
+        raise BadInput(f"{path}: atomic numbers from {frames.numbers.min()} to {frames.numbers.max()}")
     for name in ("positions", "forces"):
         if getattr(frames, name).shape != (count, atoms, 3):
             raise BadInput(f"{path}: {name} are {getattr(frames, name).shape}, expected {(count, atoms, 3)}")

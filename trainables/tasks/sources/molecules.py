@@ -9,9 +9,10 @@ from trainables.errors import BadInput, nearest
 from trainables.tasks.cache import cached_arrays
 from trainables.tasks.datasets import DATASETS, sha256
 from trainables.tasks.sources.extended_xyz import read_atom_energies, read_extended_xyz
-from trainables.tasks.sources.frames import Frames, check_frames
+from trainables.tasks.sources.frames import Frames, Keys, check_frames
 from trainables.tasks.sources.md17 import read_md17
 
+EDITION = 2  # of what is read from the same bytes: cached frames of an earlier one are not used
 READERS = {".xyz": read_extended_xyz, ".extxyz": read_extended_xyz, ".npz": read_md17}
 
 
@@ -74,18 +75,22 @@ def molecule_files(molecule: str) -> Files:
     )
 
 
-def read_frames(folder: Path, path: str) -> Frames:
-    """The checked frames of a file of the data folder, memory-mapped from the cache after the first time."""
+def read_frames(folder: Path, path: str, keys: Keys) -> Frames:
+    """The checked frames of a file of the data folder, memory-mapped from the cache after the first time.
+
+    keys: what the file calls its energies and forces
+    """
     file = folder / path
     digest = _checked_hash(folder, path)
 
     def make() -> dict[str, np.ndarray]:
-        frames = READERS[file.suffix](file)
+        frames = READERS[file.suffix](file, keys)
         check_frames(frames, file)
         return vars(frames)
 
+    content = {"sha256": digest, "format": file.suffix, "keys": keys, "version": EDITION}
     try:
-        return Frames(**cached_arrays(folder, "frames", {"sha256": digest, "format": file.suffix}, make))
+        return Frames(**cached_arrays(folder, "frames", content, make))
     except OSError:  # a shared data folder is often read-only: then each trial reads the file itself
         return Frames(**make())
 
