@@ -1,15 +1,18 @@
 """Equiformer (Liao and Smidt 2023, arXiv 2206.11990): equivariant graph attention with non-linear messages.
 
+`equiformer` is what studies name. With a number of channels for each degree it is the network of the paper, in
+`published_equiformer`; with one number it is the smaller and faster one here.
+
 Three things differ from the paper, none of them in kind: every degree has the same number of channels (as in
 the authors' second version, arXiv 2306.12059), features have the parity of the spherical harmonics, so that
 inversions are a symmetry too, and the linear map after the second product acts after the sum over neighbours,
 with which it commutes as long as a channel belongs to one head.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, PlainValidator
 from torch import Tensor, nn
 
 from trainables.errors import BadInput
@@ -28,21 +31,85 @@ from trainables.models.layers.inputs import (
     relative_positions,
     with_topology,
 )
-from trainables.models.layers.perceptron import perceptron
+from trainables.models.layers.perceptron import perceptron, smooth_leaky_relu
 from trainables.models.layers.radial import ExponentialNormal, radial_network
+from trainables.models.published_equiformer import PublishedEquiformer
+from trainables.spec import later
 
 Count = Annotated[int, Field(ge=1)]
+
+
+def _channels(value: Any) -> int | list[int]:
+    counts = value if isinstance(value, list) else [value]
+    if not counts or any(type(count) is not int or count < 1 for count in counts):
+        raise ValueError("write a whole number from 1, or a list of them, one for each degree from 0")
+    return value
+
+
+def equiformer(
+    signature: Signature,
+    *,
+    channels: Annotated[int | list[int], PlainValidator(_channels)] = 64,
+    degree: Count = 2,
+    layers: Count = 6,
+    heads: Count = 4,
+    logits: Count = 32,
+    expansion: Count = 3,
+    radial: Annotated[int, Field(ge=2)] = 32,
+    radial_hidden: Count = 64,
+    length: Annotated[float, Field(gt=0)] = 1.0,
+    neighbours: Count = 20,
+    features: Annotated[int, later(ge=0)] = 0,
+    inversion: Annotated[bool, later()] = True,
+) -> "Equiformer | PublishedEquiformer":
+    """The network of the paper where `channels` are given for each degree, else the one with equal numbers.
+
+    Args:
+        signature: What the task gives and asks for.
+        channels: One number for all degrees, or a list of numbers, one for each degree from 0 to `degree`;
+            divided among `heads`.
+        logits: Scalars of each head from which its attention is made.
+        expansion: How many times wider the feed-forward is inside.
+        radial: Number of radial functions.
+        radial_hidden: Width of the networks on them.
+        length: Their length in units of the positions.
+        neighbours: Number of nearest neighbours where the graph comes without edges.
+        features: With a list of channels, scalars that the last block ends with and the head reads (512 in the
+            paper), for invariant outputs; 0 for those of `channels`.
+        inversion: With a list of channels, False for features without parity, as published: then inversions are
+            no symmetry of the network, and where the task has them, its checks say so.
+
+    Raises:
+        BadInput: where the channels do not fit the heads or the degree, or an option needs a list of channels.
+    """
+    counts = channels if isinstance(channels, list) else [channels]
+    for count in counts:
+        if count % heads:
+            raise BadInput(f"model.channels: {count} cannot be divided among {heads} heads")
+    options: dict[str, Any] = {
+        "layers": layers, "heads": heads, "logits": logits, "expansion": expansion, "radial": radial,
+        "radial_hidden": radial_hidden, "length": length, "neighbours": neighbours,
+    }  # fmt: skip
+    if isinstance(channels, list):
+        if len(channels) != degree + 1:
+            raise BadInput(
+                f"model.channels: {len(channels)} numbers, but degrees 0 to {degree} need {degree + 1}; "
+                f"change the list or model.degree"
+            )
+        return PublishedEquiformer(
+            signature, channels=channels, features=features, inversion=inversion, **options
+        )
+    for option, default in (("features", features == 0), ("inversion", inversion)):
+        if not default:
+            raise BadInput(f"model.{option}: needs a list of channels, such as model.channels: [128, 64, 32]")
+    return Equiformer(signature, channels=channels, degree=degree, **options)
 
 
 class Equiformer(nn.Module):
     """Embedding, blocks of attention and feed-forward, norm, and a head on the invariants.
 
     channels: of each degree from 0 to `degree`; divided among `heads`
-    logits: scalars of each head from which its attention is made
-    expansion: how many times wider the feed-forward is inside
-    radial, radial_hidden, length: number of radial functions, width of the networks on them, and their length
-        in units of the positions
-    neighbours: number of nearest neighbours where the graph comes without edges
+    The other options are those of `equiformer`.
     Nodes must not coincide with their neighbours: there the direction is not defined.
     """
 
@@ -53,20 +120,18 @@ class Equiformer(nn.Module):
         self,
         signature: Signature,
         *,
-        channels: Count = 64,
-        degree: Count = 2,
-        layers: Count = 6,
-        heads: Count = 4,
-        logits: Count = 32,
-        expansion: Count = 3,
-        radial: Annotated[int, Field(ge=2)] = 32,
-        radial_hidden: Count = 64,
-        length: Annotated[float, Field(gt=0)] = 1.0,
-        neighbours: Count = 20,
+        channels: int = 64,
+        degree: int = 2,
+        layers: int = 6,
+        heads: int = 4,
+        logits: int = 32,
+        expansion: int = 3,
+        radial: int = 32,
+        radial_hidden: int = 64,
+        length: float = 1.0,
+        neighbours: int = 20,
     ) -> None:
         super().__init__()
-        if channels % heads:
-            raise BadInput(f"model.channels: {channels} cannot be divided among {heads} heads")
         self.signature, self.neighbours = signature, neighbours
         self.couplings = Couplings(degree)
         self.radial_basis = ExponentialNormal(radial, length)
@@ -197,8 +262,3 @@ class FeedForward(nn.Module):
         gates = self.gates(x[:, 0]).unflatten(-1, (-1, hidden.shape[-1]))
         gates = torch.sigmoid(torch.cat([hidden[:, :1], gates], 1))
         return self.contract(hidden * gates.index_select(1, self.degrees))
-
-
-def smooth_leaky_relu(x: Tensor, slope: float = 0.2) -> Tensor:
-    """A leaky ReLU without its kink: slope * x far below zero, x far above."""
-    return slope * x + (1 - slope) * x * torch.sigmoid(x)

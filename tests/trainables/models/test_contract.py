@@ -43,6 +43,7 @@ class Case:
 SMALL = {"hidden": 8, "layers": 2}
 SMALL_ATTENTION = {"channels": 4, "heads": 2, "layers": 2}
 TINY_ATTENTION = {"channels": 8, "layers": 2, "heads": 2, "logits": 4}
+PUBLISHED = {"channels": [8, 4, 2], "layers": 2, "heads": 2, "logits": 4, "expansion": 2}
 NARROW = {"width": 0.2, "neighbours": 4}
 CASES = {
     "egnn-nbody": Case("egnn", NBODY, SMALL),
@@ -61,6 +62,14 @@ CASES = {
     "equiformer-molecule": Case("equiformer", MOLECULE, TINY_ATTENTION),
     "equiformer-cloud": Case("equiformer", CLOUD, {**TINY_ATTENTION, "neighbours": 4}, nodes=10, edges=False),
     "equiformer-degree-3": Case("equiformer", MOLECULE, {**TINY_ATTENTION, "degree": 3}),
+    "published_equiformer-nbody": Case("equiformer", NBODY, PUBLISHED),
+    "published_equiformer-molecule": Case("equiformer", MOLECULE, {**PUBLISHED, "features": 6}),
+    "published_equiformer-axial": Case(
+        "equiformer",
+        MOLECULE,
+        {**PUBLISHED, "inversion": False},
+        Symmetry(inversion=False, translations=True),
+    ),
     "vn_pointnet-cloud": Case("vn_pointnet", CLOUD, NARROW, ROTATIONS, nodes=10, edges=False),
     "vn_dgcnn-cloud": Case("vn_dgcnn", CLOUD, NARROW, ROTATIONS, nodes=10, edges=False),
 }

@@ -9,7 +9,7 @@ from e3nn import o3
 
 from trainables.errors import BadInput
 from trainables.graph import Signature, complete_topology
-from trainables.models.equiformer import Equiformer, FeedForward, GraphAttention
+from trainables.models.equiformer import Equiformer, FeedForward, GraphAttention, equiformer
 from trainables.models.layers.depthwise import (
     Couplings,
     DegreeLinear,
@@ -178,4 +178,4 @@ def test_linear_maps_can_be_relaxed_linearly(pattern):
 
 def test_channels_must_fit_the_heads():
     with pytest.raises(BadInput, match=r"model\.channels: 5 cannot be divided among 2 heads"):
-        Equiformer(MOLECULE, channels=5, heads=2)
+        equiformer(MOLECULE, channels=5, heads=2)

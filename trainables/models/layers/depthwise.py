@@ -93,8 +93,11 @@ class DegreeNorm(nn.Module):
         )
 
 
-def coupling_paths(largest: int) -> list[list[tuple[int, int]]]:
-    """For each output degree the pairs (input degree, harmonic degree) that couple to it and keep the parity."""
+def coupling_paths(largest: int, inversion: bool = True) -> list[list[tuple[int, int]]]:
+    """For each output degree the pairs (input degree, harmonic degree) that couple to it and keep the parity.
+
+    inversion: False for all pairs, whose products are axial in part
+    """
     degrees = range(largest + 1)
     return [
         [
@@ -102,7 +105,7 @@ def coupling_paths(largest: int) -> list[list[tuple[int, int]]]:
             for degree_in in degrees
             for harmonic in degrees
             if abs(degree_in - harmonic) <= degree_out <= degree_in + harmonic
-            and (degree_in + harmonic + degree_out) % 2 == 0
+            and (not inversion or (degree_in + harmonic + degree_out) % 2 == 0)
         ]
         for degree_out in degrees
     ]
@@ -114,18 +117,19 @@ class Couplings(nn.Module):
     All depth-wise products of a network share them, since they depend on nothing but directions.
     """
 
-    def __init__(self, largest: int) -> None:
+    def __init__(self, largest: int, inversion: bool = True) -> None:
         super().__init__()
         self.degrees = list(range(largest + 1))
         self.components = (largest + 1) ** 2
-        blocks = [self._coefficients(degree, paths) for degree, paths in enumerate(coupling_paths(largest))]
+        all_paths = coupling_paths(largest, inversion)
+        blocks = [self._coefficients(degree, paths) for degree, paths in enumerate(all_paths)]
         self.register_buffer("coefficients", torch.cat(blocks, -1).flatten(1), persistent=False)
 
     def _coefficients(self, degree_out: int, paths: list[tuple[int, int]]) -> Tensor:
         """(harmonic components, components, (2l+1) * paths); components of unit variance keep it."""
         block = torch.zeros(self.components, self.components, 2 * degree_out + 1, len(paths))
         for path, (degree_in, harmonic) in enumerate(paths):
-            symbol = o3.wigner_3j(harmonic, degree_in, degree_out, dtype=block.dtype)
+            symbol = o3.wigner_3j(degree_in, harmonic, degree_out, dtype=block.dtype).transpose(0, 1)
             rows, columns = (slice(degree**2, (degree + 1) ** 2) for degree in (harmonic, degree_in))
             block[rows, columns, :, path] = symbol * (2 * degree_out + 1) ** 0.5
         return block.flatten(2)

@@ -1,0 +1,243 @@
+"""Equiformer with the parts and widths of the paper (Liao and Smidt 2023, arXiv 2206.11990).
+
+At its MD17 size (`channels: [128, 64, 32]`, `features: 512`) public code (atomicarchitects/equiformer) has
+3,496,001 parameters, of which 64 x 128 embed atoms. With `inversion: false` and the same atom types we have 128
+fewer: its edge embedding starts from a weight and a bias where one vector does. With `inversion: true`, our default,
+208,320 more are missing, 6% of all: the four paths of degree 2 whose products are axial (1 x 1 -> 1, 1 x 2 -> 2,
+2 x 1 -> 2, 2 x 2 -> 1) have 31,104 weights in each of the six blocks and 21,696 in the edge embedding. Public
+features have no parity, so that these paths are open there, and energies may change under inversion.
+Further differences, without parameters: complete graphs or nearest neighbours and radial functions without a cutoff.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from trainables.graph import Graph, Signature, Topology
+from trainables.models.layers.by_degree import (
+    ByDegreeLinear,
+    ByDegreeNorm,
+    DepthwiseLinear,
+    Features,
+    by_path,
+    gate,
+    gated,
+    representations,
+    widths,
+)
+from trainables.models.layers.depthwise import Couplings
+from trainables.models.layers.inputs import (
+    count_invariants,
+    node_invariants,
+    relative_positions,
+    with_topology,
+)
+from trainables.models.layers.perceptron import perceptron, smooth_leaky_relu
+from trainables.models.layers.radial import ExponentialNormal
+from trainables.models.layers.steerable import SILU_SCALE
+
+
+class PublishedEquiformer(nn.Module):
+    """Embedding, blocks of attention and feed-forward, norm, and a head on the invariants.
+
+    channels: of each degree from 0; each divided among `heads`
+    features: scalars that the last block ends with and the head reads, for invariant outputs; 0 for those of
+        `channels`
+    inversion: whether features have the parity of the harmonics; False is as published, and then inversions are
+        no symmetry of the network
+    The other options are those of `equiformer`.
+    """
+
+    relax_default = ("blocks.*.feed_forward",)
+    relax_companion = "mlp"
+
+    def __init__(
+        self,
+        signature: Signature,
+        *,
+        channels: Sequence[int],
+        features: int = 0,
+        inversion: bool = True,
+        layers: int = 6,
+        heads: int = 4,
+        logits: int = 32,
+        expansion: int = 3,
+        radial: int = 32,
+        radial_hidden: int = 64,
+        length: float = 1.0,
+        neighbours: int = 20,
+    ) -> None:
+        super().__init__()
+        self.signature, self.neighbours = signature, neighbours
+        self.largest, self.inversion = len(channels) - 1, inversion
+        self.couplings = Couplings(self.largest, inversion)
+        self.radial_basis = ExponentialNormal(radial, length)
+        radial_sizes = (radial + signature.edge_scalars, radial_hidden)
+        self.embedding = Embedding(signature, channels, radial_sizes, inversion)
+        last = [features] if features and signature.output == "scalars" else list(channels)
+        self.blocks = nn.ModuleList(
+            Block(
+                GraphAttention(channels, heads, logits, radial_sizes, inversion),
+                FeedForward(channels, last if index == layers - 1 else channels, expansion, inversion),
+                channels,
+                ByDegreeLinear(channels, last) if index == layers - 1 and last != list(channels) else None,
+            )
+            for index in range(layers)
+        )
+        self.norm = ByDegreeNorm(last)
+        outputs = signature.outputs if signature.output == "scalars" else channels[1]
+        self.head = perceptron(last[0], last[0], outputs)
+
+    def forward(self, graph: Graph) -> Tensor:
+        """(nodes, 3), each node's vectors weighted by functions of its scalars, or (graphs, outputs)."""
+        graph, topology = with_topology(graph, self.neighbours)
+        relative = relative_positions(graph.positions, topology).flatten(0, 1)
+        couplings = by_path(self.couplings(relative)[1], self.largest, self.inversion)
+        radial = self.radial_basis(relative.norm(dim=-1, keepdim=True))
+        edges = torch.cat([radial, graph.edge_scalars], -1)
+
+        x = self.embedding(graph, couplings, edges, topology)
+        for block in self.blocks:
+            x = block(x, couplings, edges, topology)
+        x = self.norm(x)
+        first, _, second = self.head
+        invariants = second(SILU_SCALE * nn.functional.silu(first(x[0].squeeze(1))))
+        if self.signature.output == "scalars":
+            return topology.sum_nodes(invariants) / topology.nodes_per_graph**0.5
+        return (x[1] * invariants.unsqueeze(1)).mean(-1)
+
+
+class Embedding(nn.Module):
+    """The node's own features plus a product of constants with the harmonics of its edges (section 4.4)."""
+
+    def __init__(
+        self, signature: Signature, channels: Sequence[int], radial_sizes: tuple[int, int], inversion: bool
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.scalars = nn.Linear(count_invariants(signature), channels[0])
+        self.vectors = nn.Linear(signature.vectors, channels[1], bias=False) if signature.vectors else None
+        self.constants = nn.Parameter(torch.randn(channels[0]))
+        radial = radial_profile(*radial_sizes, sum(widths(channels, inversion)))
+        self.edges = DepthwiseLinear(channels, channels, inversion, radial)
+
+    def forward(
+        self, graph: Graph, couplings: list[list[Tensor]], edges: Tensor, topology: Topology
+    ) -> Features:
+        """(nodes, 2l+1, channels[l])"""
+        constants = self.with_zeros([self.constants.expand(len(edges), 1, -1)])
+        received = self.edges(constants, couplings, edges)
+        own = [self.scalars(node_invariants(graph)).unsqueeze(1)]
+        if self.vectors is not None:
+            own.append(self.vectors(graph.vectors.transpose(1, 2)))
+        return tuple(
+            topology.sum_edges(part) / topology.degree**0.5 + of_node
+            for part, of_node in zip(received, self.with_zeros(own), strict=True)
+        )
+
+    def with_zeros(self, x: list[Tensor]) -> Features:
+        """The first degrees, and zeros for the others."""
+        missing = range(len(x), len(self.channels))
+        zeros = [x[0].new_zeros(len(x[0]), 2 * degree + 1, self.channels[degree]) for degree in missing]
+        return (*x, *zeros)
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each on the normed features and added to them (figure 1).
+
+    shortcut: what the second sum adds to, where the feed-forward changes the channels
+    """
+
+    def __init__(
+        self,
+        attention: "GraphAttention",
+        feed_forward: "FeedForward",
+        channels: Sequence[int],
+        shortcut: ByDegreeLinear | None,
+    ) -> None:
+        super().__init__()
+        self.attention_norm, self.attention = ByDegreeNorm(channels), attention
+        self.feed_forward_norm, self.feed_forward = ByDegreeNorm(channels), feed_forward
+        self.shortcut = shortcut
+
+    def forward(
+        self, x: Features, couplings: list[list[Tensor]], edges: Tensor, topology: Topology
+    ) -> Features:
+        """(nodes, 2l+1, channels[l]) -> the same, or with the channels of the shortcut"""
+        x = add(x, self.attention(self.attention_norm(x), couplings, edges, topology))
+        changed = self.feed_forward(*self.feed_forward_norm(x))
+        return add(x if self.shortcut is None else self.shortcut(x), changed)
+
+
+class GraphAttention(nn.Module):
+    """Messages from two depth-wise products with a gate between, weighted by attention (section 4.3)."""
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        heads: int,
+        logits: int,
+        radial_sizes: tuple[int, int],
+        inversion: bool,
+    ) -> None:
+        super().__init__()
+        self.heads, self.logits = heads, heads * logits
+        self.sender = ByDegreeLinear(channels, channels)
+        self.receiver = ByDegreeLinear(channels, channels, bias=False)
+        scalars, *others = gated(channels)
+        radial = radial_profile(*radial_sizes, sum(widths(channels, inversion)))
+        self.message = DepthwiseLinear(channels, [self.logits + scalars, *others], inversion, radial)
+        self.alignment = nn.Parameter(torch.randn(heads, logits) / logits**0.5)
+        self.values = DepthwiseLinear(channels, channels, inversion)
+        self.project = ByDegreeLinear(channels, channels)
+
+    def forward(
+        self, x: Features, couplings: list[list[Tensor]], edges: Tensor, topology: Topology
+    ) -> Features:
+        """(nodes, 2l+1, channels[l]) -> the same"""
+        pairs = tuple(
+            topology.to_edges(receiver) + sender.index_select(0, topology.senders)
+            for receiver, sender in zip(self.receiver(x), self.sender(x), strict=True)
+        )
+        scalars, *others = self.message(pairs, couplings, edges)
+        logits, scalars = scalars.split([self.logits, scalars.shape[-1] - self.logits], -1)
+        values = self.values(gate((scalars, *others)), couplings, edges)
+        weights = self.attention(logits.squeeze(1), topology)[:, None, :, None]
+        weighted = (part.unflatten(-1, (self.heads, -1)) * weights for part in values)
+        return self.project(tuple(topology.sum_edges(part.flatten(2)) for part in weighted))
+
+    def attention(self, logits: Tensor, topology: Topology) -> Tensor:
+        """(edges, heads * logits) -> (edges, heads), which sum to one over the edges that a node receives."""
+        aligned = (smooth_leaky_relu(logits.unflatten(-1, (self.heads, -1))) * self.alignment).sum(-1)
+        return aligned.unflatten(0, (topology.nodes, topology.degree)).softmax(1).flatten(0, 1)
+
+
+class FeedForward(nn.Module):
+    """Linear, gate, linear: (nodes, 2l+1, inputs[l]) for each degree -> the same with outputs[l]."""
+
+    def __init__(
+        self, inputs: Sequence[int], outputs: Sequence[int], expansion: int, inversion: bool
+    ) -> None:
+        super().__init__()
+        hidden = [expansion * count for count in inputs]
+        self.expand = ByDegreeLinear(inputs, gated(hidden))
+        self.contract = ByDegreeLinear(hidden, outputs)
+        self.representation_in = representations(inputs, inversion)
+        self.representation_out = representations(outputs, inversion)
+
+    def forward(self, *x: Tensor) -> Features:
+        return self.contract(gate(self.expand(x)))
+
+
+def add(x: Features, change: Features) -> Features:
+    return tuple(old + new for old, new in zip(x, change, strict=True))
+
+
+def radial_profile(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """The weights of a product from the invariants of an edge, normed after each layer."""
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
+        nn.Linear(hidden, outputs),
+    )  # fmt: skip
