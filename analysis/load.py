@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from trainables.results.pack import first_line, open_source
 from trainables.results.record import UNFIT, Record, fits, history_path, read_records
 from trainables.results.store import Store, read_all
+from trainables.results.yaml_text import BadYAML, read_yaml
 
 TEXTS = [
     *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
@@ -126,10 +126,10 @@ def _read_config(store: Store, complaints: list[str]) -> tuple[str, str | None]:
     """The text of study.yaml and the study's name in it."""
     try:
         text = store.read("study.yaml").decode()
-        return text, str(yaml.safe_load(text)["name"])
+        return text, str(read_yaml(text)["name"])
     except FileNotFoundError:
         complaints.append("study.yaml: missing")
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+    except (BadYAML, UnicodeDecodeError, TypeError, KeyError) as error:
         complaints.append(f"study.yaml: cannot be read ({first_line(error)})")
         return "", None
     return "", None

@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import yaml
 from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
 
+from study.grid import EVERY_ARM, different, get_option, read_grid, set_option, split_axis
 from trainables.errors import BadInput, first_message, nearest
-from trainables.registry import resolve
+from trainables.options import options_model
+from trainables.registry import locate, resolve
+from trainables.results.yaml_text import BadYAML, read_yaml, write_yaml
 from trainables.spec import Failure, Settings, Training
 
 PRESETS = Path(__file__).parent / "presets"
@@ -23,17 +24,6 @@ SharedTraining = create_model(
     **{name: (info.annotation, info) for name, info in Training.model_fields.items() if name != "lr"},
 )
 """The training settings that all trials share: all but the learning rate, which the grid varies."""
-
-
-class LogGrid(Settings):
-    """`points` values from log[0] to log[1], evenly spaced in the logarithm, ends included."""
-
-    log: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
-    points: Annotated[int, Field(ge=2)]
-
-    def values(self) -> list[float]:
-        # Four digits: the same rate written in two grids gives the same trial.
-        return [float(f"{value:.4g}") for value in np.geomspace(*self.log, self.points)]
 
 
 class Resources(Settings):
@@ -69,7 +59,8 @@ class Resources(Settings):
 class StudyConfig(Settings):
     """A study: arms compared on one grid.
 
-    arms: name -> resolved method description; grid: lr, seed, and dotted keys such as `training.optimizer`
+    arms: name -> resolved method description
+    grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
     """
 
     name: str
@@ -122,12 +113,17 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
         "task": resolve("task", _named(content["task"], "task")),
         "model": resolve("model", _named(content["model"], "model")),
         "arms": {str(name): _arm(str(name), arm) for name, arm in arms.items()},
-        "grid": _grid(content.get("grid") or {}),
+        "grid": read_grid(content.get("grid") or {}, [str(name) for name in arms]),
     }
     try:
-        return StudyConfig(**settled)
+        config = StudyConfig(**settled)
     except ValidationError as error:
         raise BadInput(first_message(error, "", StudyConfig)) from error
+    axes = {
+        key: different(key, [_checked(config, key, each) for each in axis])
+        for key, axis in config.grid.items()
+    }
+    return config.model_copy(update={"grid": axes})
 
 
 def _read(source: str) -> dict[str, Any]:
@@ -137,10 +133,11 @@ def _read(source: str) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"CONFIG: no preset and no file '{source}'; {nearest(source, presets())}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        line = " ".join(str(error).split())
-        raise BadInput(f"CONFIG: {source} is not readable YAML: {line}") from error
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except BadYAML as error:
+        raise BadInput(f"CONFIG: {source}, {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"CONFIG: {source} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise BadInput(
             f"CONFIG: {source} must be a mapping with the keys {', '.join(StudyConfig.model_fields)}"
@@ -153,15 +150,25 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise BadInput(f"--set {override}: write key.path=value")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInput(f"--set {override}: the value is not YAML") from error
-    *parents, last = key.split(".") if not key.startswith("grid.") else ["grid", key[5:]]
-    for parent in parents:
-        if not isinstance(content.setdefault(parent, {}), dict):
-            raise BadInput(f"--set {override}: {parent} holds a value, not keys")
-        content = content[parent]
-    content[last] = value
+        value = read_yaml(text)
+    except BadYAML as error:
+        raise BadInput(f"--set {override}: {error}") from error
+    while True:
+        part = _first_part(content, key)
+        if part == key:
+            content[part] = value
+            return
+        if not isinstance(content.setdefault(part, {}), dict):
+            raise BadInput(f"--set {override}: {part} holds a value, not keys")
+        content, key = content[part], key[len(part) + 1 :]
+
+
+def _first_part(content: dict[str, Any], key: str) -> str:
+    """The longest beginning of a dotted key that is a key of the content: names of arms and axes hold dots."""
+    if content is not None and key in content:
+        return key
+    known = [part for part in content if key.startswith(f"{part}.")]
+    return max(known, key=len, default=key.partition(".")[0])
 
 
 def _named(description: Any, key: str) -> dict[str, Any]:
@@ -180,31 +187,63 @@ def _arm(name: str, arm: Any) -> dict[str, Any]:
     return resolve("method", {"name": arm["method"], **options}, where)
 
 
-def _grid(grid: Any) -> dict[str, list[Any]]:
-    if not isinstance(grid, dict):
-        raise BadInput("grid: must be a mapping such as `{lr: [1.0e-3], seed: 5}`")
-    axes = {str(key): _axis(str(key), value) for key, value in {"lr": [1e-3], "seed": 5, **grid}.items()}
-    for key, values in axes.items():
-        if len({repr(value) for value in values}) < len(values):
-            raise BadInput(f"grid.{key}: holds a value twice")
-        if key not in ("lr", "seed") and key.split(".")[0] not in ("task", "model", "training"):
-            raise BadInput(f"grid.{key}: unknown key; use lr, seed or a key below task, model or training")
-    return axes
+def arms_of(config: StudyConfig, axis: str) -> list[str]:
+    """The arms that an axis of the grid applies to: all, or those it names that have the option."""
+    if not axis.startswith("arms."):
+        return list(config.arms)
+    where, path = split_axis(axis, list(config.arms))
+    name = where.removeprefix("arms.")
+    if name != EVERY_ARM:
+        return [name]
+    having = [arm for arm, method in config.arms.items() if path[0] in _options_of(method)]
+    if not having:
+        known = sorted({option for method in config.arms.values() for option in _options_of(method)})
+        raise BadInput(f"grid.{axis}: no arm has the option '{path[0]}'; {nearest(path[0], known)}")
+    return having
 
 
-def _axis(key: str, value: Any) -> list[Any]:
-    if key == "seed" and isinstance(value, int) and not isinstance(value, bool):
-        value = list(range(value))
-    if isinstance(value, dict):
-        try:
-            value = LogGrid(**value).values()
-        except (ValidationError, TypeError) as error:
-            remedy = "write {log: [1.0e-4, 1.0e-1], points: 7} or a list of values"
-            raise BadInput(f"grid.{key}: {remedy}") from error
-    values = value if isinstance(value, list) else [value]
-    if not values:
-        raise BadInput(f"grid.{key}: is empty; give at least one value")
-    return values
+def _options_of(method: dict[str, Any]) -> list[str]:
+    return list(options_model("method", locate("method", method["name"])).model_fields)
+
+
+def _checked(config: StudyConfig, axis: str, value: Any) -> Any:
+    """A value of an axis as the setting's type has it; BadInput where the setting does not take it."""
+    if axis in ("lr", "seed"):
+        return value
+    where, path = split_axis(axis, list(config.arms))
+    if where == "training":
+        return get_option(_training_with(config, path, value), path, value)
+    if where in ("task", "model"):
+        return get_option(resolve_at(where, getattr(config, where), path, value), path, value)
+    found = [
+        get_option(resolve_at("method", config.arms[arm], path, value, f"grid.arms.{arm}"), path, value)
+        for arm in arms_of(config, axis)
+    ]
+    return found[0]
+
+
+def resolve_at(
+    kind: str, description: dict[str, Any], path: list[str], value: Any, where: str | None = None
+) -> dict[str, Any]:
+    """A resolved description with the option at `path` set to a value of an axis, resolved again."""
+    where = where or f"grid.{kind}"
+    try:
+        return resolve(kind, set_option(description, path, value), where)
+    except BadInput as error:
+        if path == ["name"]:
+            raise BadInput(
+                f"{where}.name: '{value}' does not take the options of '{description['name']}' ({error}); "
+                "make a study of each, and see both with `study report A B --to DIR`"
+            ) from error
+        raise
+
+
+def _training_with(config: StudyConfig, path: list[str], value: Any) -> dict[str, Any]:
+    training = set_option(config.training.model_dump(), path, value)
+    try:
+        return SharedTraining(**training).model_dump()
+    except ValidationError as error:
+        raise BadInput(first_message(error, "grid.training", SharedTraining)) from error
 
 
 def to_yaml(config: StudyConfig) -> str:
@@ -214,4 +253,4 @@ def to_yaml(config: StudyConfig) -> str:
         name: {"method": arm["name"], **{key: value for key, value in arm.items() if key != "name"}}
         for name, arm in content["arms"].items()
     }
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return write_yaml(content)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from study.config import StudyConfig, to_yaml
+from study.config import StudyConfig, arms_of, resolve_at, to_yaml
+from study.grid import set_option, split_axis
 from trainables.errors import BadInput, first_message
-from trainables.registry import resolve
 from trainables.results.record import Record, read_records
 from trainables.results.store import Store
+from trainables.results.yaml_text import BadYAML, read_yaml
 from trainables.spec import TRIAL_ID, TrialSpec, content_id
 
 
@@ -26,20 +26,24 @@ class PlannedTrial:
 
 
 def plan(config: StudyConfig) -> list[PlannedTrial]:
-    """Every arm on every point of the grid, the arms of one point side by side. Raises BadInput."""
+    """Every arm on every point of the grid, the arms of one point side by side. Raises BadInput.
+
+    An axis of one arm's own multiplies the trials of that arm alone.
+    """
+    applies = {axis: arms_of(config, axis) for axis in config.grid}
     points = [dict(zip(config.grid, values, strict=True)) for values in product(*config.grid.values())]
-    settings = [_settings(config, point) for point in points]
-    trials = [
-        _trial(arm, {**setting, "method": method})
-        for setting in settings
-        for arm, method in config.arms.items()
-    ]
-    arms_of: dict[str, str] = {}
-    for trial in trials:
-        other = arms_of.setdefault(trial.id, trial.arm)
-        if other != trial.arm:
-            raise BadInput(f"arms.{trial.arm}: is the same as arms.{other}; change one or leave it out")
-    return trials
+    trials: list[PlannedTrial] = []
+    arms_by_id: dict[str, str] = {}
+    for point in points:
+        shared = _settings(config, point)
+        for arm in config.arms:
+            own = {axis: value for axis, value in point.items() if arm in applies[axis]}
+            trial = _trial(arm, {**shared, "method": _method(config, arm, own)})
+            other = arms_by_id.setdefault(trial.id, trial.arm)
+            if other != arm:
+                raise BadInput(f"arms.{arm}: is the same as arms.{other}; change one or leave it out")
+            trials.append(trial)
+    return list({trial.id: trial for trial in trials}.values())
 
 
 def _trial(arm: str, content: dict[str, Any]) -> PlannedTrial:
@@ -60,16 +64,23 @@ def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
         "failure": config.failure.model_dump(),
         "seed": point["seed"],
     }
-    for key, value in point.items():
-        block, _, option = key.partition(".")
-        if option:
-            if option not in content[block]:
-                raise BadInput(f"grid.{key}: {block} has no option '{option}'")
-            content[block][option] = value
-    for kind in ("task", "model"):
-        if any(key.startswith(f"{kind}.") for key in point):
-            content[kind] = resolve(kind, content[kind], f"grid.{kind}")
+    for axis, value in point.items():
+        kind, _, _ = axis.partition(".")
+        if kind in ("task", "model"):
+            content[kind] = resolve_at(kind, content[kind], axis.split(".")[1:], value)
+        elif kind == "training":
+            content[kind] = set_option(content[kind], axis.split(".")[1:], value)
     return content
+
+
+def _method(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[str, Any]:
+    """The method of an arm at a point of the axes that apply to it."""
+    method = config.arms[arm]
+    for axis, value in point.items():
+        if axis.startswith("arms."):
+            _, path = split_axis(axis, list(config.arms))
+            method = resolve_at("method", method, path, value, f"grid.arms.{arm}")
+    return method
 
 
 def encode_plan(trials: list[PlannedTrial]) -> bytes:
@@ -85,7 +96,7 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
     and is missing or damaged: with `write_folder` this study may put them in place again, since the ids of the trials
     that are there, hashes of their specs, then show that they are its own.
     """
-    new = yaml.safe_load(to_yaml(config))
+    new = read_yaml(to_yaml(config))
     old, planned = _read_config(store), _read_plan(store)
     there = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)} | (planned or set())
     if old is not None and old["name"] != new["name"]:
@@ -110,8 +121,8 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
 def _read_config(store: Store) -> dict[str, Any] | None:
     """The config of a folder; None where there is none that can be read."""
     try:
-        config = yaml.safe_load(store.read("study.yaml"))
-    except (FileNotFoundError, ValueError, yaml.YAMLError, RecursionError):
+        config = read_yaml(store.read("study.yaml").decode())
+    except (FileNotFoundError, UnicodeDecodeError, BadYAML):
         return None
     return config if isinstance(config, dict) and isinstance(config.get("name"), str) else None
 

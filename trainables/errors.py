@@ -44,3 +44,8 @@ def _known_keys(model: Any, parents: Sequence[int | str]) -> list[str]:
         kinds = () if field is None else (field.annotation, *get_args(field.annotation))
         model = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
     return list(getattr(model, "model_fields", ()))
+
+
+def brief(error: BaseException) -> str:
+    """Kind and message of an exception in one line of at most 300 characters."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300].removesuffix(": ")

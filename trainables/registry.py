@@ -1,20 +1,19 @@
 """Names that a study may use, and the options behind each name.
 
-A task, model or method is a callable whose keyword-only parameters are its options: annotations give their
-types and ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own is named
-`package.module:Name` and is held to the same rule, so that built-in and foreign options are checked alike.
+A task, model or method is a callable whose keyword parameters are its options: annotations give their types and
+ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own is named `package.module:Name` and is
+held to the same rule, so that built-in and foreign options are checked alike.
 """
 
-import inspect
 from collections.abc import Callable
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from trainables.errors import BadInput, first_message, nearest
-from trainables.spec import Settings
+from trainables.errors import BadInput, brief, first_message, nearest
+from trainables.options import options_model, takes_further
 
 REGISTRY: dict[str, dict[str, str]] = {
     "task": {
@@ -54,29 +53,8 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise BadInput(f"{key}: '{name}' cannot be imported: {error}") from error
-
-
-class Options(Settings):
-    """The options of a factory, defaults checked too."""
-
-    model_config = ConfigDict(validate_default=True, protected_namespaces=())
-
-
-@lru_cache  # a model of pydantic takes milliseconds to make, and every trial asks for three
-def options_model(factory: Callable[..., Any]) -> type[BaseModel]:
-    """A pydantic model of the keyword-only parameters of a factory."""
-    parameters = inspect.signature(factory).parameters.values()
-    fields: dict[str, Any] = {
-        parameter.name: (
-            Any if parameter.annotation is parameter.empty else parameter.annotation,
-            ... if parameter.default is parameter.empty else parameter.default,
-        )
-        for parameter in parameters
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    return create_model("Options", __base__=Options, **fields)
+    except (Exception, SystemExit) as error:  # a user's module may do anything
+        raise BadInput(f"{key}: '{name}' cannot be imported: {brief(error)}") from error
 
 
 def revision_of(factory: Callable[..., Any]) -> int:
@@ -95,24 +73,33 @@ def resolve(kind: str, description: dict[str, Any], where: str | None = None) ->
     where = where or kind
     name_key = f"{where}.method" if kind == "method" else f"{where}.name"
     factory = locate(kind, description["name"], name_key)
-    model, revision = options_model(factory), revision_of(factory)
-    options = _options(description, model)
+    try:
+        model, revision = options_model(kind, factory), revision_of(factory)
+    except BadInput as error:
+        raise BadInput(str(error).replace(kind, where, 1)) from error
+    options = _completed(_options(description, model), model, where)
     if "revision" not in options and description.get("revision", revision) != revision:
         raise BadInput(
             f"{where}.revision: '{description['name']}' is at revision {revision} here, not at "
             f"{description['revision']}; leave the key out, or use the version of this project that wrote it"
         )
     try:
-        resolved = {"name": description["name"], **model(**options).model_dump(mode="json")}
+        checked = model(**options)
     except ValidationError as error:
-        raise BadInput(first_message(error, where, model)) from error
+        message = first_message(error, where, model)
+        if error.errors()[0]["type"] == "extra_forbidden" and takes_further(factory):
+            message += (
+                f"; a config cannot check the **keywords of '{description['name']}': give each a name there"
+            )
+        raise BadInput(message) from error
+    resolved = {"name": description["name"], **_plain(checked, where)}
     return resolved if revision == 1 else {**resolved, "revision": revision}
 
 
 def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
     """Call the factory of a resolved description with its options after `arguments`."""
     factory = locate(kind, description["name"])
-    model = options_model(factory)
+    model = options_model(kind, factory)
     checked = model(**_options(description, model))
     return factory(*arguments, **{name: getattr(checked, name) for name in type(checked).model_fields})
 
@@ -121,3 +108,38 @@ def _options(description: dict[str, Any], model: type[BaseModel]) -> dict[str, A
     """What a description says beside the name and, unless the factory has an option of that name, the revision."""
     not_options = {"name"} if "revision" in model.model_fields else {"name", "revision"}
     return {key: value for key, value in description.items() if key not in not_options}
+
+
+def _completed(options: dict[str, Any], model: type[BaseModel], where: str) -> dict[str, Any]:
+    """The options with each block that is given in part filled up from its default."""
+    defaults = {name: info.default for name, info in model.model_fields.items()}
+    return {name: _filled_up(value, defaults.get(name), f"{where}.{name}") for name, value in options.items()}
+
+
+def _filled_up(value: Any, default: Any, where: str) -> Any:
+    if not isinstance(value, dict) or not isinstance(default, BaseModel):
+        return value
+    blocks = {name: getattr(default, name) for name in type(default).model_fields}
+    if not value:  # could mean "as usual" or "nothing at all"
+        raise BadInput(
+            f"{where}: is empty; leave it out for its default, or set what it has: {', '.join(blocks)}"
+        )
+    return blocks | {
+        name: _filled_up(part, blocks.get(name), f"{where}.{name}") for name, part in value.items()
+    }
+
+
+def _plain(options: BaseModel, where: str) -> dict[str, Any]:
+    """The options as values of JSON."""
+    try:
+        return options.model_dump(mode="json")
+    except PydanticSerializationError as error:
+        for name in type(options).model_fields:
+            try:
+                options.model_dump(mode="json", include={name})
+            except PydanticSerializationError:
+                raise BadInput(
+                    f"{where}.{name}: {getattr(options, name)!r} cannot be written into a config; let the option "
+                    "be a number, text, a list or a mapping"
+                ) from error
+        raise

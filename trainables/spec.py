@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -11,6 +11,8 @@ from pydantic import (
     Field,
     JsonValue,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -28,10 +30,23 @@ def later(default: Any = ..., **constraints: Any) -> Any:
     return Field(default, json_schema_extra=LATER, **constraints)
 
 
+def _may_be_bool(annotation: Any) -> bool:
+    return annotation in (Any, bool) or any(map(_may_be_bool, get_args(annotation)))
+
+
 class Settings(BaseModel):
     """A block of settings in which an unknown key, NaN or infinity is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_from_true(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse a truth value for a number, which pydantic would take as 1 or 0."""
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and not _may_be_bool(field.annotation):
+            raise ValueError(f"is {str(value).lower()} where a number or a name belongs")
+        return value
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

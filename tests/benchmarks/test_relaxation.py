@@ -23,7 +23,7 @@ CLOUDS = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outpu
 MODELS = {"segnn": SEGNN, "egnn": EGNN, "vn_pointnet": VNPointNet, "vn_dgcnn": VNDGCNN}
 WAYS = {
     "all penalties": {},
-    "no penalties": {"penalty": Penalty()},
+    "no penalties": {"penalty": Penalty(norm=0, lie=0)},
     "all penalties, batch as it is": {"lie_form": "exact"},
     "all penalties, random generator": {"lie_form": "random"},
 }

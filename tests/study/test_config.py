@@ -1,11 +1,17 @@
 """What a user writes becomes a study, or one clear line."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from tests_support import CONTENT, changed
 
 from study.config import load_config, presets, resolve_config, to_yaml
 from study.plan import plan
 from trainables.errors import BadInput
+from trainables.results.yaml_text import read_yaml
+
+REFERENCE = Path(__file__).parents[2] / "analysis" / "reference"
 
 
 def test_the_grid_is_spelled_out():
@@ -41,6 +47,88 @@ def test_a_grid_may_vary_any_setting():
     trials = plan(resolve_config(content))
     assert len(trials) == 48
     assert {trial.spec.training.optimizer for trial in trials} == {"adam", "sgd"}
+
+
+def test_an_axis_of_one_arm_multiplies_its_trials_alone():
+    content = changed("grid/arms.triangle.penalty.lie", [0, 0.1, 1])
+    trials = plan(resolve_config(content))
+    assert [trial.arm for trial in trials].count("strict") == 12
+    assert [trial.arm for trial in trials].count("triangle") == 36
+    assert len({trial.id for trial in trials}) == len(trials) == 48
+    weights = {trial.spec.method["penalty"]["lie"]["weight"] for trial in trials if trial.arm == "triangle"}
+    assert weights == {0, 0.1, 1}
+    assert {
+        trial.spec.method["penalty"]["norm"]["weight"] for trial in trials if trial.arm == "triangle"
+    } == {0.01}
+
+
+def test_an_axis_of_all_arms_applies_to_those_that_have_the_option():
+    content = changed("grid/arms.*.strict_phase", [0.1, 0.2])
+    content["arms"]["a.c"] = {"method": "ace"}
+    trials = plan(resolve_config(content))
+    assert {arm: [t.arm for t in trials].count(arm) for arm in content["arms"]} == {
+        "strict": 12,
+        "triangle": 24,
+        "a.c": 24,
+    }
+
+
+def test_an_axis_may_name_an_arm_with_a_dot_and_a_resolved_config_keeps_it(tmp_path):
+    content = changed("arms/a.c", {"method": "ace"})
+    content["grid"] = {"lr": [1e-3], "seed": 1, "arms.a.c.dual_lr": [0.1, 0.2]}
+    config = resolve_config(content)
+    assert len(plan(config)) == 4
+    (tmp_path / "study.yaml").write_text(to_yaml(config))
+    assert plan(load_config(str(tmp_path / "study.yaml"))) == plan(config)
+    assert len(plan(load_config(str(tmp_path / "study.yaml"), ["arms.a.c.strict_phase=0.3"]))) == 4
+
+
+def test_a_setting_at_its_default_that_came_later_may_be_an_axis():
+    trials = plan(resolve_config(changed("grid/training.clip", [None, 1])))
+    assert {trial.spec.training.clip for trial in trials} == {None, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("written", "seeds"), [(2, [0, 1]), (2.0, [0, 1]), ([2], [2]), ([2.0], [2]), ("[7, 9]", [7, 9])]
+)
+def test_a_number_of_seeds_and_a_list_of_seeds(written, seeds):
+    config = load_config("nbody-quick", [f"grid.seed={written}"])
+    assert config.grid["seed"] == seeds
+    assert all(isinstance(seed, int) for seed in config.grid["seed"])
+
+
+@pytest.mark.parametrize(
+    ("override", "norm", "lie"),
+    [
+        ("arms.triangle={method: relaxed, penalty: {lie: 1e-1}}", 0.01, 0.1),
+        ("arms.triangle={method: relaxed, penalty: {norm: 1e-1}}", 0.1, 0.01),
+        ("arms.triangle={method: relaxed, penalty: {lie: {course: theta}}}", 0.01, 0.01),
+        ("arms.triangle.penalty={lie: 1e-1}", 0.01, 0.1),
+        ("arms.triangle.penalty.lie=1e-1", 0.01, 0.1),
+        ("arms.triangle.penalty.lie=0", 0.01, 0),
+    ],
+)
+def test_a_block_given_in_part_keeps_its_other_defaults(override, norm, lie):
+    config = load_config("nbody-quick", ["arms.triangle={method: relaxed}", override])
+    penalty = config.arms["triangle"]["penalty"]
+    assert (penalty["norm"]["weight"], penalty["lie"]["weight"]) == (norm, lie)
+
+
+def test_on_and_off_are_names_of_arms():
+    config = load_config(
+        "nbody-quick", ["arms={on: {method: strict}, off: {method: relaxed}, 1e3: {method: ace}}"]
+    )
+    assert list(config.arms) == ["on", "off", "1e3"]
+    again = resolve_config(read_yaml(to_yaml(config)))
+    assert again == config
+
+
+@pytest.mark.parametrize("path", sorted(REFERENCE.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_config_that_pyyaml_wrote_still_gives_the_same_content(path):
+    text = path.read_text()
+    assert read_yaml(text) == yaml.safe_load(text)
+    config = load_config(str(path))
+    assert yaml.safe_load(to_yaml(config)) == read_yaml(to_yaml(config))
 
 
 def test_overrides_change_keys_of_the_file():
@@ -85,6 +173,52 @@ def test_every_preset_makes_a_plan(name):
         ("grid/lr", {"log": [1e-4, 1e-1]}, ["grid.lr", "points"]),
         ("grid/lr", [], ["grid.lr", "empty"]),
         ("grid/lr", [1e-3, 1e-3], ["grid.lr", "twice"]),
+        ("grid/lr", ["1e-3", 0.001], ["grid.lr", "twice: 0.001"]),
+        ("grid/lr", [1, 1.0], ["grid.lr", "twice"]),
+        ("grid/seed", [1, 1.0], ["grid.seed", "twice"]),
+        ("grid/training.weight_decay", [0, 0.0], ["grid.training.weight_decay", "twice"]),
+        ("grid/model.hidden", [8, 8.0], ["grid.model.hidden", "twice"]),
+        (
+            "grid/arms.triangle.penalty.lie",
+            [0.1, {"weight": 0.1}],
+            ["grid.arms.triangle.penalty.lie", "twice"],
+        ),
+        ("grid/lr", {"log": [1e-4, 1e-1], "points": 10**9}, ["grid.lr", "1,000 points"]),
+        ("grid/lr", [True], ["grid.lr", "a number belongs here"]),
+        ("grid/seed", 20240607, ["grid.seed: 20240607 means 20,240,607 seeds", "write [20240607]"]),
+        ("grid/seed", 1001, ["grid.seed: 1001 means 1,001 seeds", "write [1001]"]),
+        ("grid/seed", 5.5, ["grid.seed", "integer", "5.5"]),
+        ("grid/seed", 0, ["grid.seed", "[N] the one seed N"]),
+        ("grid/seed", -3, ["grid.seed", "[N] the one seed N"]),
+        ("grid/seed", True, ["grid.seed", "a number belongs here"]),
+        ("grid/seed", "many", ["grid.seed", "many"]),
+        (
+            "grid",
+            {"lr": {"log": [1e-4, 1], "points": 1000}, "seed": 1000},
+            ["grid: comes to 2,000,000 trials", "fewer values"],
+        ),
+        (
+            "grid/arms.triangl.penalty.lie",
+            [0.1],
+            ["grid.arms.triangl.penalty.lie", "did you mean 'triangle'"],
+        ),
+        ("grid/arms.strict.penalty.lie", [0.1], ["grid.arms.strict.penalty", "unknown key"]),
+        ("grid/arms.triangle.penalti.lie", [0.1], ["grid.arms.triangle.penalti", "did you mean 'penalty'"]),
+        ("grid/arms.*.dual_lr", [0.1], ["grid.arms.*.dual_lr", "no arm has the option 'dual_lr'"]),
+        ("grid/arms.*.schedul", ["step"], ["grid.arms.*.schedul", "did you mean 'schedule'"]),
+        ("grid/arms.triangle", [0.1], ["grid.arms.triangle", "name an option of the arm"]),
+        ("grid/arms.triangle.method", ["ace"], ["grid.arms.triangle.method", "methods are arms"]),
+        ("grid/failure.diverged.factor", [2, 3], ["grid.failure.diverged.factor", "the same for all trials"]),
+        ("grid/resources.cpus", [1, 2], ["grid.resources.cpus", "changes no result"]),
+        ("grid/training.lr", [0.1], ["grid.training.lr", "write grid.lr"]),
+        ("grid/training.optimiser", ["sgd"], ["grid.training.optimiser", "did you mean 'optimizer'"]),
+        ("grid/training.optimizer", ["sdg"], ["grid.training.optimizer", "'sgd'"]),
+        ("grid/model.name", ["egnn", "vn_pointnet"], ["grid.model.name: 'vn_pointnet'", "study report A B"]),
+        ("training/weight_decay", True, ["training.weight_decay", "true where a number"]),
+        ("training/epochs", False, ["training.epochs", "false where a number"]),
+        ("model/hidden", True, ["model.hidden", "true where a number"]),
+        ("arms/triangle/penalty", {"lie": True}, ["arms.triangle.penalty.lie", "true where a number"]),
+        ("arms/triangle/penalty", {}, ["arms.triangle.penalty: is empty", "norm, lie, parity"]),
         ("grid/lr", [-1.0], ["grid.lr", "greater than 0"]),
         ("grid/seed", [-1], ["grid.seed"]),
         ("grid/lrr", [1], ["grid.lrr", "unknown key"]),
@@ -109,10 +243,16 @@ def test_bad_input_is_one_line_that_names_the_key(path, value, words):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: [1", "not readable YAML"),
+        ("a: [1", r"study\.yaml, line 1: expected ',' or '\]'"),
         ("- 1\n- 2", "must be a mapping"),
         ("", "must be a mapping"),
-        ("!!python/object/apply:os.system [echo]", "not readable YAML"),
+        ("!!python/object/apply:os.system [echo]", "line 1: the tag .* is not for a config"),
+        (
+            "name: a\narms:\n  x: {method: strict}\n  x: {method: ace}",
+            r"line 4: arms\.x: .* there twice, first on line 3",
+        ),
+        ("name: a\ngrid: {}\nname: b\ngrid: {}", "line 3: name: .* there twice, first on line 1"),
+        ("grid: {lr: [1.0e-3], lr: [1.0e-2]}", r"line 1: grid\.lr: .* there twice"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused(tmp_path, content, words):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from torch import Tensor, nn
 
 from trainables.methods.method import Method
@@ -14,18 +14,16 @@ from trainables.relaxation.project import project, reset_statistics
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.schedules import check_schedule, relaxed_steps, theta
-from trainables.spec import Share
+from trainables.spec import Settings, Share
 
 
-class Weight(BaseModel):
+class Weight(Settings):
     """The weight of a penalty, and its course.
 
     course: "constant"; "theta", proportional to theta; "tightening", growing as theta falls from its peak
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    weight: Annotated[float, Field(ge=0)] = 0.0
+    weight: Annotated[float, Field(ge=0)]
     course: Literal["constant", "theta", "tightening"] = "constant"
 
     def at(self, relative_theta: float) -> float:
@@ -40,22 +38,22 @@ class Weight(BaseModel):
 
 
 def _weight_alone(value: Any) -> Any:
-    return {"weight": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return value if isinstance(value, dict | Weight) else {"weight": value}
 
 
 WeightOrNumber = Annotated[Weight, BeforeValidator(_weight_alone)]
+USUAL = Weight(weight=0.01)
 
 
-class Penalty(BaseModel):
+class Penalty(Settings):
     """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
 
+    What is left out keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
     parity: None for the weight of the Lie term, which it completes in groups with inversion
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    norm: WeightOrNumber = Weight()
-    lie: WeightOrNumber = Weight()
+    norm: WeightOrNumber = USUAL
+    lie: WeightOrNumber = USUAL
     parity: WeightOrNumber | None = None
 
 
@@ -83,7 +81,7 @@ class Relaxed(Method):
         peak: Annotated[float, Field(gt=0)] = 1.0,
         warmup: Share | None = None,
         strict_phase: Annotated[float, Field(ge=0, lt=1)] = 0.1,
-        penalty: Penalty = Penalty(norm=Weight(weight=0.01), lie=Weight(weight=0.01)),  # noqa: B008
+        penalty: Penalty = Penalty(),  # noqa: B008
         projection: Literal["drop", "fold"] = "drop",
         layers: Literal["default", "all"] | list[str] = "default",
         companion: Literal["default", "linear", "mlp"] = "default",

@@ -207,7 +207,7 @@ def test_a_layer_that_is_called_twice_counts_with_the_mean_of_its_calls():
 def test_each_weight_has_its_own_course(course, shares):
     def norm_at(step, **weight):
         options = {"schedule": "linear", "strict_phase": 0.0, "init": 1.0}
-        return penalty_at(method(**options, peak=2.0, penalty={"norm": weight}), step, 9)[0]
+        return penalty_at(method(**options, peak=2.0, penalty={"norm": weight, "lie": 0}), step, 9)[0]
 
     for step, share in zip([2, 6], shares, strict=True):
         constant = norm_at(step, weight=0.1)
@@ -215,7 +215,7 @@ def test_each_weight_has_its_own_course(course, shares):
 
 
 def test_without_weights_there_is_no_penalty_and_nothing_is_kept():
-    total, layers = penalty_at(method(schedule="constant", penalty={}), 1)
+    total, layers = penalty_at(method(schedule="constant", penalty={"norm": 0, "lie": 0}), 1)
     assert total is None
     assert not any(layer.calls for layer in layers)
 
@@ -223,13 +223,28 @@ def test_without_weights_there_is_no_penalty_and_nothing_is_kept():
 def test_parity_completes_the_lie_term_unless_it_has_a_weight_of_its_own():
     assert method(penalty={"lie": 0.3}).weights["parity"].weight == 0.3
     assert method(penalty={"lie": 0.3, "parity": 0}).weights["parity"].weight == 0
-    assert method(penalty={"norm": 0.3}).weights["parity"].weight == 0
+    assert method(penalty={"norm": 0.3, "lie": 0}).weights["parity"].weight == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ({"lie": 0.3}, {"norm": 0.01, "lie": 0.3}),
+        ({"norm": 0}, {"norm": 0, "lie": 0.01}),
+        ({"lie": {"course": "theta"}}, {"norm": 0.01, "lie": 0.01}),
+        ({"lie": {"weight": 0.2}}, {"norm": 0.01, "lie": 0.2}),
+        ({"parity": 0.5}, {"norm": 0.01, "lie": 0.01, "parity": 0.5}),
+    ],
+)
+def test_what_a_penalty_leaves_out_keeps_its_default(given, weights):
+    found = method(penalty=given).weights
+    assert {name: found[name].weight for name in weights} == weights
 
 
 def test_a_random_generator_is_the_same_in_the_same_step():
     values = {}
     for step in (3, 4, 3):
-        options = {"schedule": "constant", "init": 1.0, "penalty": {"lie": 1.0}}
+        options = {"schedule": "constant", "init": 1.0, "penalty": {"norm": 0, "lie": 1.0}}
         value = penalty_at(method(**options, lie_form="random"), step)[0].item()
         assert values.setdefault(step, value) == value
     assert values[3] != values[4]
@@ -252,7 +267,12 @@ def test_a_model_without_a_strict_phase_keeps_its_statistics():
 @pytest.mark.usefixtures("float64")
 def test_fold_and_drop_differ_where_theta_is_cut():
     def output(projection, schedule):
-        options = {"projection": projection, "schedule": schedule, "strict_phase": 0.0, "penalty": {}}
+        options = {
+            "projection": projection,
+            "schedule": schedule,
+            "strict_phase": 0.0,
+            "penalty": {"norm": 0, "lie": 0},
+        }
         model, _ = train("vn_pointnet", method(init=0.1, **options), 10)
         return model.eval()(batch("vn_pointnet")[0])
 
@@ -265,6 +285,8 @@ def test_fold_and_drop_differ_where_theta_is_cut():
     [
         ({"penalty": {"lie": -0.1}}, r"method\.penalty\.lie\.weight: .*greater than or equal to 0"),
         ({"penalty": {"lee": 0.1}}, r"method\.penalty\.lee: unknown key"),
+        ({"penalty": {}}, r"method\.penalty: is empty; leave it out"),
+        ({"penalty": {"parity": {"course": "theta"}}}, r"method\.penalty\.parity.*weight"),
         ({"peak": 0}, r"method\.peak: .*greater than 0"),
         ({"strict_phase": 1}, r"method\.strict_phase: .*less than 1"),
         ({"schedule": "triangel"}, r"method\.schedule: unknown schedule; did you mean 'triangle'"),
@@ -284,9 +306,9 @@ def test_a_resolved_description_resolves_to_itself():
 
 ABLATION = {
     "full": {"penalty": {"lie": 0.01, "norm": 0.01}},
-    "norm only": {"penalty": {"norm": 0.01}},
-    "lie only": {"penalty": {"lie": 0.01}},
-    "no penalty": {"penalty": {}},
+    "norm only": {"penalty": {"norm": 0.01, "lie": 0}},
+    "lie only": {"penalty": {"norm": 0, "lie": 0.01}},
+    "no penalty": {"penalty": {"norm": 0, "lie": 0}},
     "no schedule": {"penalty": {"lie": 0.01, "norm": 0.01}, "schedule": "constant"},
 }
 
