@@ -1,9 +1,20 @@
 """SE(3)-Transformer: Fuchs, Worrall, Fischer and Welling 2020 (arXiv 2006.10503).
 
-Where it differs from the paper: features have the parity of the spherical harmonics, so that inversions are a
-symmetry too; a kernel has a radial function for each path and channel between two matrices, in the place of a
-radial function for each entry of a matrix, as later networks have it; features are normed before each layer;
-and the gate takes squares instead of norms, so that the network is smooth and forces can be its gradient.
+From the paper: a node attends to its neighbours (equations 10 and 11). Keys and values are tensor-field kernels of
+the relative position on the sender's features, with harmonics of every degree that couples two feature degrees;
+queries are linear in the receiver's own features; the softmax over the senders is of the invariant product of the
+two, and each head has channels of its own. The networks of the distance that weigh a kernel also see the scalars of
+the edge. A node's own features come in by a linear map of each degree.
+
+Ours: features have the parity of the spherical harmonics, so that inversions are a symmetry too; a kernel has a
+radial function for each path and channel between two matrices, in the place of a radial function for each entry of
+a matrix, as later networks have it; radial networks see exponential-normal functions of the distance; logits are
+divided by the square root of a head's features; features are normed before each layer, and each layer adds to them;
+its update is a linear map, gates and a linear map, where the paper has a self-interaction, linear or attentive, and
+a nonlinearity of the norm; the gates take squares instead of norms, so that the network is smooth and forces can be
+its gradient; all degrees have the same number of channels; the answer is read off the last features without a
+pooling of higher degrees. The widths and depths of the paper's experiments are options, not defaults. No public code
+of it was run beside ours: what is found with this name holds for this network.
 """
 
 from typing import Annotated
