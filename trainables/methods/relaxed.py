@@ -11,7 +11,7 @@ from trainables.relaxation import penalties
 from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.project import project, reset_statistics
-from trainables.relaxation.relax import relax
+from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.schedules import check_schedule, relaxed_steps, theta
 from trainables.spec import Settings, Share
@@ -74,6 +74,8 @@ class Relaxed(Method):
         generator in each step (unbiased). Other companions know no averages, and are treated as by "exact".
     """
 
+    revision = 2
+
     def __init__(
         self,
         *,
@@ -84,7 +86,7 @@ class Relaxed(Method):
         penalty: Penalty = Penalty(),  # noqa: B008
         projection: Literal["drop", "fold"] = "drop",
         layers: Literal["default", "all"] | list[str] = "default",
-        companion: Literal["default", "linear", "mlp"] = "default",
+        companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
         lie_form: Literal["averaged", "exact", "random"] = "averaged",
     ) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from trainables.methods.method import Method
-from trainables.relaxation.relax import relax
+from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.symmetry import random_rotations
 
@@ -20,13 +20,14 @@ class Unconstrained(Method):
     """
 
     delivers_strict = False
+    revision = 2
 
     def __init__(
         self,
         *,
         inversion: bool = False,
         layers: Literal["default", "all"] | list[str] = "default",
-        companion: Literal["default", "linear", "mlp"] = "default",
+        companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
     ) -> None:
         self.inversion = inversion

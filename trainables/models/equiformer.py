@@ -114,7 +114,7 @@ class Equiformer(nn.Module):
     """
 
     relax_default = ("blocks.*.feed_forward",)
-    relax_companion = "mlp"
+    relax_companion = "feed_forward"
 
     def __init__(
         self,

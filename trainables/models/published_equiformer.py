@@ -50,7 +50,7 @@ class PublishedEquiformer(nn.Module):
     """
 
     relax_default = ("blocks.*.feed_forward",)
-    relax_companion = "mlp"
+    relax_companion = "feed_forward"
 
     def __init__(
         self,

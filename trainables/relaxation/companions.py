@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu, linear
 
 
 class LinearCompanion(nn.Module):
@@ -18,14 +19,14 @@ class LinearCompanion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, dim_in) -> (rows, dim_out)"""
-        return nn.functional.linear(x, self.weight)
+        return linear(x, self.weight)
 
     def tangents(self, x: Tensor, changes: Tensor) -> Tensor:
         """The derivative of g at x (rows, dim_in) along changes (k, rows, dim_in) -> (k, rows, dim_out)."""
         return self(changes)
 
 
-class MLPCompanion(nn.Module):
+class FeedForwardCompanion(nn.Module):
     """g = linear, GELU, linear, four times as wide inside as dim_in; for Equiformer's feed-forward blocks.
 
     init: factor on the weights of the second layer, which start out as PyTorch's linear layers do otherwise
@@ -41,18 +42,51 @@ class MLPCompanion(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, dim_in) -> (rows, dim_out)"""
-        inner = nn.functional.linear(x, self.first, self.first_bias)
-        return nn.functional.linear(nn.functional.gelu(inner), self.second, self.second_bias)
+        inner = linear(x, self.first, self.first_bias)
+        return linear(gelu(inner), self.second, self.second_bias)
 
     def tangents(self, x: Tensor, changes: Tensor) -> Tensor:
         """The derivative of g at x (rows, dim_in) along changes (k, rows, dim_in) -> (k, rows, dim_out)."""
-        inner = nn.functional.linear(x, self.first, self.first_bias)
-        density = torch.exp(-0.5 * inner.square()) / math.sqrt(2 * math.pi)
-        gelu_slope = 0.5 * (1 + torch.erf(inner / math.sqrt(2))) + inner * density
-        return nn.functional.linear(gelu_slope * nn.functional.linear(changes, self.first), self.second)
+        inner = linear(x, self.first, self.first_bias)
+        return linear(_gelu_slope(inner) * linear(changes, self.first), self.second)
 
 
-Companion = LinearCompanion | MLPCompanion
+class MLPCompanion(nn.Module):
+    """g = three linear layers with GELU between them, of widths dim_in, dim_in, dim_out, dim_out.
+
+    The companion of the released code of ACE (andreimano/ACE) beside SEGNN's updates, where dim_in = 2 dim_out.
+    init: factor on the weights of the last layer; 1 for PyTorch's usual start in all three
+    """
+
+    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.first = nn.Parameter(_uniform((dim_in, dim_in), dim_in, generator))
+        self.first_bias = nn.Parameter(_uniform((dim_in,), dim_in, generator))
+        self.second = nn.Parameter(_uniform((dim_out, dim_in), dim_in, generator))
+        self.second_bias = nn.Parameter(_uniform((dim_out,), dim_in, generator))
+        self.third = nn.Parameter(init * _uniform((dim_out, dim_out), dim_out, generator))
+        self.third_bias = nn.Parameter(init * _uniform((dim_out,), dim_out, generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(rows, dim_in) -> (rows, dim_out)"""
+        inner = gelu(linear(x, self.first, self.first_bias))
+        return linear(gelu(linear(inner, self.second, self.second_bias)), self.third, self.third_bias)
+
+    def tangents(self, x: Tensor, changes: Tensor) -> Tensor:
+        """The derivative of g at x (rows, dim_in) along changes (k, rows, dim_in) -> (k, rows, dim_out)."""
+        first = linear(x, self.first, self.first_bias)
+        second = linear(gelu(first), self.second, self.second_bias)
+        changes = _gelu_slope(first) * linear(changes, self.first)
+        return linear(_gelu_slope(second) * linear(changes, self.second), self.third)
+
+
+Companion = LinearCompanion | FeedForwardCompanion | MLPCompanion
+
+
+def _gelu_slope(x: Tensor) -> Tensor:
+    """The derivative of GELU."""
+    density = torch.exp(-0.5 * x.square()) / math.sqrt(2 * math.pi)
+    return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * density
 
 
 def _normal(shape: tuple[int, ...], deviation: float, generator: torch.Generator) -> Tensor:

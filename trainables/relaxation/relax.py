@@ -9,12 +9,18 @@ import torch
 from torch import nn
 
 from trainables.errors import BadInput
-from trainables.relaxation.companions import LinearCompanion, MLPCompanion
+from trainables.relaxation.companions import FeedForwardCompanion, LinearCompanion, MLPCompanion
 from trainables.relaxation.recognition import check_declaration, relaxable_layers
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 
-COMPANIONS = {"linear": (LinearCompanion, 0.0001), "mlp": (MLPCompanion, 0.01)}
-"""Each kind with its own scale at initialisation, of SEGNN's n-body setting and of Equiformer's."""
+COMPANIONS = {
+    "linear": (LinearCompanion, 0.0001),
+    "feed_forward": (FeedForwardCompanion, 0.01),
+    "mlp": (MLPCompanion, 1.0),
+}
+"""Each kind with its own scale at initialization: of relaxed SEGNN, relaxed Equiformer, and ACE's released code."""
+
+CompanionName = Literal["default", "linear", "feed_forward", "mlp"]
 
 
 def relax(
@@ -22,7 +28,7 @@ def relax(
     generator: torch.Generator,
     *,
     layers: Literal["default", "all"] | Sequence[str] = "default",
-    companion: Literal["default", "linear", "mlp"] = "default",
+    companion: CompanionName = "default",
     init: float | None = None,
     trained_scale: bool = False,
 ) -> nn.Module:

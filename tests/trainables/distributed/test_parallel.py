@@ -85,7 +85,7 @@ METHODS = [
     {"name": "strict"},
     {"name": "relaxed", "penalty": {"norm": 1.0, "lie": 1.0}},
     {**CUT, "lie_form": "exact", "penalty": {"norm": 1.0, "lie": 1.0}},
-    {**CUT, "lie_form": "random", "companion": "mlp"},
+    {**CUT, "lie_form": "random", "companion": "feed_forward"},
     {"name": "ace", "strict_phase": 0.25},
     {"name": "ace", "form": "elastic"},
 ]

@@ -56,6 +56,49 @@ def test_elastic_is_the_primal_dual_step_of_the_paper():
         assert next_slack == pytest.approx(slack + 0.3 * (next_dual - 0.5 * slack), abs=1e-6)
 
 
+def test_the_dual_by_adam_is_torchs_adam():
+    states, _ = steps_of(ace(dual_optimizer="adam", dual_lr=0.05), 8, primal_lr=0.3)
+    dual = nn.Parameter(torch.zeros(()))
+    optimizer = torch.optim.Adam([dual], lr=0.05)
+    for gamma, expected, _ in states[1:]:
+        dual.grad = torch.tensor(-gamma)
+        optimizer.step()
+        assert expected == pytest.approx(dual.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("form", ["equality", "elastic"])
+def test_the_augmented_term_is_added_to_the_lagrangian(form):
+    plain, augmented = (ace(form=form, augmented=c) for c in (0.0, 2.0))
+    model = plain.relax(network(), torch.Generator().manual_seed(0))
+    first, second = relaxed_layers(model).values()
+    first.scale.data.fill_(0.3)
+    second.scale.data.fill_(-0.2)
+    second.slack.fill_(0.5)
+    squares = 0.3**2 + (0.2**2 if form == "equality" else 0.0)
+    difference = augmented.penalty(model) - plain.penalty(model)
+    assert difference.item() == pytest.approx(2.0 * squares, rel=1e-6)
+
+
+def largest_gamma(optimizer_steps, **options):
+    """The largest |gamma| in the last fifth of a training by Adam that has no objective but the constraint."""
+    model = (method := ace(**options)).relax(network(), torch.Generator().manual_seed(0))
+    optimizer = torch.optim.Adam([layer.scale for layer in relaxed_layers(model).values()], lr=1e-2)
+    gammas = []
+    for step in range(optimizer_steps):
+        method.begin_step(model, step, optimizer_steps)
+        optimizer.zero_grad()
+        method.penalty(model).backward()
+        optimizer.step()
+        method.end_step(model)
+        gammas.append(method.measures(model)["theta"])
+    return max(gammas[-optimizer_steps // 5 :])
+
+
+def test_the_augmented_term_ends_the_circling_of_gamma():
+    assert largest_gamma(480) > 0.5
+    assert largest_gamma(480, augmented=1.0) < 0.1
+
+
 def test_gamma_and_lambda_of_each_layer_are_measured():
     method = ace(form="elastic")
     model = method.relax(network(), torch.Generator().manual_seed(0))

@@ -6,7 +6,7 @@ from torch import nn
 
 from trainables.relaxation import penalties
 from trainables.relaxation.action import generators, project_on_commutant, rotate
-from trainables.relaxation.companions import LinearCompanion, MLPCompanion
+from trainables.relaxation.companions import FeedForwardCompanion, LinearCompanion, MLPCompanion
 from trainables.relaxation.relaxed_layer import Call, RelaxedLayer
 from trainables.relaxation.representation import irreps, scalars, vectors
 
@@ -51,7 +51,7 @@ def finite_difference(layer, x):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("kind", [LinearCompanion, MLPCompanion])
+@pytest.mark.parametrize("kind", [LinearCompanion, FeedForwardCompanion, MLPCompanion])
 @pytest.mark.parametrize("rows", [2, 300])
 def test_lie_is_the_finite_difference_derivative(name, kind, rows):
     layer = relaxed(*CASES[name], kind)
@@ -88,7 +88,7 @@ def test_a_parity_mixer_is_seen_by_the_parity_term_alone(rows):
     torch.testing.assert_close(penalties.parity(layer, made), 4 * penalties.norm(layer, made))
 
 
-@pytest.mark.parametrize("kind", [LinearCompanion, MLPCompanion])
+@pytest.mark.parametrize("kind", [LinearCompanion, FeedForwardCompanion, MLPCompanion])
 @pytest.mark.parametrize("rows", [2, 300])
 def test_parity_by_hand(kind, rows):
     layer = relaxed(*CASES["irreps"], kind)

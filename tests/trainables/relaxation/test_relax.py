@@ -101,7 +101,7 @@ def test_layers_by_pattern():
 def test_a_models_own_default_is_taken_and_all_means_all():
     class Choosy(UsersNetwork):
         relax_default = ("mix",)
-        relax_companion = "mlp"
+        relax_companion = "feed_forward"
 
     network = relax(Choosy(), generator())
     assert set(relaxed_layers(network)) == {"mix"}
