@@ -83,19 +83,22 @@ class Training(Settings):
 
 
 class NotLearned(Settings):
-    """margin: the share by which the best validation metric must beat the trivial predictor."""
+    """margin: the share of the way from the trivial predictor to the ideal that the best metric must have gone."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
 class Diverged(Settings):
-    """factor: how many times its value at initialisation the training loss may reach."""
+    """factor: how many times its value at initialization the training loss may reach.
+
+    For a loss without an ideal `factor - 1` is how many of its scales it may rise; see trainables.training.outcome.
+    """
 
     factor: Annotated[float, Field(gt=1)] = 10.0
 
 
 class Collapsed(Settings):
-    """factor: how many times worse than the trial's best the last validation metric may be."""
+    """factor: how many times smaller than the trial's best the last gain over the trivial predictor may be."""
 
     factor: Annotated[float, Field(gt=1)] = 5.0
 

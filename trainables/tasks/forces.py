@@ -100,6 +100,7 @@ class Forces(Task):
     symmetry = Symmetry(inversion=True, translations=True)
     metric = "force_mae"
     metric_goal = "min"
+    metric_ideal, loss_ideal = 0.0, 0.0
     evaluation_batch = 50
 
     def __init__(

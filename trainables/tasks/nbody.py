@@ -68,6 +68,7 @@ class NBody(Task):
     symmetry = Symmetry(inversion=True, translations=True)
     metric = "mse"
     metric_goal = "min"
+    metric_ideal, loss_ideal = 0.0, 0.0
 
     def __init__(self, splits: dict[str, Split]) -> None:
         self.splits = splits

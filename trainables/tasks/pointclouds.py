@@ -94,6 +94,7 @@ class PointClouds(Task):
     symmetry = Symmetry(inversion=False, translations=False)
     metric = "accuracy"
     metric_goal = "max"
+    metric_ideal, loss_ideal = 1.0, 0.0
     evaluation_batch = 50
 
     def __init__(self, splits: dict[str, Split], classes: int, label_smoothing: float = 0.0) -> None:

@@ -18,7 +18,10 @@ class Task:
 
     splits: "train", "val", "test", and further test sets whose names begin with "test_"
     metric, metric_goal: the name of the judged number and whether it is to be small or large
+    metric_ideal: what no predictor surpasses: 0 for an error, 1 for an accuracy, None where there is no such number
+    loss_ideal: the same for the training loss: 0 for a sum of squares, None for a negative log-likelihood
     trivial: the metric of the trivial predictor on the validation split
+    The failure rules measure by the distance to the ideals; trainables.training.outcome says how, with and without.
     """
 
     splits: dict[str, Split]
@@ -26,8 +29,18 @@ class Task:
     symmetry: Symmetry
     metric: str
     metric_goal: Literal["min", "max"]
+    metric_ideal: float | None = None
+    loss_ideal: float | None = None
     trivial: float
     evaluation_batch: int = 500
+
+    def __init_subclass__(cls) -> None:
+        """What a class says of its metric or loss does not hold for a subclass that has another."""
+        super().__init_subclass__()
+        if "metric" in vars(cls) and "metric_ideal" not in vars(cls):
+            cls.metric_ideal = None
+        if "loss" in vars(cls) and "loss_ideal" not in vars(cls):
+            cls.loss_ideal = None
 
     def to(self, device: torch.device) -> None:
         """Move all data to the device, once."""

@@ -12,7 +12,7 @@ from trainables.tasks.task import Task
 from trainables.training.building import build_model
 from trainables.training.equivariance import delivered_error
 from trainables.training.evaluation import evaluate
-from trainables.training.outcome import Verdict, failed_after_training
+from trainables.training.outcome import Judged, Verdict, failed_after_training
 from trainables.training.progress import Progress
 
 
@@ -25,9 +25,9 @@ def deliver(
     """
     best, rows = progress.best, progress.rows
     if verdict is None:
-        verdict = failed_after_training(
-            rows, best.get("val_metric"), task.trivial, task.metric_goal, spec.failure
-        )
+        judged = Judged(task.metric_goal, task.trivial, task.metric_ideal, progress.metric_at_init)
+        val_metrics = [row["val_metric"] for row in rows]
+        verdict = failed_after_training(val_metrics, best.get("val_metric"), judged, spec.failure)
     tested: dict[str, Any] = {}
     if best and (verdict is None or verdict.reason in ("not_learned", "collapsed")):
         model.load_state_dict(best["state"])

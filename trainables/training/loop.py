@@ -104,7 +104,7 @@ def run_trial(
         progress.rows.append(row)
         progress.seconds = earlier_seconds + time.perf_counter() - started
         remember_best(run, row)
-        verdict = failed_during_training(row, progress.train_loss_at_init, spec.failure)
+        verdict = failed_during_training(row, progress.train_loss_at_init, spec.failure, task.loss_ideal)
         if verdict is not None:
             break
         team.first(lambda: save(lambda: state_of(run)))
@@ -125,10 +125,11 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     model = team.couple(model, batch_size)
     if saved is None:
         splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
-        losses = team.first(lambda: [evaluate(model, task, split)["loss"] for split in splits])
+        val, some_train = team.first(lambda: [evaluate(model, task, split) for split in splits])
         progress = Progress(
-            loss_at_init=losses[0],
-            train_loss_at_init=losses[1],
+            loss_at_init=val["loss"],
+            train_loss_at_init=some_train["loss"],
+            metric_at_init=val[task.metric],
             params_train=sum(parameter.numel() for parameter in model.parameters()),
         )
     else:

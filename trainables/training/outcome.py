@@ -1,6 +1,10 @@
-"""The failure rules: pure functions of the numbers a trial left, blind to its arm."""
+"""The failure rules: pure functions of the numbers a trial left, blind to its arm.
+
+They compare distances, not ratios, so that they hold for losses and metrics of any sign and range.
+"""
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from trainables.spec import Failure
@@ -15,6 +19,20 @@ class Verdict(NamedTuple):
     detail: str
 
 
+class Judged(NamedTuple):
+    """What is known of the judged metric before training; the numbers are of the validation split.
+
+    trivial: the trivial predictor's
+    ideal: what no predictor surpasses (0 for an error, 1 for an accuracy), None where there is no such number
+    at_init: of the model before the first step, None where it is not known
+    """
+
+    goal: Goal
+    trivial: float
+    ideal: float | None = None
+    at_init: float | None = None
+
+
 def better(metric: float, than: float | None, goal: Goal) -> bool:
     """Whether a metric improves on the best so far (None: nothing yet). NaN improves on nothing."""
     if math.isnan(metric):
@@ -23,31 +41,67 @@ def better(metric: float, than: float | None, goal: Goal) -> bool:
 
 
 def failed_during_training(
-    row: dict[str, float], train_loss_at_init: float, rules: Failure
+    row: dict[str, float], train_loss_at_init: float, rules: Failure, loss_ideal: float | None
 ) -> Verdict | None:
     """Judge the end of an epoch by its history row: non_finite or diverged, or None to go on."""
     for name in ("train_loss", "grad_norm", "parameter_norm", "val_loss"):
         if not math.isfinite(row[name]):
             return Verdict("non_finite", f"{name} is not finite in epoch {row['epoch']:.0f}")
-    limit = rules.diverged.factor * train_loss_at_init
+    scale = loss_scale(train_loss_at_init, loss_ideal)
+    limit = train_loss_at_init + (rules.diverged.factor - 1) * scale
     if row["train_loss"] > limit:
         detail = f"training loss {row['train_loss']:.4g} above {limit:.4g} in epoch {row['epoch']:.0f}"
         return Verdict("diverged", detail)
     return None
 
 
+def loss_scale(at_init: float, ideal: float | None) -> float:
+    """How far the training loss has to fall: from its value at initialization to the ideal.
+
+    Where no ideal is named, the loss may be of any sign and at any level: its size, and at least 1, the unit of a
+    logarithm of likelihoods.
+    """
+    if ideal is not None and at_init > ideal:
+        return at_init - ideal
+    return max(abs(at_init), 1.0)
+
+
 def failed_after_training(
-    rows: list[dict[str, float]], val_metric: float | None, trivial: float, goal: Goal, rules: Failure
+    val_metrics: Sequence[float], best_delivered: float | None, judged: Judged, rules: Failure
 ) -> Verdict | None:
-    """Judge a training that ran to its end: not_learned, collapsed, or None for learned."""
-    margin = rules.not_learned.margin
-    to_beat = trivial * (1 - margin) if goal == "min" else trivial + margin * (1 - trivial)
-    if val_metric is None or not better(val_metric, to_beat, goal):
-        shown = "none" if val_metric is None else f"{val_metric:.4g}"
+    """Judge a training that ran to its end: not_learned, collapsed, or None for learned.
+
+    val_metrics: of each epoch; best_delivered: the best of those of the delivered kind of model, None for none
+    """
+    to_beat = least_to_learn(judged, rules.not_learned.margin)
+    if best_delivered is None or not better(best_delivered, to_beat, judged.goal):
+        shown = "none" if best_delivered is None else f"{best_delivered:.4g}"
         return Verdict("not_learned", f"best validation metric {shown} does not beat {to_beat:.4g}")
-    metrics = [row["val_metric"] for row in rows]
-    best, last, factor = min(metrics) if goal == "min" else max(metrics), metrics[-1], rules.collapsed.factor
-    limit = best * factor if goal == "min" else best / factor
-    if better(limit, last, goal):
+    best, last = min(val_metrics) if judged.goal == "min" else max(val_metrics), val_metrics[-1]
+    limit = worst_to_keep(judged, best, rules.collapsed.factor)
+    if better(limit, last, judged.goal):
         return Verdict("collapsed", f"last validation metric {last:.4g}, best {best:.4g}, limit {limit:.4g}")
     return None
+
+
+def least_to_learn(judged: Judged, margin: float) -> float:
+    """The metric to beat: `margin` of the way from the trivial predictor's to the ideal.
+
+    Without an ideal, better than the trivial predictor's by `margin` times its distance to that at initialization.
+    """
+    _, trivial, ideal, at_init = judged
+    if ideal is not None and better(ideal, trivial, judged.goal):
+        return trivial + margin * (ideal - trivial)
+    spread = abs(trivial - at_init) if at_init is not None and math.isfinite(at_init) else 0.0
+    return trivial - margin * spread if judged.goal == "min" else trivial + margin * spread
+
+
+def worst_to_keep(judged: Judged, best: float, factor: float) -> float:
+    """The metric that the last epoch may have: 1/`factor` of what the best gained over the trivial predictor is left.
+
+    An error may also be `factor` times as far from its ideal as the best: one that gained little has lost little.
+    """
+    kept = judged.trivial + (best - judged.trivial) / factor
+    if judged.goal == "min" and judged.ideal is not None and best > judged.ideal:
+        return max(kept, judged.ideal + factor * (best - judged.ideal))
+    return kept

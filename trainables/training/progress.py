@@ -10,6 +10,7 @@ class Progress:
 
     step: steps done; rows: the history, one row per epoch
     best: epoch, val_metric, val_loss and state of the delivered kind of model at its best epoch; empty before
+    loss_at_init, metric_at_init: on validation before the first step; train_loss_at_init: on training samples
     before_projection, after_projection: validation metric on both sides of the projection
     seconds: time spent, interrupted runs included
     """
@@ -19,6 +20,7 @@ class Progress:
     best: dict[str, Any] = field(default_factory=dict)
     loss_at_init: float = float("nan")
     train_loss_at_init: float = float("nan")
+    metric_at_init: float | None = None
     before_projection: float | None = None
     after_projection: float | None = None
     params_train: int = 0

@@ -2,12 +2,14 @@
 
 import copy
 import io
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from trainables.spec import Failure, NotLearned
+from trainables.tasks.nbody import NBody
 from trainables.training.loop import batches, run_trial, start
 
 CPU = torch.device("cpu")
@@ -177,3 +179,42 @@ def test_each_epoch_sees_every_sample_once_in_an_order_of_its_own(make_spec, tas
     first, second = (torch.cat(list(batches(run, epoch))) for epoch in (0, 1))
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(40))
     assert first.tolist() != second.tolist()
+
+
+class LogLikelihood(NBody):
+    """Loss and metric go below 0 as the error falls."""
+
+    metric = "nll"
+
+    def __init__(self, splits):
+        super().__init__(splits)
+        self.trivial = 0.5 * math.log(self.trivial)
+
+    def loss(self, prediction, split):
+        return 0.5 * super().loss(prediction, split).log()
+
+    def errors(self, prediction, split):
+        return {"nll": 0.5 * super().errors(prediction, split)["mse"].log()}
+
+
+class NegativeError(NBody):
+    """The larger the better, and never above 0."""
+
+    metric, metric_goal = "gain", "max"
+
+    def __init__(self, splits):
+        super().__init__(splits)
+        self.trivial = -self.trivial
+
+    def errors(self, prediction, split):
+        return {"gain": -super().errors(prediction, split)["mse"]}
+
+
+@pytest.mark.parametrize("kind", [LogLikelihood, NegativeError])
+def test_losses_and_metrics_below_zero_are_judged_as_others(make_spec, task, kind):
+    record, rows = run_trial(make_spec(lr=1e-2, epochs=12), kind(task.splits), CPU)
+    assert len(rows) == 12
+    assert rows[-1]["val_metric"] < 0
+    assert (record.outcome, record.detail) == ("learned", "")
+    record, _ = run_trial(make_spec(lr=1e-12, epochs=2), kind(task.splits), CPU)
+    assert record.reason == "not_learned"
