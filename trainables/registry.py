@@ -25,7 +25,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "egnn": "trainables.models.egnn:EGNN",
         "segnn": "trainables.models.segnn:SEGNN",
         "se3_transformer": "trainables.models.se3_transformer:SE3Transformer",
-        "equiformer": "trainables.models.equiformer:equiformer",
+        "equiformer": "trainables.models.equiformer_choice:equiformer",
         "vn_pointnet": "trainables.models.vn_pointnet:VNPointNet",
         "vn_dgcnn": "trainables.models.vn_dgcnn:VNDGCNN",
         "pointnet": "trainables.models.pointnet:PointNet",

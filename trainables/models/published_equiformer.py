@@ -6,7 +6,7 @@ fewer: its edge embedding starts from a weight and a bias where one vector does.
 208,320 more are missing, 6% of all: the four paths of degree 2 whose products are axial (1 x 1 -> 1, 1 x 2 -> 2,
 2 x 1 -> 2, 2 x 2 -> 1) have 31,104 weights in each of the six blocks and 21,696 in the edge embedding. Public
 features have no parity, so that these paths are open there, and energies may change under inversion.
-Further differences, without parameters: complete graphs or nearest neighbours and radial functions without a cutoff.
+Further differences, without parameters: complete graphs or nearest neighbors and radial functions without a cutoff.
 """
 
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from trainables.models.layers.by_degree import (
     representations,
     widths,
 )
+from trainables.models.layers.by_degree_attention import GraphAttention, radial_profile
 from trainables.models.layers.depthwise import Couplings
 from trainables.models.layers.inputs import (
     count_invariants,
@@ -33,7 +34,7 @@ from trainables.models.layers.inputs import (
     relative_positions,
     with_topology,
 )
-from trainables.models.layers.perceptron import perceptron, smooth_leaky_relu
+from trainables.models.layers.perceptron import perceptron
 from trainables.models.layers.radial import ExponentialNormal
 from trainables.models.layers.steerable import SILU_SCALE
 
@@ -46,7 +47,7 @@ class PublishedEquiformer(nn.Module):
         `channels`
     inversion: whether features have the parity of the harmonics; False is as published, and then inversions are
         no symmetry of the network
-    The other options are those of `equiformer`.
+    The other options are those of `equiformer_choice.equiformer`.
     """
 
     relax_default = ("blocks.*.feed_forward",)
@@ -81,7 +82,9 @@ class PublishedEquiformer(nn.Module):
                 GraphAttention(channels, heads, logits, radial_sizes, inversion),
                 FeedForward(channels, last if index == layers - 1 else channels, expansion, inversion),
                 channels,
-                ByDegreeLinear(channels, last) if index == layers - 1 and last != list(channels) else None,
+                ByDegreeLinear(channels, last, inversion)
+                if index == layers - 1 and last != list(channels)
+                else None,
             )
             for index in range(layers)
         )
@@ -151,7 +154,7 @@ class Block(nn.Module):
 
     def __init__(
         self,
-        attention: "GraphAttention",
+        attention: GraphAttention,
         feed_forward: "FeedForward",
         channels: Sequence[int],
         shortcut: ByDegreeLinear | None,
@@ -167,50 +170,7 @@ class Block(nn.Module):
         """(nodes, 2l+1, channels[l]) -> the same, or with the channels of the shortcut"""
         x = add(x, self.attention(self.attention_norm(x), couplings, edges, topology))
         changed = self.feed_forward(*self.feed_forward_norm(x))
-        return add(x if self.shortcut is None else self.shortcut(x), changed)
-
-
-class GraphAttention(nn.Module):
-    """Messages from two depth-wise products with a gate between, weighted by attention (section 4.3)."""
-
-    def __init__(
-        self,
-        channels: Sequence[int],
-        heads: int,
-        logits: int,
-        radial_sizes: tuple[int, int],
-        inversion: bool,
-    ) -> None:
-        super().__init__()
-        self.heads, self.logits = heads, heads * logits
-        self.sender = ByDegreeLinear(channels, channels)
-        self.receiver = ByDegreeLinear(channels, channels, bias=False)
-        scalars, *others = gated(channels)
-        radial = radial_profile(*radial_sizes, sum(widths(channels, inversion)))
-        self.message = DepthwiseLinear(channels, [self.logits + scalars, *others], inversion, radial)
-        self.alignment = nn.Parameter(torch.randn(heads, logits) / logits**0.5)
-        self.values = DepthwiseLinear(channels, channels, inversion)
-        self.project = ByDegreeLinear(channels, channels)
-
-    def forward(
-        self, x: Features, couplings: list[list[Tensor]], edges: Tensor, topology: Topology
-    ) -> Features:
-        """(nodes, 2l+1, channels[l]) -> the same"""
-        pairs = tuple(
-            topology.to_edges(receiver) + sender.index_select(0, topology.senders)
-            for receiver, sender in zip(self.receiver(x), self.sender(x), strict=True)
-        )
-        scalars, *others = self.message(pairs, couplings, edges)
-        logits, scalars = scalars.split([self.logits, scalars.shape[-1] - self.logits], -1)
-        values = self.values(gate((scalars, *others)), couplings, edges)
-        weights = self.attention(logits.squeeze(1), topology)[:, None, :, None]
-        weighted = (part.unflatten(-1, (self.heads, -1)) * weights for part in values)
-        return self.project(tuple(topology.sum_edges(part.flatten(2)) for part in weighted))
-
-    def attention(self, logits: Tensor, topology: Topology) -> Tensor:
-        """(edges, heads * logits) -> (edges, heads), which sum to one over the edges that a node receives."""
-        aligned = (smooth_leaky_relu(logits.unflatten(-1, (self.heads, -1))) * self.alignment).sum(-1)
-        return aligned.unflatten(0, (topology.nodes, topology.degree)).softmax(1).flatten(0, 1)
+        return add(x if self.shortcut is None else self.shortcut(*x), changed)
 
 
 class FeedForward(nn.Module):
@@ -221,23 +181,14 @@ class FeedForward(nn.Module):
     ) -> None:
         super().__init__()
         hidden = [expansion * count for count in inputs]
-        self.expand = ByDegreeLinear(inputs, gated(hidden))
-        self.contract = ByDegreeLinear(hidden, outputs)
+        self.expand = ByDegreeLinear(inputs, gated(hidden), inversion)
+        self.contract = ByDegreeLinear(hidden, outputs, inversion)
         self.representation_in = representations(inputs, inversion)
         self.representation_out = representations(outputs, inversion)
 
     def forward(self, *x: Tensor) -> Features:
-        return self.contract(gate(self.expand(x)))
+        return self.contract(*gate(self.expand(*x)))
 
 
 def add(x: Features, change: Features) -> Features:
     return tuple(old + new for old, new in zip(x, change, strict=True))
-
-
-def radial_profile(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """The weights of a product from the invariants of an edge, normed after each layer."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-        nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),
-        nn.Linear(hidden, outputs),
-    )  # fmt: skip

@@ -9,7 +9,8 @@ from e3nn import o3
 
 from trainables.errors import BadInput
 from trainables.graph import Signature, complete_topology
-from trainables.models.equiformer import Equiformer, FeedForward, GraphAttention, equiformer
+from trainables.models.equiformer import Equiformer, FeedForward, GraphAttention
+from trainables.models.equiformer_choice import equiformer
 from trainables.models.layers.depthwise import (
     Couplings,
     DegreeLinear,

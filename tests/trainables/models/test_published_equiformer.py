@@ -11,8 +11,8 @@ from contract import random_graph, relative_difference
 
 from trainables.errors import BadInput
 from trainables.graph import Signature, complete_topology
-from trainables.models.equiformer import equiformer
-from trainables.models.published_equiformer import GraphAttention
+from trainables.models.equiformer_choice import equiformer
+from trainables.models.layers.by_degree_attention import GraphAttention
 from trainables.registry import build, resolve
 from trainables.relaxation.project import project
 from trainables.relaxation.relax import relax
@@ -88,6 +88,17 @@ def test_relaxation_stands_beside_the_feed_forward_and_leaves_no_trace():
     assert sizes == [[30, 30], [30, 6]]
     assert relative_difference(relaxed(graph), strict) > 1e-6
     assert torch.equal(project(relaxed)(graph), strict)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("pattern", ["blocks.*.attention.sender", "blocks.*.attention.message.mix"])
+def test_linear_maps_can_be_relaxed_linearly(pattern):
+    model, graph = equiformer(MOLECULE, **SMALL), random_graph(MOLECULE, 2, 4, seed=0)
+    strict = model(graph)
+    relax(model, torch.Generator().manual_seed(0), layers=[pattern], companion="linear", init=0.1)
+    assert len(relaxed_layers(model)) == 2
+    assert relative_difference(model(graph), strict) > 1e-6
+    assert torch.equal(project(model)(graph), strict)
 
 
 def test_one_number_of_channels_is_described_as_ever():

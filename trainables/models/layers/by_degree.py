@@ -34,21 +34,25 @@ def representations(channels: Sequence[int], inversion: bool) -> tuple[Represent
 class ByDegreeLinear(nn.Module):
     """For each degree a matrix that mixes its channels, and a bias for the scalars; higher degrees may be dropped."""
 
-    def __init__(self, inputs: Sequence[int], outputs: Sequence[int], bias: bool = True) -> None:
+    def __init__(
+        self, inputs: Sequence[int], outputs: Sequence[int], inversion: bool, bias: bool = True
+    ) -> None:
         super().__init__()
         self.weights = nn.ParameterList(
             torch.randn(before, after) / before**0.5 for before, after in zip(inputs, outputs, strict=False)
         )
         self.bias = nn.Parameter(torch.zeros(outputs[0])) if bias else None
+        self.representation_in = representations(inputs, inversion)
+        self.representation_out = representations(outputs, inversion)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, *x: Tensor) -> Features:
         """(n, 2l+1, inputs[l]) -> (n, 2l+1, outputs[l])"""
         scalars, *others = (part @ weight for part, weight in zip(x, self.weights, strict=False))
         return (scalars if self.bias is None else scalars + self.bias, *others)
 
 
 class ByDegreeNorm(nn.Module):
-    """Layer norm: scalars are centred, and each degree is divided by its root mean square over the channels.
+    """Layer norm: scalars are centered, and each degree is divided by its root mean square over the channels.
 
     Liao and Smidt 2023 (arXiv 2206.11990), section 4.2.
     """
@@ -61,10 +65,10 @@ class ByDegreeNorm(nn.Module):
 
     def forward(self, x: Features) -> Features:
         """(n, 2l+1, channels[l]) -> the same"""
-        centred = (x[0] - x[0].mean(-1, keepdim=True), *x[1:])
+        centered = (x[0] - x[0].mean(-1, keepdim=True), *x[1:])
         scalars, *others = (
             part * (part.square().mean((1, 2), keepdim=True) + self.epsilon).rsqrt() * weight
-            for part, weight in zip(centred, self.weights, strict=True)
+            for part, weight in zip(centered, self.weights, strict=True)
         )
         return (scalars + self.bias, *others)
 
@@ -98,7 +102,7 @@ class DepthwiseLinear(nn.Module):
         self.widths = widths(inputs, inversion)
         self.radial = radial
         self.shared = None if radial is not None else nn.Parameter(torch.randn(sum(self.widths)))
-        self.mix = ByDegreeLinear(self.widths, outputs)
+        self.mix = ByDegreeLinear(self.widths, outputs, inversion)
 
     def forward(self, x: Features, couplings: list[list[Tensor]], edges: Tensor) -> Features:
         """x (edges, 2l+1, inputs[l]), couplings of `by_path`, edges (edges, E) -> (edges, 2l+1, outputs[l])"""
@@ -110,7 +114,7 @@ class DepthwiseLinear(nn.Module):
             for of_out, paths in zip(couplings, self.paths, strict=True)
         )
         by_degree = weights.split(self.widths, dim=-1)
-        return self.mix(tuple(product * weight for product, weight in zip(products, by_degree, strict=True)))
+        return self.mix(*(product * weight for product, weight in zip(products, by_degree, strict=True)))
 
 
 def widths(channels: Sequence[int], inversion: bool) -> list[int]:

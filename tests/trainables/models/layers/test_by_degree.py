@@ -87,7 +87,7 @@ def test_gate_is_e3nns():
     torch.testing.assert_close(e3nn_order(gate(x)), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("layer", [ByDegreeLinear(CHANNELS, [5, 2, 6]), ByDegreeNorm(CHANNELS)])
+@pytest.mark.parametrize("layer", [ByDegreeLinear(CHANNELS, [5, 2, 6], True), ByDegreeNorm(CHANNELS)])
 def test_layers_commute_with_rotations(layer):
     layer = layer.double()
     for parameter in layer.parameters():
@@ -98,7 +98,8 @@ def test_layers_commute_with_rotations(layer):
         return tuple(o3.Irrep(d, 1).D_from_matrix(matrix) @ part for d, part in enumerate(x))
 
     x = random_features(CHANNELS)
-    for found, expected in zip(layer(turned(x)), turned(layer(x)), strict=True):
+    apply = layer if isinstance(layer, ByDegreeNorm) else lambda x: layer(*x)
+    for found, expected in zip(apply(turned(x)), turned(apply(x)), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-8)
 
 
@@ -110,5 +111,5 @@ def test_norm_gives_each_degree_unit_size():
 
 
 def test_higher_degrees_may_be_dropped():
-    (scalars,) = ByDegreeLinear(CHANNELS, [6])(random_features(CHANNELS))
+    (scalars,) = ByDegreeLinear(CHANNELS, [6], True)(*random_features(CHANNELS))
     assert scalars.shape == (EDGES, 1, 6)
