@@ -26,7 +26,7 @@ TEXTS = [
 NUMBERS = [
     *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
     *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
-    *("started", "seconds", "params_train", "params_final"),
+    *("started", "seconds", "relaxed_layers", "params_train", "params_final"),
 ]
 COUNTS = ("seed", "epochs", "steps")
 TRIAL_NAME = re.compile(r"[\w-][\w.-]*")
@@ -53,9 +53,10 @@ def load_trials(source: str | Path) -> pd.DataFrame:
 
     source: a results folder, its s3:// URI, or a file written by `trainables.results.pack.pack`
     Columns: trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
-    loss_at_init, equivariance_error, epochs, steps, seconds, params_train, params_final, and further numbers of the
-    record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`, `training.OPTION` and
-    `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all settings but the method's.
+    loss_at_init, equivariance_error, epochs, steps, seconds, relaxed_layers, params_train, params_final, and further
+    numbers of the record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`,
+    `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all
+    settings but the method's.
     Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
     """
     results = load_results(source)

@@ -68,6 +68,7 @@ class ACE(Method):
             companion=self.companion,
             init=self.init,
             trained_scale=True,
+            show=None,
         )
         for layer in relaxed_layers(relaxed).values():
             layer.register_buffer("multiplier", torch.zeros_like(layer.scale))

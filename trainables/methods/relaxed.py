@@ -104,7 +104,9 @@ class Relaxed(Method):
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """The model with companions, at theta = 0 until the first step begins."""
-        relaxed = relax(model, generator, layers=self.layers, companion=self.companion, init=self.init)
+        relaxed = relax(
+            model, generator, layers=self.layers, companion=self.companion, init=self.init, show=None
+        )
         self._set_theta(relaxed, 0.0)
         return relaxed
 

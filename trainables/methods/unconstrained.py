@@ -35,7 +35,9 @@ class Unconstrained(Method):
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """The model with companions at theta = 1."""
-        return relax(model, generator, layers=self.layers, companion=self.companion, init=self.init)
+        return relax(
+            model, generator, layers=self.layers, companion=self.companion, init=self.init, show=None
+        )
 
     def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
         """The parameters of all companions."""

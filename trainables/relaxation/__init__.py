@@ -33,11 +33,11 @@ Which layers. A layer says how it transforms by two attributes, `representation_
 `o3.Linear` and tensor products need no such words. A model may name the layers to relax by default with
 `relax_default`, patterns of names, and the kind of companion with `relax_companion`.
 
-Your own model, in your own loop:
+Your own model, in your own loop, by `Relaxation`, which puts `relax`, `theta`, `penalties` and `project` together:
 
     import torch
     from e3nn import o3
-    from trainables.relaxation import penalties, project, relax, relaxed_layers, theta
+    from trainables.relaxation import Relaxation
 
     class Potential(torch.nn.Module):
         def __init__(self):
@@ -51,21 +51,15 @@ Your own model, in your own loop:
     torch.manual_seed(0)
     x = torch.randn(256, 6)
     target = x[:, :3] * (x[:, :3] * x[:, 3:]).sum(1, keepdim=True)
-    model = relax(Potential(), torch.Generator().manual_seed(0))
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for step in range(200):
-        strength = theta("triangle", step, relaxed_steps=180)
-        if step == 180:
-            model = project(model)
-        for layer in relaxed_layers(model).values():
-            layer.set_strength(strength, recording=True)
-        loss = (model(x) - target).square().mean()
-        for layer in relaxed_layers(model).values():
-            for call in layer.calls:
-                loss = loss + 0.01 * (penalties.norm(layer, call) + penalties.lie(layer, call))
+    relaxation = Relaxation(Potential(), schedule="triangle", steps=200)
+    optimizer = torch.optim.Adam(relaxation.model.parameters(), 1e-2)
+    for _ in range(200):
+        relaxation.step()
+        loss = (relaxation.model(x) - target).square().mean()
         optimizer.zero_grad()
-        loss.backward()
+        (loss + relaxation.penalty()).backward()
         optimizer.step()
+    model = relaxation.finish()
 
     rotation = o3.rand_matrix()
     both = o3.Irreps("2x1o").D_from_matrix(rotation)
@@ -76,7 +70,19 @@ Your own model, in your own loop:
 from trainables.relaxation import penalties
 from trainables.relaxation.project import project
 from trainables.relaxation.relax import relax
+from trainables.relaxation.relaxation import Relaxation
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.schedules import theta
+from trainables.relaxation.summary import summary, uncalled_layers
 
-__all__ = ["RelaxedLayer", "penalties", "project", "relax", "relaxed_layers", "theta"]
+__all__ = [
+    "Relaxation",
+    "RelaxedLayer",
+    "penalties",
+    "project",
+    "relax",
+    "relaxed_layers",
+    "summary",
+    "theta",
+    "uncalled_layers",
+]

@@ -13,7 +13,7 @@ class LinearCompanion(nn.Module):
     init: standard deviation of the entries of W at the start; 0 for zeros
     """
 
-    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator) -> None:
+    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator | None) -> None:
         super().__init__()
         self.weight = nn.Parameter(_normal((dim_out, dim_in), init, generator))
 
@@ -32,7 +32,7 @@ class FeedForwardCompanion(nn.Module):
     init: factor on the weights of the second layer, which start out as PyTorch's linear layers do otherwise
     """
 
-    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator) -> None:
+    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator | None) -> None:
         super().__init__()
         hidden = 4 * dim_in
         self.first = nn.Parameter(_uniform((hidden, dim_in), dim_in, generator))
@@ -89,9 +89,9 @@ def _gelu_slope(x: Tensor) -> Tensor:
     return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * density
 
 
-def _normal(shape: tuple[int, ...], deviation: float, generator: torch.Generator) -> Tensor:
+def _normal(shape: tuple[int, ...], deviation: float, generator: torch.Generator | None) -> Tensor:
     return deviation * torch.randn(shape, generator=generator)
 
 
-def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
+def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
     return (2 * torch.rand(shape, generator=generator) - 1) / math.sqrt(fan_in)

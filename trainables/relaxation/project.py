@@ -56,12 +56,20 @@ def _(strict: o3.Linear, layer: RelaxedLayer, weight: Tensor) -> None:
 
 
 def reset_statistics(model: nn.Module) -> None:
-    """Let running statistics (batch-norm) start anew and be plain averages over all that follows.
+    """Let running statistics (batch-norm of any make) start anew.
 
-    Called where a strict phase begins, so that the delivered model's statistics come from that phase only,
-    however short it is.
+    Called where a strict phase begins, so that the delivered model's statistics come from that phase only. Those of
+    PyTorch's batch-norms are then plain averages over all that follows, however short it is. Other makes, such as
+    `e3nn.nn.BatchNorm`, which know no plain average, have buffers named `running_...` set back to what an unused one
+    holds (means 0, all others 1) and go on with their own momentum.
     """
     for module in model.modules():
         if callable(getattr(module, "reset_running_stats", None)):
             module.reset_running_stats()
             module.momentum = None
+        else:
+            for name, buffer in module.named_buffers(recurse=False):
+                if name.startswith("running_"):
+                    buffer.fill_(0 if "mean" in name else 1)
+                elif name == "num_batches_tracked":
+                    buffer.zero_()

@@ -1,6 +1,7 @@
 """From a strict model to a relaxed one."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Literal
@@ -12,6 +13,7 @@ from trainables.errors import BadInput
 from trainables.relaxation.companions import FeedForwardCompanion, LinearCompanion, MLPCompanion
 from trainables.relaxation.recognition import check_declaration, relaxable_layers
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+from trainables.relaxation.summary import growth_warning, summary
 
 COMPANIONS = {
     "linear": (LinearCompanion, 0.0001),
@@ -25,22 +27,24 @@ CompanionName = Literal["default", "linear", "feed_forward", "mlp"]
 
 def relax(
     model: nn.Module,
-    generator: torch.Generator,
+    generator: torch.Generator | None = None,
     *,
     layers: Literal["default", "all"] | Sequence[str] = "default",
     companion: CompanionName = "default",
     init: float | None = None,
     trained_scale: bool = False,
+    show: Callable[[str], None] | None = print,
 ) -> nn.Module:
     """Put a companion beside layers of a strict model, in place; returns the model.
 
-    generator: the only source of random numbers; the strict parameters are not touched
+    generator: the only source of random numbers, None for PyTorch's own; the strict parameters are not touched
     layers: "default" are the model's own `relax_default`, or all if it has none; patterns (fnmatch) are matched
         with the names of the relaxable layers. Of nested layers the outermost is relaxed.
     companion: "default" is the model's own `relax_companion`, or "linear"
     init: scale of the companion at the start (see companions.py); None for the usual one of its kind
     trained_scale: a parameter gamma, 1 at the start, in the place of theta, for each layer
-
+    show: gets the summary, which lists the relaxed layers with the parameters that they add, and there is a warning
+        where the model has more than three times its parameters afterwards; None for silence
     Raises BadInput where there is no relaxable layer, where a pattern fits none, where a declared
     representation does not fit its axes, and where the model is relaxed already.
     """
@@ -60,7 +64,12 @@ def relax(
         scale = torch.ones((), device=reference.device, dtype=reference.dtype)
         scale = nn.Parameter(scale) if trained_scale else scale
         wrappers[id(layer)] = RelaxedLayer(name, layer, beside, scale, inputs, outputs)
-    return replace_modules(model, wrappers)
+    model = replace_modules(model, wrappers)
+    if show is not None:
+        show(summary(model))
+        if (grown := growth_warning(model)) is not None:
+            warnings.warn(grown, stacklevel=2)
+    return model
 
 
 def choose_layers(

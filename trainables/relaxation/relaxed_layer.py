@@ -1,5 +1,6 @@
 """A strict layer with an unconstrained companion beside it."""
 
+import inspect
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,11 +33,13 @@ class Call:
 class RelaxedLayer(nn.Module):
     """y = strict(x) + scale * companion(x), on the inputs and outputs that the representations name.
 
-    inputs, outputs: how the leading positional inputs, and the outputs, transform; further inputs (such as
-        edge attributes) go to the strict layer alone
+    inputs, outputs: how the leading inputs, given by position or by keyword, and the outputs transform; further
+        inputs (such as edge attributes) go to the strict layer alone. Where these broadcast against the leading
+        ones, what the companion adds is broadcast alike
     scale: a tensor () that is theta, or a trained parameter
     active: with False the companion is not run at all, and the layer is the strict one bit for bit
     recording: whether `calls` keeps what the penalties need of each forward pass in training mode
+    called: whether any forward pass has reached this layer, with its companion or without
 
     A strict layer that is nothing but a map of the channels of vectors, and tells it by a method `channel_map`,
     is run together with a linear companion, as one product.
@@ -60,6 +63,7 @@ class RelaxedLayer(nn.Module):
         self.active = True
         self.recording = False
         self.calls: list[Call] = []
+        self.called = False
         if isinstance(scale, nn.Parameter):
             self.scale = scale
         else:
@@ -80,11 +84,12 @@ class RelaxedLayer(nn.Module):
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
         """As the strict layer's. ValueError where an input does not have the declared trailing axes."""
+        self.called = True
         if not self.active:
             return self.strict(*arguments, **keywords)
-        tensors = arguments[: len(self.inputs)]
+        tensors = self._leading(arguments, keywords)
         self._check(tensors)
-        x = flatten(self.inputs, tensors)
+        x, leading_axes = self._rows(tensors)
         if self.recording and self.training and torch.is_grad_enabled():
             # Penalties are small, and not left to the rounding of autocast.
             self.calls.append(Call(x.detach().to(self.scale.dtype), self.companion))
@@ -94,19 +99,55 @@ class RelaxedLayer(nn.Module):
         strict = self.strict(*arguments, **keywords)
         added = self.companion(x) * self.scale
         if isinstance(strict, Tensor):
-            return strict + added.view_as(strict)
+            return strict + _fitted(added, strict, leading_axes, self.outputs[0])
         parts = added.split([representation.dim for representation in self.outputs], dim=-1)
-        sums = (output + part.view_as(output) for output, part in zip(strict, parts, strict=True))
+        sums = (
+            output + _fitted(part, output, leading_axes, representation)
+            for output, part, representation in zip(strict, parts, self.outputs, strict=True)
+        )
         return strict._make(sums) if hasattr(strict, "_make") else tuple(sums)
+
+    def _leading(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+        """The inputs that the representations name, by position or by keyword."""
+        if len(arguments) >= len(self.inputs) or not keywords:
+            return arguments[: len(self.inputs)]
+        names = list(inspect.signature(self.strict.forward).parameters)[len(arguments) : len(self.inputs)]
+        return (*arguments, *(keywords[name] for name in names if name in keywords))
+
+    def _rows(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, torch.Size]:
+        """The inputs side by side, (rows, dim_in), and the leading axes that the rows stand for."""
+        leading = [
+            tensor.shape[: tensor.ndim - len(representation.shape)]
+            for representation, tensor in zip(self.inputs, tensors, strict=True)
+        ]
+        if len(set(leading)) > 1:
+            common = torch.broadcast_shapes(*leading)
+            tensors = tuple(
+                tensor.expand(*common, *representation.shape)
+                for representation, tensor in zip(self.inputs, tensors, strict=True)
+            )
+            return flatten(self.inputs, tensors), common
+        return flatten(self.inputs, tensors), leading[0]
 
     def _check(self, tensors: tuple[Any, ...]) -> None:
         for index, representation in enumerate(self.inputs):
-            shape = tuple(tensors[index].shape) if index < len(tensors) else ()
+            if index >= len(tensors):
+                raise ValueError(f"layer '{self.name}': input {index} of {len(self.inputs)} is missing")
+            shape = tuple(tensors[index].shape)
             if shape[-len(representation.shape) :] != representation.shape:
                 raise ValueError(
                     f"layer '{self.name}': positional input {index} must have trailing axes "
                     f"{representation.shape} as declared, but has shape {shape}"
                 )
+
+
+def _fitted(
+    added: Tensor, output: Tensor, leading_axes: torch.Size, representation: Representation
+) -> Tensor:
+    """Rows (rows, dim) in the form of an output, which has more rows where the strict layer broadcasts its inputs."""
+    if added.numel() == output.numel():
+        return added.view_as(output)
+    return added.reshape(*leading_axes, *representation.shape).expand_as(output)
 
 
 class JoinedMap(Function):

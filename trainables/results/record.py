@@ -38,6 +38,7 @@ class Record:
     loss_at_init: validation loss before the first step
     before_projection, after_projection: validation metric on both sides of the projection
     equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model
+    relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
     params_train, params_final: numbers of parameters while training and as delivered
     seconds: wall time of the trial, interrupted attempts included
     started, worker: when (seconds since 1970) and in which process (host:pid) its last attempt began
@@ -63,6 +64,7 @@ class Record:
     best_epoch: int | None = None
     epochs: int = 0
     steps: int = 0
+    relaxed_layers: int | None = None
     params_train: int | None = None
     params_final: int | None = None
     seconds: float = 0.0

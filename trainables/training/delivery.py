@@ -49,6 +49,7 @@ def deliver(
         best_epoch=best.get("epoch"),
         epochs=len(rows),
         steps=progress.step,
+        relaxed_layers=progress.relaxed_layers,
         params_train=progress.params_train,
         params_final=sum(parameter.numel() for parameter in model.parameters()),
         seconds=progress.seconds,

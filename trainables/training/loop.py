@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trainables import registry
 from trainables.distributed.parallel import Alone
 from trainables.methods.method import Method
+from trainables.relaxation.summary import check_called
 from trainables.results.record import Record
 from trainables.spec import TrialSpec
 from trainables.symmetry import rotate_graph
@@ -165,6 +166,8 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
         loss_sum += loss
         penalty_sum += penalty
         run.progress.step += 1
+        if run.progress.step == 1:
+            run.progress.relaxed_layers = check_called(run.model)
         if run.progress.step % run.steps_per_epoch == 0:  # a projection takes gradients away
             gradient_norm = norm(parameter.grad for parameter in run.model.parameters())
         if run.progress.step == run.projection_step:

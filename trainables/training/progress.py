@@ -12,6 +12,7 @@ class Progress:
     best: epoch, val_metric, val_loss and state of the delivered kind of model at its best epoch; empty before
     loss_at_init, metric_at_init: on validation before the first step; train_loss_at_init: on training samples
     before_projection, after_projection: validation metric on both sides of the projection
+    relaxed_layers: how many layers with a companion the first step has passed through
     seconds: time spent, interrupted runs included
     """
 
@@ -24,4 +25,5 @@ class Progress:
     before_projection: float | None = None
     after_projection: float | None = None
     params_train: int = 0
+    relaxed_layers: int = 0
     seconds: float = 0.0

@@ -11,6 +11,6 @@ def test_the_example_of_the_docstring_runs_as_it_stands(capsys):
     script = textwrap.dedent(page[page.index("    import torch\n") :])
     exec(compile(script, "example", "exec"), {})
     torch.set_rng_state(state)
-    loss, error = (float(part.split()[-1]) for part in capsys.readouterr().out.split(","))
+    loss, error = (float(part.split()[-1]) for part in capsys.readouterr().out.splitlines()[-1].split(","))
     assert loss < 0.1
     assert error < 1e-5

@@ -277,3 +277,36 @@ def test_statistics_after_a_reset_are_those_of_what_follows():
 
 def test_an_e3nn_layer_with_a_channel_axis_is_left_alone():
     assert not relaxable_layers(o3.Linear("2x1o", "2x1o", f_in=4, f_out=4))
+
+
+@pytest.mark.parametrize("make", [enn.BatchNorm, lambda irreps: RunningScale()], ids=["e3nn", "own"])
+def test_running_statistics_of_other_makes_start_anew(make):
+    norm = make("2x0e+1x1o")
+    fresh = copy.deepcopy(norm.state_dict())
+    for _ in range(3):
+        norm(5 + torch.randn(64, 5))
+    assert any(not torch.equal(norm.state_dict()[name], value) for name, value in fresh.items())
+    reset_statistics(nn.Sequential(norm))
+    for name, value in fresh.items():
+        assert torch.equal(norm.state_dict()[name], value)
+    norm(torch.randn(64, 5))
+
+
+class RunningScale(nn.Module):
+    """A norm of a user's own make."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(5))
+        self.register_buffer("running_scale", torch.ones(5))
+
+    def forward(self, x):
+        self.running_mean.lerp_(x.mean(0), 0.1)
+        self.running_scale.lerp_(x.std(0), 0.1)
+        return x / self.running_scale
+
+
+def test_an_unused_buffer_of_statistics_is_left_alone():
+    norm = enn.BatchNorm("2x0e", instance=True)  # its running statistics are None
+    reset_statistics(nn.Sequential(norm))
+    assert norm.running_mean is None

@@ -1,10 +1,12 @@
 import pytest
 import torch
+from e3nn import o3
 
 from trainables.models.layers.vector_edges import EdgeVectorLinear
 from trainables.models.layers.vector_neuron import VectorLinear
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import JoinedMap
+from trainables.relaxation.representation import scalars, vectors
 
 
 def features(*shape):
@@ -37,3 +39,45 @@ def test_the_joined_map_can_be_differentiated_twice():
         tensor.requires_grad_()
     assert torch.autograd.gradcheck(JoinedMap.apply, (dense, scale, channel_map))
     assert torch.autograd.gradgradcheck(JoinedMap.apply, (dense, scale, channel_map))
+
+
+def product():
+    layer = o3.FullyConnectedTensorProduct("2x1o", "1x0e+1x1o", "3x1o", internal_weights=False)
+    relaxed = relax(layer.double(), torch.Generator().manual_seed(0), init=1.0, show=None)
+    relaxed.set_strength(0.7)
+    return relaxed, features(layer.weight_numel)
+
+
+def test_e3nn_layers_take_their_inputs_by_keyword():
+    layer, weight = product()
+    x, y = features(5, 6), features(5, 4)
+    expected = layer.strict(x, y, weight) + 0.7 * layer.companion(x)
+    for found in (layer(x=x, y=y, weight=weight), layer(x, y=y, weight=weight), layer(x, y, weight)):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("shape_x", [(1, 6), (5, 1, 6), (6,), (5, 4, 6)])
+def test_what_the_companion_adds_is_broadcast_as_the_strict_layer_broadcasts(shape_x):
+    layer, weight = product()
+    x, y = features(*shape_x), features(5, 4, 4)
+    found = layer(x, y, weight)
+    full = x.expand(5, 4, 6)
+    torch.testing.assert_close(found, layer.strict(full, y, weight) + 0.7 * layer.companion(full))
+
+
+def test_inputs_of_several_representations_broadcast_against_each_other():
+    class Sum(torch.nn.Module):
+        representation_in = (scalars(2), vectors(1))
+        representation_out = vectors(1)
+
+        def forward(self, x, v):
+            return x.sum(-1)[..., None, None] * v
+
+    layer = relax(Sum(), torch.Generator().manual_seed(0), init=1.0, show=None).double()
+    x, v = features(1, 2), features(4, 3, 1)
+    torch.testing.assert_close(layer(x, v), layer(x.expand(4, 2), v))
+
+
+def test_a_missing_input_is_named():
+    with pytest.raises(ValueError, match=r"layer '': input 0 of 1 is missing"):
+        product()[0](y=features(5, 4))
