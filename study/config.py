@@ -15,6 +15,7 @@ from trainables.options import options_model
 from trainables.registry import locate, resolve
 from trainables.results.yaml_text import BadYAML, read_yaml, write_yaml
 from trainables.spec import Failure, Settings, Training
+from trainables.worker.conditions import Limits
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -48,12 +49,12 @@ class Resources(Settings):
             raise ValueError(f"each needs a whole GPU; set resources.gpus to {processes}, or to 0 for CPUs")
         return processes
 
-    def limits(self) -> dict[str, float | None]:
-        """Seconds and bytes of one trial, as trainables.worker.watchdog takes them."""
-        return {
-            "seconds": self.timeout_minutes and 60 * self.timeout_minutes,
-            "memory_bytes": self.memory_gb and 1e9 * self.memory_gb,
-        }
+    def limits(self) -> Limits:
+        """Seconds and bytes of one trial, as the watchdog takes them."""
+        return Limits(
+            seconds=self.timeout_minutes and 60 * self.timeout_minutes,
+            memory_bytes=self.memory_gb and 1e9 * self.memory_gb,
+        )
 
 
 class StudyConfig(Settings):

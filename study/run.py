@@ -15,6 +15,7 @@ from study.progress import Progress, console
 from trainables.results.record import damaged_histories, read_records, record_path
 from trainables.results.store import Store
 from trainables.spec import canonical_json
+from trainables.worker.conditions import Conditions
 
 
 def run_study(
@@ -52,15 +53,15 @@ def run_study(
             write_folder(store, config, trials)
             for trial_id in crashed:
                 store.delete(record_path(trial_id))
-            around = {
-                "results": store.uri,
-                "data_folder": data_folder,
-                "threads": max(1, int(config.resources.cpus)),
-                "gpus": config.resources.gpus,
-                "processes": config.resources.processes,
-                "run": run,
-                "limits": config.resources.limits(),
-            }
+            conditions = Conditions(
+                results=store.uri,
+                data_folder=data_folder,
+                run=run,
+                threads=max(1, int(config.resources.cpus)),
+                gpus=config.resources.gpus,
+                processes=config.resources.processes,
+                limits=config.resources.limits(),
+            )
             outcomes = count(records)
             with Progress(len(trials), len(records), outcomes["failed"], show) as progress:
 
@@ -70,7 +71,7 @@ def run_study(
                     progress.update(news)
 
                 specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
-                run_trials(specs, config.resources, around, follow)
+                run_trials(specs, config.resources, conditions, follow)
 
 
 def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:

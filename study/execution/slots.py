@@ -28,6 +28,7 @@ from study.config import Resources
 from study.execution.queue import News, TrialQueue
 from trainables.errors import BadInput
 from trainables.results.store import Unavailable
+from trainables.worker.conditions import Conditions
 from trainables.worker.trainable import trainable
 
 # Tune would send the driver's AWS keys along with the slots, and Ray would write them to its log on every node.
@@ -44,12 +45,12 @@ LOOK_SECONDS = 0.5
 
 
 def run_trials(
-    specs: dict[str, str], resources: Resources, around: dict[str, Any], show: Callable[[News], None]
+    specs: dict[str, str], resources: Resources, conditions: Conditions, show: Callable[[News], None]
 ) -> None:
     """Run the trials.
 
     specs: JSON of each spec by its id
-    around: as trainables.worker.trainable takes it
+    conditions: what the trials share
     show: told several times a second what has happened
     Raises BadInput where a worker cannot import what trials need, Unavailable where the results folder is away,
     ConnectionError where Ray is.
@@ -61,7 +62,7 @@ def run_trials(
     # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
     with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(trainable, queue=queue, around=around), shares),
+            tune.with_resources(tune.with_parameters(trainable, queue=queue, conditions=conditions), shares),
             # Samples without parameters: a grid of numbers would be copied once for each of its numbers.
             tune_config=tune.TuneConfig(
                 num_samples=min(len(specs), MOST_SLOTS),

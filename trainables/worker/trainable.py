@@ -11,33 +11,34 @@ from trainables.results.record import Record, write_outcome
 from trainables.results.store import PatientStore, open_store
 from trainables.spec import TrialSpec
 from trainables.worker.attempt import Surroundings, attempt, crashed
-from trainables.worker.watchdog import Limits, watched
+from trainables.worker.conditions import Conditions
+from trainables.worker.watchdog import watched
 
 
-def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", around: dict[str, Any]) -> None:
+def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", conditions: Conditions) -> None:
     """Run trials in this slot, named by its id in Tune, until none is left.
 
     queue: hands them out; `next_trial(slot, id, outcome)` of study.execution.queue
-    around: results, data_folder, threads, gpus, processes, run and limits (of trainables.worker.watchdog)
+    conditions: what the trials of the run share
     """
     slot, trials = tune.get_context().get_trial_id(), 0
     spec: str | None = ray.get(queue.next_trial.remote(slot))
     while spec is not None:
-        record = run(TrialSpec.model_validate_json(spec), around)
+        record = run(TrialSpec.model_validate_json(spec), conditions)
         trials += 1
         spec = ray.get(queue.next_trial.remote(slot, record.id, record.outcome))
     tune.report({"trials": trials})
 
 
-def run(spec: TrialSpec, around: dict[str, Any]) -> Record:
+def run(spec: TrialSpec, conditions: Conditions) -> Record:
     """The record of a trial, made within the limits of the study."""
     surroundings = Surroundings(
-        store=PatientStore(open_store(around["results"])),
-        data_folder=Path(around["data_folder"]).expanduser(),
-        device=torch.device("cuda" if around["gpus"] and torch.cuda.is_available() else "cpu"),
-        threads=around["threads"],
-        processes=around["processes"],
-        run=around["run"],
+        store=PatientStore(open_store(conditions.results)),
+        data_folder=Path(conditions.data_folder).expanduser(),
+        device=torch.device("cuda" if conditions.gpus and torch.cuda.is_available() else "cpu"),
+        threads=conditions.threads,
+        processes=conditions.processes,
+        run=conditions.run,
         node=ray.get_runtime_context().get_node_id(),
         node_alive=_alive,
     )
@@ -46,7 +47,7 @@ def run(spec: TrialSpec, around: dict[str, Any]) -> Record:
         record = crashed(spec, detail, surroundings.device, reason)
         write_outcome(surroundings.store, record, [])
 
-    with watched(Limits(**around["limits"]), last_words):
+    with watched(conditions.limits, last_words):
         return attempt(spec, surroundings)
 
 

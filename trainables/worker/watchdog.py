@@ -5,19 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import psutil
 
+from trainables.worker.conditions import Limits
+
 LOOK_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one trial may take of its worker; None is no limit."""
-
-    seconds: float | None = None
-    memory_bytes: float | None = None
 
 
 @contextmanager

@@ -29,15 +29,15 @@ def cluster():
     cluster.shutdown()
 
 
-def pretend(config, queue, around):
+def pretend(config, queue, conditions):
     """Stands for the trainable: ends each trial at once and appends what the slot has to a file."""
     slot = tune.get_context().get_trial_id()
     context = ray.get_runtime_context()
-    with open(around["folder"] + f"/{slot}", "a") as seen:
+    with open(conditions["folder"] + f"/{slot}", "a") as seen:
         print(json.dumps([context.get_assigned_resources(), context.get_accelerator_ids()]), file=seen)
     trial = ray.get(queue.next_trial.remote(slot))
     while trial is not None:
-        time.sleep(around["seconds"])
+        time.sleep(conditions["seconds"])
         trial = ray.get(queue.next_trial.remote(slot, json.loads(trial), "learned"))
     tune.report({"trials": 0})
 

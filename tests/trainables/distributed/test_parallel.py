@@ -181,7 +181,8 @@ def test_what_ends_one_ends_all_and_is_named(data_folder):
 HANGING = """
 import os, time, torch
 from trainables.distributed.processes import in_processes
-from trainables.worker.watchdog import Limits, watched
+from trainables.worker.conditions import Limits
+from trainables.worker.watchdog import watched
 
 def hang(device, team):
     open(f"{folder}/{{team.rank}}", "w").write(str(os.getpid()))

@@ -6,11 +6,13 @@ import sys
 
 import pytest
 
-from trainables.worker.watchdog import Limits, resident_bytes, watched
+from trainables.worker.conditions import Limits
+from trainables.worker.watchdog import resident_bytes, watched
 
 WATCHED = """
 import time, sys
-from trainables.worker.watchdog import Limits, watched
+from trainables.worker.conditions import Limits
+from trainables.worker.watchdog import watched
 with watched(Limits({limits}), lambda reason, detail: print(reason, detail, flush=True)):
     {work}
 print("came to its end")
