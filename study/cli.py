@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +27,7 @@ Folder = Annotated[str, typer.Argument(metavar="DIR", help="A results folder, lo
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of CONFIG.")]
 JobOrFolder = Annotated[str, typer.Argument(metavar="JOB|DIR", help="A job's id, or a results folder.")]
 JobAddress = Annotated[str | None, typer.Option("--address", help="Job server, where JOB is an id.")]
+Check = Annotated[bool, typer.Option(help="Try data, networks and methods before the first trial.")]
 Data = Annotated[
     str, typer.Option("--data-dir", envvar="STUDY_DATA", help="Where data sets and made data lie.")
 ]
@@ -57,20 +58,22 @@ def run(
     ] = None,
     mlflow: Annotated[str | None, typer.Option(help="Log trials to this MLflow tracking server too.")] = None,
     wandb: Annotated[str | None, typer.Option(help="Log trials to this W&B project too.")] = None,
+    check: Annotated[
+        bool, typer.Option(help="Try data, networks and methods before the first trial.")
+    ] = True,
 ) -> None:
     """Run what is missing of a study, show progress, write the report."""
     from study.config import load_config
     from study.plan import status
 
     study = load_config(config, set_)
-    store = _writable_store(results or f"results/{study.name}")
-    with _goes_on_later(store):
+    with _writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
         from study.execution import loggers
         from study.run import run_study
 
         wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
         chosen = [logger(where) for logger, where in wanted.items() if where is not None]
-        run_study(study, store, data_dir, address, retry_crashed, chosen)
+        run_study(study, store, data_dir, address, retry_crashed, chosen, check)
         counts, _ = status(store)
         page = _report([store.uri], store.uri)
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
@@ -82,26 +85,38 @@ def run(
 def plan(config: Config, set_: Set = None, data_dir: Data = DEFAULT_DATA) -> None:
     """The trials of a study, their number and an estimate of the cost; trains nothing."""
     from study.config import load_config
-    from study.estimate import cost
     from study.plan import plan as plan_trials
-    from trainables.errors import BadInput
+    from study.rehearsal.price import priced
 
     study = load_config(config, set_)
     trials = plan_trials(study)
-    hours = 0.0
-    for arm, method in study.arms.items():
-        specs = [trial.spec for trial in trials if trial.arm == arm]
-        try:
-            found = cost(specs[0], data_dir)
-            price = f"{1000 * found.step:.3g} ms a step, {found.trial / 60:.3g} min a trial"
-            hours += len(specs) * found.trial / 3600
-        except BadInput as error:
-            price, hours = f"cost unknown ({error})", float("nan")
-        print(f"  arm {arm}: {method['name']}, {len(specs)} trials, {price}")
+    print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
     for axis, values in study.grid.items():
         print(f"  grid {axis}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}")
-    print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
-    print(f"about {hours:.3g} core hours, by steps timed here on one core for the first trial of each arm")
+    for line in priced(study, trials, data_dir):
+        print(line, flush=True)
+
+
+@app.command()
+def check(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG|MODEL", help="A study, or a model as module:Name.")
+    ],
+    set_: Set = None,
+    data_dir: Data = DEFAULT_DATA,
+) -> None:
+    """What a run would find out too late: data, each arm's network, a step, the projection, equivariance."""
+    from study.config import load_config
+    from study.plan import plan as plan_trials
+    from study.rehearsal.check import check_model, check_trials, is_model
+
+    if is_model(config):
+        facts = check_model(config, set_ or [], data_dir)
+    else:
+        facts = check_trials(plan_trials(load_config(config, set_)), data_dir)
+    for fact in facts:
+        for line in fact.lines():
+            print(line)
 
 
 @app.command()
@@ -112,12 +127,14 @@ def submit(
     set_: Set = None,
     data_dir: Annotated[str | None, typer.Option("--data-dir", help="Data folder on the nodes.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show the job's output until it ends.")] = False,
+    check: Check = True,
 ) -> None:
     """Run a study as a job of a Ray cluster, with the current folder as its code."""
     from study.execution import jobs
 
-    store = _writable_store(results)
-    job = jobs.submit(config, set_ or [], store, address, data_dir)
+    with _writable_store(results) as store:
+        here = os.environ.get("STUDY_DATA", DEFAULT_DATA) if check else None
+        job = jobs.submit(config, set_ or [], store, address, data_dir, here)
     print(f"{job.id} on {job.address}; `study logs {store.uri}` shows what it prints")
     if wait:
         raise typer.Exit(jobs.wait(job, lambda text: print(text, end="", flush=True)))
@@ -273,18 +290,28 @@ def _bad_folder_is_bad_input(argument: str = "DIR") -> Iterator[None]:
         raise BadInput(f"{argument}: {' '.join(str(error).split())}") from error
 
 
-def _writable_store(results: str) -> "Store":
+@contextmanager
+def _writable_store(results: str) -> "Iterator[Store]":
+    """The results folder, made if need be; an empty one that was made for nothing is removed again."""
     from trainables.errors import BadInput
     from trainables.results.store import open_store
 
+    root = Path(results).expanduser().resolve()
+    made = [] if "://" in results else [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
-        store = open_store(results)
-        store.write("run.probe", b"")
-        store.delete("run.probe")
-    except (OSError, ValueError) as error:
-        reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
-        raise BadInput(f"--results: {results} cannot be written ({reason})") from error
-    return store
+        try:
+            store = open_store(results)
+            store.write("run.probe", b"")
+            store.delete("run.probe")
+        except (OSError, ValueError) as error:
+            reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
+            raise BadInput(f"--results: {results} cannot be written ({reason})") from error
+        yield store
+    except BaseException:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _job(job_or_folder: str, address: str | None) -> "Job":

@@ -86,9 +86,13 @@ def load_config(source: str, overrides: list[str] | None = None) -> StudyConfig:
 
     Raises BadInput.
     """
-    content = _read(source)
-    for override in overrides or []:
-        _apply(content, override)
+    return override(_read(source), overrides or [])
+
+
+def override(content: dict[str, Any], changes: list[str]) -> StudyConfig:
+    """The resolved study in `content` with `key.path=value` changes applied. Raises BadInput."""
+    for change in changes:
+        _apply(content, change)
     return resolve_config(content)
 
 
@@ -146,21 +150,21 @@ def _read(source: str) -> dict[str, Any]:
     return content
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
+def _apply(content: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
     if not equals or not key:
-        raise BadInput(f"--set {override}: write key.path=value")
+        raise BadInput(f"--set {change}: write key.path=value")
     try:
         value = read_yaml(text)
     except BadYAML as error:
-        raise BadInput(f"--set {override}: {error}") from error
+        raise BadInput(f"--set {change}: {error}") from error
     while True:
         part = _first_part(content, key)
         if part == key:
             content[part] = value
             return
         if not isinstance(content.setdefault(part, {}), dict):
-            raise BadInput(f"--set {override}: {part} holds a value, not keys")
+            raise BadInput(f"--set {change}: {part} holds a value, not keys")
         content, key = content[part], key[len(part) + 1 :]
 
 

@@ -12,6 +12,7 @@ from study.execution.slots import run_trials
 from study.lock import locked
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.progress import Progress, console
+from study.rehearsal.check import check_trials
 from trainables.results.record import damaged_histories, read_records, record_path
 from trainables.results.store import Store
 from trainables.spec import canonical_json
@@ -25,11 +26,13 @@ def run_study(
     address: str | None,
     retry_crashed: bool = False,
     loggers: Sequence[Logger] = (),
+    try_first: bool = True,
 ) -> None:
     """Give every planned trial that has no record one. Raises BadInput before any worker starts.
 
     retry_crashed: whether a record that says crashed counts as none
     loggers: get each trial that ends
+    try_first: whether to take each kind of trial through `study.rehearsal.check` before the first
     KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
     """
     trials = plan(config)
@@ -48,6 +51,9 @@ def run_study(
         if not missing:
             write_folder(store, config, trials)
             return
+        if try_first:
+            for line in (line for facts in check_trials(missing, data_folder) for line in facts.warnings):
+                show.print(line, highlight=False, markup=False, soft_wrap=True)
         with connected(address):
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)

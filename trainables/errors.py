@@ -1,7 +1,10 @@
 """What the user wrote cannot be used, said in one line that names the key and the remedy."""
 
+import sysconfig
+import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -49,3 +52,31 @@ def _known_keys(model: Any, parents: Sequence[int | str]) -> list[str]:
 def brief(error: BaseException) -> str:
     """Kind and message of an exception in one line of at most 300 characters."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300].removesuffix(": ")
+
+
+OURS = Path(__file__).parents[1]
+LIBRARIES = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+FRAMES = 3
+
+
+def raised_at(error: BaseException) -> str:
+    """An exception in one line, with the places in the user's own files that it came through, the last first.
+
+    Where no file of the user's took part, the last place in this project is named.
+    """
+    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
+    ours = [frame for frame in frames if _is_ours(Path(frame.filename))]
+    users = [frame for frame in frames if frame not in ours and not _is_library(frame.filename)]
+    places = [
+        f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        for frame in (users[:FRAMES] or ours[:1])
+    ]
+    return f"{brief(error)} ({', called by '.join(places)})" if places else brief(error)
+
+
+def _is_ours(path: Path) -> bool:
+    return any(path.is_relative_to(OURS / package) for package in ("study", "trainables", "analysis"))
+
+
+def _is_library(filename: str) -> bool:
+    return filename.startswith("<") or any(Path(filename).is_relative_to(folder) for folder in LIBRARIES)

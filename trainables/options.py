@@ -90,18 +90,17 @@ def _annotation(kind: str, factory: Callable[..., Any], parameter: inspect.Param
     annotation = parameter.annotation
     if annotation is parameter.empty:
         return Any
-    if not isinstance(annotation, str):
-        return annotation
     # Text, as after `from __future__ import annotations`: it means what it means where the factory was written.
     function = factory.__init__ if inspect.isclass(factory) else factory
-    function = inspect.unwrap(function)
-    names = getattr(function, "__globals__", None) or vars(sys.modules[factory.__module__])
-    try:
-        return eval(annotation, dict(names))
-    except Exception as error:  # an annotation may be any expression
-        raise BadInput(
-            f"{kind}.{parameter.name}: its annotation {annotation!r} means nothing here; {REMEDY}"
-        ) from error
+    names = getattr(inspect.unwrap(function), "__globals__", None) or vars(sys.modules[factory.__module__])
+    while isinstance(annotation, str):
+        try:
+            annotation = eval(annotation, dict(names))
+        except Exception as error:  # an annotation may be any expression
+            raise BadInput(
+                f"{kind}.{parameter.name}: its annotation {annotation!r} means nothing here; {REMEDY}"
+            ) from error
+    return annotation
 
 
 def _is_plain(value: Any) -> bool:

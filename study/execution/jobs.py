@@ -21,6 +21,8 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from study.config import load_config, presets
 from study.execution.reach import check_reachable
 from study.lock import LOCK, refuse_if_held
+from study.plan import PlannedTrial, check_folder, plan
+from study.rehearsal.check import check_trials
 from trainables.errors import BadInput
 from trainables.results.store import LocalStore, Store
 
@@ -39,19 +41,46 @@ class Job:
 
 
 def submit(
-    config: str, overrides: list[str], store: Store, address: str, data_folder: str | None = None
+    config: str,
+    overrides: list[str],
+    store: Store,
+    address: str,
+    data_folder: str | None = None,
+    data_here: str | None = None,
 ) -> Job:
     """Hand in `study run` of a config to the cluster at `address`, with the current folder as its code.
 
-    Raises BadInput where the config, the folder or the address is wrong.
+    Args:
+        data_folder: on the nodes; None for the usual one
+        data_here: data folder of this machine, on whose data the trials are tried before; None to leave that to
+            the job
+
+    Raises:
+        BadInput: the config, the folder or the address is wrong, or a trial would not work.
     """
-    load_config(config, overrides)
-    command = job_command(config, overrides, store.uri, data_folder)
+    study = load_config(config, overrides)
+    trials = plan(study)
+    command = job_command(config, overrides, store.uri, data_folder, check=data_here is not None)
     refuse_if_held(store)
+    check_folder(store, study, trials)
     with _job_server(address) as client:
+        if data_here is not None:
+            _try_here(trials, data_here)
         job_id = _submit_when_up(client, command)
     store.write(JOB, json.dumps({"id": job_id, "address": address}).encode())
     return Job(job_id, address)
+
+
+def _try_here(trials: list[PlannedTrial], data_folder: str) -> None:
+    """Check the trials, unless their data are not on this machine: the job does it there."""
+    try:
+        check_trials(trials, data_folder)
+    except BadInput as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, FileNotFoundError):
+            cause = cause.__cause__
+        if cause is None:
+            raise
 
 
 def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
@@ -68,7 +97,9 @@ def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
         time.sleep(POLL_SECONDS)
 
 
-def job_command(config: str, overrides: list[str], results: str, data_folder: str | None) -> str:
+def job_command(
+    config: str, overrides: list[str], results: str, data_folder: str | None, check: bool = True
+) -> str:
     """What the head of the cluster is told to run, from a folder that is a copy of the current one."""
     path = Path(config)
     if config not in presets():
@@ -78,6 +109,7 @@ def job_command(config: str, overrides: list[str], results: str, data_folder: st
     words = ["study", "run", config, "--address", "auto", "--results", results]
     words += [] if data_folder is None else ["--data-dir", data_folder]
     words += [word for override in overrides for word in ("--set", override)]
+    words += [] if check else ["--no-check"]
     # Ray signals the shell and whatever children it has by then: a job that is stopped while it starts would live on.
     return f"exec {shlex.join(words)}"
 

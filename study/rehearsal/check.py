@@ -1,0 +1,227 @@
+"""What a run would find out too late, found before its first trial.
+
+Each task's data is loaded once, each arm's model built for every value of an axis, and taken through a trial in
+small: a training step at full theta, the projection, the test in float64 that measures its equivariance.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from study.config import override, presets
+from study.plan import PlannedTrial, plan
+from study.rehearsal.small import few_samples, rehearse
+from trainables import registry
+from trainables.errors import BadInput, raised_at
+from trainables.relaxation.relaxed_layer import relaxed_layers
+from trainables.spec import TrialSpec, canonical_json
+from trainables.tasks.task import Task, size
+from trainables.training.building import build_model
+from trainables.training.delivery import test
+from trainables.training.equivariance import delivered_error
+from trainables.training.loop import Run, batches, project, train_step
+from trainables.training.streams import stream
+
+SAMPLES = 4
+GROWTH = 3.0
+EQUIVARIANT = 1e-6
+NOT_BUILT_FOR = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "warmup", "lr_schedule")
+"""Training settings that cannot break a step."""
+
+
+@dataclass
+class Facts:
+    """What is known of an arm after the check, of its first trial where there are several settings.
+
+    strict, added: parameters of the network, and of what the method puts beside it
+    layers: names of the relaxed layers
+    error: equivariance error of the untrained strict network, in float64
+    warnings: what need not stop a run
+    """
+
+    arm: str
+    model: str
+    method: str
+    strict: int
+    added: int
+    layers: list[str]
+    error: float
+    warnings: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The facts as people read them, the warnings last."""
+        size = f"{self.strict:,} parameters"
+        relaxed = f", {len(self.layers)} relaxed layers add {self.added:,}: {', '.join(self.layers)}"
+        return [
+            f"arms.{self.arm}: {self.model} with {size}, equivariance error {self.error:.1e}"
+            + (relaxed if self.layers else ""),
+            *(f"warning: {line}" for line in self.warnings),
+        ]
+
+
+def is_model(name: str) -> bool:
+    """Whether a name is that of a model and of no preset or file: a registered one, or `package.module:Name`."""
+    known = name in registry.REGISTRY["model"] or (":" in name and not name.endswith((".yaml", ".yml")))
+    return known and name not in presets() and not Path(name).is_file()
+
+
+def check_model(model: str, overrides: list[str], data_folder: str) -> list[Facts]:
+    """The facts of a model alone, strict and relaxed, on bodies in space or else on point clouds.
+
+    Raises:
+        BadInput: it works on neither; the line is of the first.
+    """
+    content: dict[str, Any] = {
+        "name": "check",
+        "model": {"name": model},
+        "arms": {"strict": {"method": "strict"}, "relaxed": {"method": "relaxed"}},
+        "grid": {"seed": 1},
+    }
+    tasks = ({"name": "nbody"}, {"name": "pointclouds", "points": 64})
+    first: BadInput | None = None
+    for task in tasks:
+        small = {**task, **dict.fromkeys(("train", "val", "test"), 2 * SAMPLES)}
+        try:
+            return check_trials(plan(override(deepcopy({**content, "task": small}), overrides)), data_folder)
+        except BadInput as error:
+            first = first or error
+    raise first or AssertionError
+
+
+def check_trials(trials: Sequence[PlannedTrial], data_folder: str) -> list[Facts]:
+    """Take each kind of trial through its paces, on the processor; the facts of each arm.
+
+    Args:
+        trials: those that will run
+        data_folder: where data sets and made data lie
+
+    Raises:
+        BadInput: data, a model or a method does not do what a trial needs; the line names the arm.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _check(trials, Path(data_folder).expanduser())
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _check(trials: Sequence[PlannedTrial], folder: Path) -> list[Facts]:
+    tasks: dict[str, Task] = {}
+    errors: dict[str, float] = {}
+    facts: dict[str, Facts] = {}
+    for trial in _different(trials):
+        spec, where = trial.spec, f"arms.{trial.arm}"
+        key = canonical_json(spec.task)
+        if key not in tasks:
+            tasks[key] = few_samples(load_whole(spec.task, folder), SAMPLES)
+        task = tasks[key]
+        network = canonical_json([spec.task, spec.model])
+        if network not in errors:
+            with _told(f"{where}: building the network"):
+                exact = build_model(spec, task, torch.float64)
+            with _told(f"{where}: a pass of the network in float64, which measures its equivariance"):
+                errors[network] = delivered_error(exact, task)
+        found = _rehearsed(trial, task, where)
+        found.error = errors[network]
+        if not found.error < EQUIVARIANT:
+            found.warnings.append(f"{where}: the network itself is not equivariant (error {found.error:.1e})")
+        kept = facts.setdefault(trial.arm, found)
+        kept.warnings += [line for line in found.warnings if line not in kept.warnings]
+    return list(facts.values())
+
+
+def _different(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
+    """One trial of each kind, those apart that differ in what can break."""
+    return list({_kind(trial): trial for trial in reversed(trials)}.values())[::-1]
+
+
+def _kind(trial: PlannedTrial) -> str:
+    spec = trial.spec.model_dump(mode="json")
+    training = {key: value for key, value in spec["training"].items() if key not in NOT_BUILT_FOR}
+    return canonical_json([trial.arm, spec["task"], spec["model"], spec["method"], training])
+
+
+def load_whole(description: dict[str, Any], folder: Path) -> Task:
+    """The task with all its data. BadInput, naming the task, where that cannot be used."""
+    with _told("task"):
+        task: Task = registry.build("task", description, folder)
+        for name in ("train", "val", "test"):
+            if size(task.splits[name]) == 0:
+                raise BadInput(f"task: the split `{name}` is empty")
+        return task
+
+
+def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
+    spec = trial.spec
+    with _told(f"{where}: building the network"):
+        strict = _parameters(build_model(spec, task, torch.float32))
+    with _told(f"{where}: the network's first answers"):
+        run = rehearse(spec, task, torch.device("cpu"))
+    layers = relaxed_layers(run.model)
+    added = _parameters(run.model) - strict
+    warnings = []
+    with _told(f"{where}: a training step at full theta"), _calls(layers.values()) as called:
+        loss, _ = train_step(run, next(batches(run, 0)), stream(spec.seed, "augmentation"))
+    if layers and not called:
+        raise BadInput(
+            f"{where}: none of the {len(layers)} relaxed layers is called by the network; call each as an "
+            f"attribute of its module ({', '.join(list(layers)[:3])})"
+        )
+    silent = [name for name, layer in layers.items() if id(layer) not in called]
+    if silent:
+        warnings.append(f"{where}: relaxed layers that the network does not call: {', '.join(silent)}")
+    if not math.isfinite(float(loss)):
+        warnings.append(f"{where}: the loss of the first step is {float(loss)}")
+    if strict + added > GROWTH * strict:
+        warnings.append(
+            f"{where}: the network has {1 + added / strict:.1f} times as many parameters while it trains; "
+            "`layers` relaxes fewer of them"
+        )
+    _deliver(run, spec, task, where)
+    return Facts(
+        trial.arm, spec.model["name"], spec.method["name"], strict, added, list(layers), math.nan, warnings
+    )
+
+
+def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
+    """The end of the trial in small."""
+    if run.projection_step > 0:
+        with _told(f"{where}: the projection"):
+            project(run)
+    with _told(f"{where}: the test of the delivered model, in float64 for its equivariance"):
+        test(spec, run.task, run.method, run.model)
+
+
+@contextmanager
+def _calls(layers: Any) -> Iterator[set[int]]:
+    """The identities of those of the layers that are called within the block."""
+    called: set[int] = set()
+    hooks = [layer.register_forward_hook(lambda layer, *_: called.add(id(layer))) for layer in layers]
+    try:
+        yield called
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Make one line of whatever goes wrong in the block, with the user's own part of the traceback."""
+    try:
+        yield
+    except BadInput as error:
+        place = where.partition(": ")[0]
+        raise (error if str(error).startswith(place) else BadInput(f"{place}: {error}")) from error
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
+        raise BadInput(f"{where} failed: {raised_at(error)}") from error
+
+
+def _parameters(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
