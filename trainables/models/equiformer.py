@@ -3,10 +3,12 @@
 Smaller and faster than the network of the paper, which is in `published_equiformer`; `equiformer_choice` has the
 options of both.
 
-Three things differ from the paper, none of them in kind: every degree has the same number of channels (as in
-the authors' second version, arXiv 2306.12059), features have the parity of the spherical harmonics, so that
-inversions are a symmetry too, and the linear map after the second product acts after the sum over neighbours,
-with which it commutes as long as a channel belongs to one head.
+From the paper are the blocks, the attention with its two products and the gate between, the norm and the
+feed-forward. Ours: every degree has the same number of channels (as in the authors' second version, arXiv
+2306.12059); features have the parity of the spherical harmonics, so that inversions are a symmetry too; the linear
+map after the second product acts after the sum over neighbours, with which it commutes as long as a channel belongs
+to one head, and is the projection as well; radial networks have no norms and gates no scales; harmonics enter the
+embedding without a product; the head reads as many scalars as every layer has.
 """
 
 import torch
