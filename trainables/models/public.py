@@ -31,8 +31,8 @@ HIDDEN = {
     "segnn": r".*\.update_layer_2\.biases|embedding.*\.biases",
 }
 LAYER = {"egnn": r"gcl_(\d+)\.", "segnn": r"layers\.(\d+)\."}
-# Constants that e3nn keeps in the state dict beside the weights.
-E3NN_CONSTANTS = re.compile(r"(^|\.)(output_mask|_w3j_\w+)$")
+# What e3nn keeps in a state dict beside the weights: constants, and the weights of gates, of which there are none.
+E3NN_CONSTANTS = re.compile(r"(^|\.)(output_mask|gate\.mul\.weight|_w3j_\w+)$")
 
 State = Mapping[str, Tensor | np.ndarray]
 

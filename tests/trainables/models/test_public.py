@@ -181,10 +181,12 @@ def test_a_loaded_network_has_weights_of_its_own():
 
 def test_constants_of_e3nn_in_the_state_are_passed_over():
     state = weights("segnn", golden_hash)
-    constants = {
-        "pre_pool1.tp.output_mask": torch.ones(160),
-        "pre_pool1.tp._compiled._w3j_1_1_0": torch.ones(3),
-    }
+    gate = reference_networks.e3nn_gate(32).state_dict()
+    product = reference_networks.tensor_product("32x0e+32x1o", "64x0e+32x1o").state_dict()
+    constants = {f"layers.0.message_layer_2.gate.{key}": value for key, value in gate.items()}
+    constants |= {f"pre_pool1.tp.{key}": value for key, value in product.items() if key != "weight"}
+    constants["pre_pool1.tp._compiled_main._w3j_1_1_0"] = torch.ones(3)
+    assert {key.split(".")[-1] for key in constants} == {"weight", "output_mask", "_w3j_1_1_0"}
     inputs = golden("segnn")[0]
     assert torch.equal(ours("segnn", {**state, **constants}, inputs), ours("segnn", state, inputs))
 
