@@ -10,4 +10,5 @@ COVERAGE = {
     "best_setting": 0.856,
     "best_setting_without_failures": 0.926,
     "middle_rate": 0.812,
+    "expected_best": 1.0,
 }

@@ -13,6 +13,7 @@ from analysis.figures import Picture, at_chosen_rates, make_pictures
 from analysis.load import Results, load_results, read_histories
 from analysis.page import downsample, render
 from analysis.prepare import name_cases, prepare
+from analysis.stated import Stated, read_stated
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
 from analysis.wording import finding, limits
@@ -32,8 +33,8 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
         raise ValueError("no results folder was named")
     everything = name_cases(_joined([*(one.trials for one in results), *(one.missing for one in results)]))
     trials = prepare(_joined([one.trials for one in results]))
-    tables = make_tables(trials)
     histories, complaints = _histories(results, trials)
+    tables = make_tables(trials, histories, _stated(results, trials))
     pictures = list(make_pictures(trials, histories, tables))
     curves = _curves_of_failures(histories, trials)
     summary = make_summary(results, everything, trials, tables, complaints)
@@ -84,6 +85,13 @@ def make_summary(
         "software": _software(),
         "tables": {name: _records(table.frame) for name, table in tables.items()},
     }
+
+
+def _stated(results: list[Results], trials: pd.DataFrame) -> dict[str, Stated]:
+    """By case, what its first study says beforehand."""
+    by_study = {one.name: read_stated(one.config) for one in reversed(results)}
+    first = trials.drop_duplicates("case")
+    return {case: by_study[study] for case, study in zip(first["case"], first["study"], strict=True)}
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

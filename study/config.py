@@ -14,7 +14,7 @@ from trainables.errors import BadInput, first_message, nearest
 from trainables.options import options_model
 from trainables.registry import locate, resolve
 from trainables.results.yaml_text import BadYAML, read_yaml, write_yaml
-from trainables.spec import Failure, Settings, Training
+from trainables.spec import Failure, Settings, Training, later
 from trainables.worker.conditions import Limits
 
 PRESETS = Path(__file__).parent / "presets"
@@ -57,11 +57,35 @@ class Resources(Settings):
         )
 
 
+class Equivalence(Settings):
+    """The smallest effects that matter, stated beforehand; the report's verdicts are against them.
+
+    failure_rate: difference of failure rates, a share of the trials
+    score: difference of mean test scores, a share of the strict arm's
+    """
+
+    failure_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    score: Annotated[float, Field(gt=0)] | None = None
+
+
+class Published(Settings):
+    """A published value, shown beside ours and never used.
+
+    arm, metric: whose and which; value: as published; source: where
+    """
+
+    arm: str
+    metric: str
+    value: float
+    source: str
+
+
 class StudyConfig(Settings):
     """A study: arms compared on one grid.
 
     arms: name -> resolved method description
     grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
+    equivalence: the smallest effects that matter; published: values of others for the report to show
     """
 
     name: str
@@ -72,6 +96,17 @@ class StudyConfig(Settings):
     grid: dict[str, list[Any]]
     failure: Failure = Failure()
     resources: Resources = Resources()
+    equivalence: Equivalence = later(Equivalence())
+    published: tuple[Published, ...] = later(())
+
+    @field_validator("published")
+    @classmethod
+    def _arms_are_ours(cls, published: tuple[Published, ...], info: ValidationInfo) -> tuple[Published, ...]:
+        arms = list(info.data.get("arms", ()))
+        for entry in published:
+            if arms and entry.arm not in arms:
+                raise ValueError(f"no arm '{entry.arm}' in arms; {nearest(entry.arm, arms)}")
+        return published
 
     @field_validator("name")
     @classmethod

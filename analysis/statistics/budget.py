@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 MOST_POINTS = 60
 
@@ -11,14 +12,52 @@ def expected_best(trials: pd.DataFrame) -> pd.DataFrame:
 
     Dodge et al. 2019 (arXiv 1909.03004): for scores to be made large, the sum over v of
     v (P(V <= v)^n - P(V < v)^n) with the observed shares; mirrored for scores to be made small. n goes up to the
-    number of trials run and no further. Returns case, arm, n, best.
+    number of trials run and no further. Returns case, arm, n, best, low, high: a 95% band for all n at once.
     """
     rows = []
     for (case, arm), arm_trials in trials.dropna(subset="val_score").groupby(["case", "arm"], sort=False):
-        sign = 1.0 if (arm_trials["metric_goal"] == "max").any() else -1.0
-        scores, counts = np.unique(sign * arm_trials["val_score"].to_numpy(), return_counts=True)
-        below = np.cumsum(counts) / counts.sum()
-        sizes = np.unique(np.geomspace(1, counts.sum(), min(MOST_POINTS, counts.sum())).round().astype(int))
-        chances = below ** sizes[:, None] - np.append(0, below[:-1]) ** sizes[:, None]
-        rows.append(pd.DataFrame({"case": case, "arm": arm, "n": sizes, "best": sign * chances @ scores}))
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["case", "arm", "n", "best"])
+        larger = (arm_trials["metric_goal"] == "max").any()
+        sign = 1.0 if larger else -1.0
+        scores = sign * arm_trials["val_score"].to_numpy(float)
+        sizes = np.unique(np.geomspace(1, len(scores), min(MOST_POINTS, len(scores))).round().astype(int))
+        worst = min(scores.min(), sign * arm_trials["failed_score"].median())
+        perfect = 1.0 if larger else 0.0  # of an accuracy, and of an error
+        ends = [worst if np.isfinite(worst) else scores.min(), max(scores.max(), perfect)]
+        best = sign * best_of(scores, sizes)
+        low, high = np.sort([sign * edge for edge in best_of_band(scores, sizes, *ends)], axis=0)
+        rows.append(
+            pd.DataFrame({"case": case, "arm": arm, "n": sizes, "best": best, "low": low, "high": high})
+        )
+    columns = ["case", "arm", "n", "best", "low", "high"]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)
+
+
+def best_of(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Expected largest of n draws with replacement from `scores` (trials,), for each n of `sizes`."""
+    values, counts = np.unique(scores, return_counts=True)
+    return _mean_of_largest(values, np.cumsum(counts) / counts.sum(), sizes)
+
+
+def best_of_band(
+    scores: np.ndarray, sizes: np.ndarray, worst: float, perfect: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """A 95% band about the expected largest of n draws that holds for all n at once, (sizes,) each.
+
+    Kolmogorov's exact band about the distribution of the scores, carried through to the curve (Lourie et al. 2023,
+    arXiv 2311.09480, who do so for its median): the share of trials that the band allows beyond those seen is put at
+    `perfect` on the one side and at `worst` on the other.
+    """
+    values, counts = np.unique(scores, return_counts=True)
+    below = np.cumsum(counts) / counts.sum()
+    reach = float(stats.kstwo.ppf(0.95, len(scores)))
+    lowest = np.minimum(np.append(reach, below + reach), 1)
+    highest = np.append(np.maximum(below - reach, 0), 1)
+    low = _mean_of_largest(np.append(worst, values), lowest, sizes)
+    high = _mean_of_largest(np.append(values, perfect), highest, sizes)
+    return low, high
+
+
+def _mean_of_largest(values: np.ndarray, below: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Mean of the largest of n draws, where `below` is the share of values up to each of `values`, (values,) each."""
+    powers = below ** sizes[:, None]
+    return np.diff(powers, axis=1, prepend=0) @ values

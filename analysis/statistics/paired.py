@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.statistics.holm import holm
-from analysis.statistics.intervals import wilson
+from analysis.statistics.intervals import LEVEL, wilson
 
 
 def paired_failures(trials: pd.DataFrame, control: str) -> pd.DataFrame:
@@ -30,8 +30,10 @@ def paired_failures(trials: pd.DataFrame, control: str) -> pd.DataFrame:
     return table.assign(p_holm=holm(table["p"].to_numpy(float)))
 
 
-def newcombe_paired(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float, float]:
-    """Difference of two paired proportions, first minus second, and its 95% interval.
+def newcombe_paired(
+    both: int, only_first: int, only_second: int, neither: int, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Difference of two paired proportions, first minus second, and its interval, of 95% unless `level` says else.
 
     Method 10 of Newcombe 1998 (Statistics in Medicine 17:2635): Wilson intervals of the two margins, joined by their
     correlation with a continuity correction. NaN without pairs.
@@ -40,7 +42,7 @@ def newcombe_paired(both: int, only_first: int, only_second: int, neither: int) 
     if n == 0:
         return float("nan"), float("nan"), float("nan")
     first, second = (both + only_first) / n, (both + only_second) / n
-    (low1, low2), (high1, high2) = wilson([both + only_first, both + only_second], [n, n])
+    (low1, low2), (high1, high2) = wilson([both + only_first, both + only_second], [n, n], level)
     margins = (
         float(both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
     )

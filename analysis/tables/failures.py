@@ -7,12 +7,15 @@ import pandas as pd
 
 from analysis.formats import interval, number, p_value, percent, points, rate
 from analysis.measured import COVERAGE
+from analysis.stated import Stated
 from analysis.statistics.curves import loss_curve
+from analysis.statistics.equivalence import failure_verdicts
 from analysis.statistics.grid_failure import grid_failure_rates
 from analysis.statistics.onset import half_failure_rates
 from analysis.statistics.paired import paired_failures
 from analysis.statistics.usable_width import usable_widths
-from analysis.tables.table import ARM, Table, against_controls, in_order
+from analysis.statistics.why_failed import why_failed
+from analysis.tables.table import ARM, VERDICT, Table, against_controls, in_order
 
 CUT_OFF = {"both": "at both ends", "lowest": "at its lower end", "highest": "at its upper end"}
 
@@ -33,16 +36,21 @@ def grid(trials: pd.DataFrame) -> Table:
     )
 
 
-def contrasts(trials: pd.DataFrame) -> Table:
-    """Failures against the control."""
+def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> Table:
+    """Failures against the control; stated: what each case's study says beforehand."""
+
+    def compare(mine: pd.DataFrame, control: str) -> pd.DataFrame:
+        bounds = (stated or {}).get(mine["case"].iloc[0], Stated())
+        return failure_verdicts(paired_failures(mine, control), bounds.failure_rate)
+
     return Table(
         "failure_contrasts",
         "Failures against the control",
         "Pairs have all in common but the method. Difference of failure rates, arm minus control, in "
         "percentage points, with Newcombe's paired 95% interval (in simulations it held the truth "
         f"{percent(COVERAGE['paired_failures'])} of the time: it is wide); p by McNemar's exact test, and "
-        "corrected for the number of arms (Holm).",
-        against_controls(trials, paired_failures),
+        f"corrected for the number of arms (Holm). Not excluded: the largest effect within the interval. {VERDICT}",
+        against_controls(trials, compare),
         ARM
         | {
             "Control": lambda row: row.control,
@@ -52,6 +60,8 @@ def contrasts(trials: pd.DataFrame) -> Table:
             "Difference [95% interval]": lambda row: interval(row.difference, row.low, row.high, points),
             "p": lambda row: p_value(row.p),
             "p (Holm)": lambda row: p_value(row.p_holm),
+            "Not excluded": lambda row: f"up to {points(row.largest).lstrip('+')}",
+            "Verdict": lambda row: row.verdict,
         },
     )
 
@@ -91,17 +101,56 @@ def _onset(row: Any) -> str:
     return f"{rate(row.lr50)} [{low}, {high}]"
 
 
-def reasons(trials: pd.DataFrame) -> Table:
-    """Why trials failed."""
-    failed = trials[trials["failed"]]
-    table = failed.groupby(["case", "arm", "reason"]).size().rename("trials").reset_index()
+def reasons(trials: pd.DataFrame, histories: pd.DataFrame) -> Table:
+    """Why trials failed, and what their histories show."""
+    table = why_failed(trials, histories).assign(spiked=lambda found: found["spikes"] > 0)
+    table = table.groupby(["case", "arm", "reason"]).agg(
+        trials=("trial", "size"), spiked=("spiked", "sum"), largest_spike=("largest_spike", "max"),
+        non_finite=("non_finite_epoch", "count"), first_epoch=("non_finite_epoch", "min"),
+        last_epoch=("non_finite_epoch", "max"),
+    )  # fmt: skip
     return Table(
         "failure_reasons",
         "Why trials failed",
-        "By the rules that were set before the first trial.",
-        in_order(table, trials),
-        ARM | {"Reason": lambda row: row.reason.replace("_", " "), "Trials": lambda row: str(row.trials)},
+        "By the rules that were set before the first trial, and what the histories show: the epochs in which the "
+        "first value was not finite, and spikes, which are jumps of the training loss to more than three times its "
+        "median over the five epochs before.",
+        in_order(table.reset_index(), trials),
+        ARM
+        | {
+            "Reason": lambda row: row.reason.replace("_", " "),
+            "Trials": lambda row: str(row.trials),
+            "Not finite first in epoch": _epochs,
+            "With spikes": lambda row: str(row.spiked),
+            "Largest spike": lambda row: f"× {number(row.largest_spike)}" if row.spiked else "–",
+        },
     )
+
+
+def each_failure(trials: pd.DataFrame, histories: pd.DataFrame) -> Table:
+    """What the history of every failed trial shows; the page has it beside the trial."""
+    return Table(
+        "why_failed",
+        "Failed trials one by one",
+        "The first epoch with a value that is not finite, and the spikes of the training loss.",
+        why_failed(trials, histories),
+        ARM
+        | {
+            "Learning rate": lambda row: rate(row.lr),
+            "Seed": lambda row: str(row.seed),
+            "Reason": lambda row: row.reason.replace("_", " "),
+            "Not finite in epoch": lambda row: number(row.non_finite_epoch),
+            "Spikes": lambda row: str(row.spikes),
+        },
+        on_page=False,
+    )
+
+
+def _epochs(row: Any) -> str:
+    if not row.non_finite:
+        return "–"
+    first, last = int(row.first_epoch), int(row.last_epoch)
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def by_rate(trials: pd.DataFrame) -> Table:

@@ -4,14 +4,16 @@ import pandas as pd
 
 from analysis.formats import alike, interval, mean_and_sd, metric, number, p_value, percent, rate
 from analysis.measured import COVERAGE
+from analysis.stated import Stated
 from analysis.statistics.best_setting import paired_scores, scores_at
 from analysis.statistics.budget import expected_best
 from analysis.statistics.cost import cost
+from analysis.statistics.equivalence import score_verdicts
 from analysis.statistics.equivariance import equivariance
 from analysis.statistics.sensitivity import rate_sensitivity
 from analysis.statistics.variance import variance_shares
 from analysis.statistics.without_tuning import interquartile_means, middle_rates
-from analysis.tables.table import ARM, Show, Table, against_controls
+from analysis.tables.table import ARM, VERDICT, Show, Table, against_controls
 
 SCORES: Show = ARM | {
     "Learning rate": lambda row: rate(row.lr),
@@ -54,15 +56,21 @@ def middle_rate(trials: pd.DataFrame) -> Table:
     )
 
 
-def contrasts(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
-    """Test scores against the control."""
+def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated] | None = None) -> Table:
+    """Test scores against the control; stated: what each case's study says beforehand."""
+
+    def compare(mine: pd.DataFrame, control: str) -> pd.DataFrame:
+        bounds = (stated or {}).get(mine["case"].iloc[0], Stated())
+        return score_verdicts(mine, rates, paired_scores(mine, rates, control), bounds.score)
+
     return Table(
         "best_contrasts",
         "Test score against the control",
         "Each arm at its own chosen learning rate, paired by seed: mean difference, arm minus control, "
         "with Student's 95% interval, not corrected for the number of arms; p by flipping the signs of the "
-        "differences, which cannot go below the number beside it.",
-        against_controls(trials, lambda case, control: paired_scores(case, rates, control)),
+        "differences, which cannot go below the number beside it. Not excluded: the largest effect within the "
+        f"interval, as a share of the control's mean. {VERDICT}",
+        against_controls(trials, compare),
         ARM
         | {
             "Control": lambda row: row.control,
@@ -71,6 +79,8 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
             "p": lambda row: p_value(row.p),
             "smallest p": lambda row: p_value(row.smallest_p),
             "p (Holm)": lambda row: p_value(row.p_holm),
+            "Not excluded": lambda row: f"up to {percent(row.largest)}",
+            "Verdict": lambda row: row.verdict,
         },
     )
 
@@ -114,9 +124,15 @@ def budget(trials: pd.DataFrame) -> Table:
     return Table(
         "expected_best",
         "Expected best of a budget",
-        "Expected best validation score of n trials drawn at random from those run (Dodge et al. 2019).",
+        "Expected best validation score of n trials drawn at random from those run (Dodge et al. 2019), with a 95% "
+        "band that holds for all n at once (in simulations in "
+        f"{percent(COVERAGE['expected_best'])} of studies: it is wide).",
         expected_best(trials),
-        ARM | {"Trials": lambda row: str(row.n), "Expected best": lambda row: number(row.best)},
+        ARM
+        | {
+            "Trials": lambda row: str(row.n),
+            "Expected best [95% band]": lambda row: interval(row.best, row.low, row.high),
+        },
         on_page=False,
     )
 

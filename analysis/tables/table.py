@@ -38,6 +38,10 @@ class Table:
         return [[form(row) for form in self.show.values()] for row in frame.itertuples()]
 
 
+VERDICT = (
+    "The verdict is equivalent where both one-sided tests at 5% exclude the smallest effect that the study stated "
+    "beforehand, else better or worse where the interval excludes 0, else undecided."
+)
 ARM: Show = {"Arm": lambda row: row.arm}
 
 

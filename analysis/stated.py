@@ -1,0 +1,62 @@
+"""What a study says beforehand: the smallest effect that matters, and published values to be shown beside ours."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Published:
+    """A value that somebody published for an arm: shown beside ours, never used."""
+
+    arm: str
+    metric: str
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Stated:
+    """failure_rate: smallest difference of failure rates that matters, a share of trials; score: smallest difference
+    of test scores that matters, a share of the control's mean; None where the study names none."""
+
+    failure_rate: float | None = None
+    score: float | None = None
+    published: tuple[Published, ...] = field(default=())
+
+
+def read_stated(config: str) -> Stated:
+    """The statements in the text of a study.yaml. What is not there or not as it should be is left out."""
+    try:
+        content = yaml.safe_load(config)
+    except (yaml.YAMLError, RecursionError):
+        return Stated()
+    content = content if isinstance(content, dict) else {}
+    bounds = content.get("equivalence")
+    bounds = bounds if isinstance(bounds, dict) else {}
+    entries = content.get("published")
+    published = (
+        tuple(_published(entry) for entry in entries if _is_published(entry))
+        if isinstance(entries, list)
+        else ()
+    )
+    return Stated(_bound(bounds.get("failure_rate")), _bound(bounds.get("score")), published)
+
+
+def _bound(value: Any) -> float | None:
+    return float(value) if _is_number(value) and value > 0 else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_published(entry: Any) -> bool:
+    return isinstance(entry, dict) and {"arm", "metric", "value"} <= set(entry) and _is_number(entry["value"])
+
+
+def _published(entry: dict[str, Any]) -> Published:
+    return Published(
+        str(entry["arm"]), str(entry["metric"]), float(entry["value"]), str(entry.get("source") or "–")
+    )

@@ -1,0 +1,119 @@
+"""How many steps does training take to reach a target? Trials that never do are counted too."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics.intervals import t_interval
+
+ON_THE_WAY = 0.05
+
+
+def survival_curve(times: np.ndarray, reached: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share that has not yet reached the target, by Kaplan and Meier (1958, JASA 53:457).
+
+    times: steps at which a trial reached it, or was last looked at, (trials,); reached: whether it did, (trials,)
+    Returns the times at which the curve falls, 0 in front, and its height from each on, both (falls + 1,).
+    """
+    falls = np.unique(times[reached])
+    at_risk = (times >= falls[:, None]).sum(axis=1)
+    events = (times[reached] == falls[:, None]).sum(axis=1)
+    return np.append(0.0, falls), np.append(1.0, np.cumprod(1 - events / np.maximum(at_risk, 1)))
+
+
+def restricted_mean(times: np.ndarray, reached: np.ndarray, horizon: float) -> float:
+    """Mean steps to the target, those that take longer counting as `horizon`: the area under the survival curve."""
+    falls, heights = survival_curve(times, reached)
+    edges = np.append(np.minimum(falls, horizon), horizon)
+    return float(np.sum(np.diff(edges) * heights))
+
+
+def times_to_target(trials: pd.DataFrame, histories: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
+    """Steps until each trial's validation metric first reaches the target of its case.
+
+    trials: prepared, one learning rate for each case and arm; histories: of these trials; controls: case -> arm
+    The target is what the control reaches, the median of its learned trials' best, plus 5% of the way to the trivial
+    predictor. A model in its relaxed phase is judged by what projection makes of it (`projected_val_metric`), and
+    not judged where that was not measured. A failed trial has not reached the target within the horizon, the longest
+    training of the case: it would not have done so later.
+    Returns case, arm, seed, trial, target, steps, reached, horizon.
+    """
+    tables = [
+        _one_case(trials[trials["case"] == case], histories, control) for case, control in controls.items()
+    ]
+    columns = ["case", "arm", "seed", "trial", "target", "steps", "reached", "horizon"]
+    tables = [table for table in tables if not table.empty]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _one_case(mine: pd.DataFrame, histories: pd.DataFrame, control: str) -> pd.DataFrame:
+    sign = -1.0 if (mine["metric_goal"] == "max").any() else 1.0
+    goal = mine.loc[(mine["arm"] == control) & ~mine["failed"], "val_metric"].median()
+    target = goal + ON_THE_WAY * (mine["trivial"].median() - goal)
+    rows = histories[histories["trial"].isin(mine["trial"])]
+    if not np.isfinite(target) or rows.empty or not {"step", "val_metric"} <= set(rows):
+        return pd.DataFrame()
+    good = rows[sign * _judged(rows) <= sign * target]
+    first = good.groupby(good["trial"].astype(object))["step"].min()
+    horizon = float(rows["step"].max())
+    steps = mine["trial"].map(first).where(~mine["failed"]).astype(float)
+    return mine[["case", "arm", "seed", "trial"]].assign(
+        target=target, reached=steps.notna(), steps=steps.fillna(horizon), horizon=horizon
+    )
+
+
+def _judged(rows: pd.DataFrame) -> pd.Series:
+    """The validation metric of the model that would be delivered, NaN where it was not measured."""
+    metric = rows["val_metric"].astype(float)
+    if "theta" not in rows:
+        return metric
+    projected = rows.get("projected_val_metric", pd.Series(np.nan, index=rows.index))
+    return metric.where(~(rows["theta"] > 0), projected.astype(float))
+
+
+def restricted_means(times: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
+    """Restricted mean steps of each case and arm, and its difference to the control, paired by seed.
+
+    times: of `times_to_target`. Returns case, arm, control, target, n, reached, horizon, mean, difference, low, high
+    (Student's interval over the pairs).
+    """
+    rows = []
+    for (case, arm), mine in times.groupby(["case", "arm"], sort=False):
+        horizon = float(mine["horizon"].iloc[0])
+        mean = restricted_mean(mine["steps"].to_numpy(float), mine["reached"].to_numpy(bool), horizon)
+        theirs = times[(times["case"] == case) & (times["arm"] == controls[case])]
+        control = theirs.drop_duplicates("seed").set_index("seed")["steps"]
+        difference = (mine["steps"] - mine["seed"].map(control)).dropna().to_numpy(float)
+        low, high = paired_interval(difference) if arm != controls[case] else (np.nan, np.nan)
+        middle = difference.mean() if arm != controls[case] and len(difference) else np.nan
+        row = {
+            "case": case,
+            "arm": arm,
+            "control": controls[case],
+            "target": mine["target"].iloc[0],
+            "n": len(mine),
+        }
+        row |= {"reached": int(mine["reached"].sum()), "horizon": horizon, "mean": mean}
+        rows.append({**row, "difference": middle, "low": low, "high": high})
+    columns = [
+        "case",
+        "arm",
+        "control",
+        "target",
+        "n",
+        "reached",
+        "horizon",
+        "mean",
+        "difference",
+        "low",
+        "high",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def paired_interval(differences: np.ndarray) -> tuple[float, float]:
+    """Student's 95% interval of the mean of paired differences (pairs,); NaN below two pairs."""
+    n = len(differences)
+    if n < 2:
+        return float("nan"), float("nan")
+    low, high = t_interval(differences.mean(), differences.std(ddof=1), n)
+    return float(low), float(high)

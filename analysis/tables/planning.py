@@ -1,0 +1,123 @@
+"""Tables on what a study can see, how fast an arm learns, and what others published."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.formats import interval, metric, number, percent
+from analysis.prepare import controls
+from analysis.stated import Stated
+from analysis.statistics.best_setting import scores_at
+from analysis.statistics.seeds_needed import seeds_for_failures, seeds_for_score_interval
+from analysis.statistics.time_to_target import restricted_means, times_to_target
+from analysis.tables.table import ARM, Table, against_controls
+
+SEEN = Stated(failure_rate=0.1, score=0.05)
+"""The differences that the table of seeds asks for where a study states none."""
+
+
+def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) -> Table:
+    """How many seeds would be needed."""
+
+    def needed(mine: pd.DataFrame, control: str) -> pd.DataFrame:
+        bounds = stated.get(mine["case"].iloc[0], SEEN)
+        failure_rate, score = bounds.failure_rate or SEEN.failure_rate, bounds.score or SEEN.score
+        arms = [arm for arm in mine["arm"].unique() if arm != control]
+        return pd.DataFrame([_needed(mine, rates, arm, control, failure_rate, score) for arm in arms])
+
+    return Table(
+        "seeds_needed",
+        "How many seeds would show a difference",
+        "Seeds with which 80% of studies would see the difference at 5%, by the spread that this one measured. "
+        "Scores: paired t test at the chosen learning rates, with the 95% interval that the uncertain spread leaves; "
+        "the difference is a share of the control's mean. Failures: McNemar's test over the grid, by the share of "
+        "pairs that differ here.",
+        against_controls(trials, needed),
+        ARM
+        | {
+            "Score differs by": lambda row: percent(row.score),
+            "Seeds [95% interval]": lambda row: interval(
+                row.seeds, row.low, row.high, lambda value: f"{value:,.0f}"
+            ),
+            "Failure rate differs by": lambda row: f"{100 * row.failure_rate:.0f} points",
+            "Seeds": lambda row: f"{row.failure_seeds:,.0f}" if row.failure_seeds > 0 else "–",
+        },
+    )
+
+
+def _needed(
+    mine: pd.DataFrame, rates: pd.DataFrame, arm: str, control: str, failure_rate: float, score: float
+) -> dict[str, Any]:
+    at_rate = mine.merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
+    scores = (
+        at_rate.pivot(index="seed", columns="arm", values="score").reindex(columns=[arm, control]).dropna()
+    )
+    row = {"arm": arm, "control": control, "score": score, "failure_rate": failure_rate}
+    row |= dict.fromkeys(("seeds", "low", "high", "failure_seeds"), np.nan)
+    difference = score * abs(float(scores[control].mean())) if len(scores) else 0.0
+    if len(scores) > 1 and difference > 0:
+        found = seeds_for_score_interval(difference, (scores[arm] - scores[control]).to_numpy(float))
+        row |= dict(zip(("seeds", "low", "high"), map(float, found), strict=True))
+    outcomes = mine.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
+    pairs = outcomes[[arm, control]].dropna()
+    if len(pairs):
+        discordant = float((pairs[arm] != pairs[control]).mean())
+        row["failure_seeds"] = seeds_for_failures(
+            failure_rate, discordant, len(pairs) / mine["seed"].nunique()
+        )
+    return row
+
+
+def speed(trials: pd.DataFrame, rates: pd.DataFrame, histories: pd.DataFrame) -> Table:
+    """Steps until the target."""
+    at_rate = trials.merge(rates, on=["case", "arm", "lr"])
+    times = times_to_target(at_rate, histories, controls(trials))
+    return Table(
+        "time_to_target",
+        "How fast training reaches the target",
+        "Steps until the validation metric first comes as far as what the control reaches at its chosen learning "
+        "rate, less 5% of the way to the trivial predictor. Mean steps within the length of the training (restricted "
+        "mean, the area under Kaplan and Meier's curve); trials that failed or never got there count with the whole "
+        "length. A model in its relaxed phase counts by what projection makes of it, where that was measured. "
+        "Difference to the control paired by seed, with Student's 95% interval.",
+        restricted_means(times, controls(trials)),
+        ARM
+        | {
+            "Target": lambda row: number(row.target),
+            "Reached it": lambda row: f"{row.reached} of {row.n}",
+            "Mean steps": lambda row: f"{row.mean:,.0f} of {row.horizon:,.0f}",
+            "Difference [95% interval]": lambda row: interval(
+                row.difference, row.low, row.high, lambda value: f"{value:+,.0f}".replace("-", "−")
+            ),
+        },
+    )
+
+
+def published(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) -> Table:
+    """Published values beside ours."""
+    ours = scores_at(trials, rates)
+    rows = []
+    for case, said in stated.items():
+        names = set(trials.loc[trials["case"] == case, "metric"].dropna())
+        for entry in said.published:
+            mine = ours[(ours["case"] == case) & (ours["arm"] == entry.arm)]
+            known = len(mine) and entry.metric in names
+            row = {"case": case, "arm": entry.arm, "metric": entry.metric, "published": entry.value}
+            row |= {name: mine[name].iloc[0] if known else np.nan for name in ("mean", "low", "high")}
+            rows.append({**row, "source": entry.source})
+    columns = ["case", "arm", "metric", "published", "mean", "low", "high", "source"]
+    return Table(
+        "published",
+        "Published values beside ours",
+        "As the study names them, with our mean test score at the chosen learning rate and Student's 95% interval. "
+        "They enter no statistic. '–' where the study has no such arm or another metric.",
+        pd.DataFrame(rows, columns=columns),
+        ARM
+        | {
+            "Metric": lambda row: metric(row.metric),
+            "Published": lambda row: number(row.published),
+            "Ours [95% interval]": lambda row: interval(row.mean, row.low, row.high),
+            "Source": lambda row: row.source,
+        },
+    )
