@@ -25,6 +25,7 @@ TEXTS = [
 ]
 NUMBERS = [
     *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
+    *("theta_area", "constraint_at_projection"),
     *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
     *("started", "seconds", "relaxed_layers", "params_train", "params_final"),
 ]

@@ -65,6 +65,7 @@ class Training(Settings):
     lr: peak learning rate; warmup: share of the steps with linear warm-up; lr_schedule: what follows it
     clip: largest gradient norm of the trunk, None for no clipping
     label_smoothing: for classification only
+    select: the epoch that is delivered and tested, best on validation (of the projected model) or last
     precision, tf32, compile: arithmetic of forward and backward; the reference presets use float32 without
     """
 
@@ -80,6 +81,7 @@ class Training(Settings):
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     tf32: bool = False
     compile: bool = False
+    select: Annotated[Literal["best", "last"], later()] = "best"
 
 
 class NotLearned(Settings):

@@ -17,8 +17,11 @@ class Symmetry:
 
 
 def random_rotations(count: int, generator: torch.Generator) -> Tensor:
-    """(count, 3, 3) rotations in float64, uniform on SO(3), from normalised Gaussian quaternions."""
-    quaternions = torch.randn(count, 4, generator=generator, dtype=torch.float64)
+    """(count, 3, 3) rotations in float64 on the generator's device, uniform on SO(3).
+
+    From normalized Gaussian quaternions.
+    """
+    quaternions = torch.randn(count, 4, generator=generator, dtype=torch.float64, device=generator.device)
     w, x, y, z = (quaternions / quaternions.norm(dim=1, keepdim=True)).unbind(1)
     rows = [
         1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
@@ -26,6 +29,11 @@ def random_rotations(count: int, generator: torch.Generator) -> Tensor:
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
     return torch.stack(rows, 1).view(count, 3, 3)
+
+
+def random_inversions(count: int, generator: torch.Generator) -> Tensor:
+    """(count, 1, 1) factors on matrices: 1, or with probability 1/2 the -1 of an inversion."""
+    return 1 - 2 * torch.randint(2, (count, 1, 1), generator=generator, device=generator.device)
 
 
 def rotate_nodes(node_vectors: Tensor, matrices: Tensor) -> Tensor:

@@ -1,13 +1,14 @@
 """Adaptive constrained equivariance: Manolache, Chamon and Niepert, NeurIPS 2025 (arXiv 2505.13631)."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables.methods.method import Method
-from trainables.relaxation.project import project, reset_statistics
+from trainables.methods.method import Method, Rotate
+from trainables.relaxation.project import project, projected, reset_statistics
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.schedules import relaxed_steps
@@ -32,6 +33,9 @@ class ACE(Method):
     dual_optimizer: how lambda ascends; adam gives each lambda Adam's step with the gradient -violation
     augmented: c >= 0; with 0, Adam's steps of gamma and lambda may circle for thousands of steps
     strict_phase: share of all steps, at the end, in which the projected model is trained (equality)
+    rotate: turn each step's batch by one random rotation ("batch"), or each graph by one of its own ("graph"), so
+        that companions do not learn the poses of the data; inversion: also invert with probability 1/2, where
+        the targets respect it
     layers, companion, init: as in trainables.relaxation.relax
     """
 
@@ -50,11 +54,14 @@ class ACE(Method):
         layers: Literal["default", "all"] | list[str] = "default",
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
+        rotate: Annotated[Rotate, later()] = "none",
+        inversion: Annotated[bool, later()] = False,
     ) -> None:
         self.elastic = form == "elastic"
         self.delivers_strict = not self.elastic
         self.dual_step = adam if dual_optimizer == "adam" else ascent
         self.dual_lr, self.augmented, self.slack_lr, self.rho = dual_lr, augmented, slack_lr, rho
+        self.rotate, self.inversion = rotate, inversion
         self.strict_phase = strict_phase
         self.layers, self.companion, self.init = layers, companion, init
         self.step = 0
@@ -123,6 +130,14 @@ class ACE(Method):
         if self.strict_phase > 0:
             reset_statistics(strict)
         return strict
+
+    def delivered(self, model: nn.Module) -> AbstractContextManager[nn.Module]:
+        """The projected model; of the elastic form the model as it is."""
+        return nullcontext(model) if self.elastic else projected(model)
+
+    def theta_now(self, model: nn.Module) -> Tensor:
+        """The largest |gamma|, on the device."""
+        return torch.stack([layer.scale.detach().abs() for layer in relaxed_layers(model).values()]).max()
 
     def measures(self, model: nn.Module) -> dict[str, float]:
         """theta (the largest |gamma|), and gamma, lambda and u of each layer by its name."""

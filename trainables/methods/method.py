@@ -1,7 +1,14 @@
 """What a method may do in the course of a trial. The training loop calls these and nothing else."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+
+from trainables.symmetry import random_inversions, random_rotations
+
+Rotate = Literal["none", "batch", "graph"]
 
 
 class Method:
@@ -15,6 +22,12 @@ class Method:
     delivers_strict = True
     """Whether the tested model is the strict one; False only for the unconstrained end of the scale."""
 
+    rotate: Rotate = "none"
+    """Whether each step's batch is turned, by one random rotation or each graph by one of its own."""
+
+    inversion = False
+    """Whether each of these rotations comes with an inversion with probability 1/2."""
+
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """Return the model to train, made from the strict `model`; random numbers from `generator` only."""
         return model
@@ -27,8 +40,17 @@ class Method:
         """Set theta and the penalty weights for step `step` of `steps`."""
 
     def augmentation(self, graphs: int, generator: torch.Generator) -> Tensor | None:
-        """(graphs, 3, 3) matrices that transform the batch before the forward pass; None for none."""
-        return None
+        """(graphs, 3, 3) matrices that transform the batch before the forward pass; None for none.
+
+        They are drawn on the generator's device.
+        """
+        if self.rotate == "none":
+            return None
+        count = graphs if self.rotate == "graph" else 1
+        matrices = random_rotations(count, generator)
+        if self.inversion:
+            matrices = random_inversions(count, generator) * matrices
+        return matrices.expand(graphs, 3, 3)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
         """What is added to the loss of this step, from what the forward pass left; None for nothing."""
@@ -44,6 +66,14 @@ class Method:
     def project(self, model: nn.Module) -> nn.Module:
         """Return the strict model."""
         return model
+
+    def delivered(self, model: nn.Module) -> AbstractContextManager[nn.Module]:
+        """The model that would be delivered if training ended now, for a while."""
+        return nullcontext(model)
+
+    def theta_now(self, model: nn.Module) -> Tensor | float:
+        """How far the constraint is relaxed in this step: theta, or the largest |gamma|."""
+        return 0.0
 
     def measures(self, model: nn.Module) -> dict[str, float]:
         """Columns for the history: theta, and what else the method can tell of its state."""

@@ -1,20 +1,21 @@
 """Constraint relaxation on a schedule: Pertigkiozoglou et al., NeurIPS 2024 (arXiv 2408.13242)."""
 
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import AfterValidator, BeforeValidator, Field
 from torch import Tensor, nn
 
-from trainables.methods.method import Method
+from trainables.methods.method import Method, Rotate
 from trainables.relaxation import penalties
 from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.companions import LinearCompanion
-from trainables.relaxation.project import project, reset_statistics
+from trainables.relaxation.project import project, projected, reset_statistics
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.schedules import check_schedule, relaxed_steps, theta
-from trainables.spec import Settings, Share
+from trainables.spec import Settings, Share, later
 
 
 class Weight(Settings):
@@ -67,6 +68,9 @@ class Relaxed(Method):
     penalty: weights of the penalties on the companions
     projection: drop the companions, or fold their equivariant part into the strict layers; these differ only
         where theta is cut rather than let down, as by "constant"
+    rotate: turn each step's batch by one random rotation ("batch"), or each graph by one of its own ("graph"), so
+        that companions do not learn the poses of the data; inversion: also invert with probability 1/2, where
+        the targets respect it
     layers, companion, init: as in trainables.relaxation.relax
     lie_form: how the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
         copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact"
@@ -89,6 +93,8 @@ class Relaxed(Method):
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
         lie_form: Literal["averaged", "exact", "random"] = "averaged",
+        rotate: Annotated[Rotate, later()] = "none",
+        inversion: Annotated[bool, later()] = False,
     ) -> None:
         self.schedule, self.peak, self.warmup, self.strict_phase = schedule, peak, warmup, strict_phase
         self.weights = {
@@ -96,6 +102,7 @@ class Relaxed(Method):
             "lie": penalty.lie,
             "parity": penalty.lie if penalty.parity is None else penalty.parity,
         }
+        self.rotate, self.inversion = rotate, inversion
         self.fold = projection == "fold"
         self.layers, self.companion, self.init = layers, companion, init
         self.lie_form = lie_form
@@ -167,6 +174,14 @@ class Relaxed(Method):
         if self.strict_phase > 0:
             reset_statistics(strict)
         return strict
+
+    def delivered(self, model: nn.Module) -> AbstractContextManager[nn.Module]:
+        """The projected model."""
+        return projected(model, fold=self.fold)
+
+    def theta_now(self, model: nn.Module) -> float:
+        """theta"""
+        return self.theta
 
     def measures(self, model: nn.Module) -> dict[str, float]:
         """theta"""

@@ -1,7 +1,21 @@
 """The control: the model as it is."""
 
-from trainables.methods.method import Method
+from typing import Annotated
+
+from trainables.methods.method import Method, Rotate
+from trainables.spec import later
 
 
 class Strict(Method):
-    """Train the strict model."""
+    """Train the strict model.
+
+    rotate, inversion: as in Relaxed; they change nothing but rounding, unless the model is not equivariant
+    """
+
+    def __init__(
+        self,
+        *,
+        rotate: Annotated[Rotate, later()] = "none",
+        inversion: Annotated[bool, later()] = False,
+    ) -> None:
+        self.rotate, self.inversion = rotate, inversion

@@ -4,18 +4,19 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from trainables.methods.method import Method
+from trainables.methods.method import Method, Rotate
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
-from trainables.symmetry import random_rotations
+from trainables.spec import later
 
 
 class Unconstrained(Method):
     """The same trunk with its companions at theta = 1 for ever, trained on rotated batches, never projected.
 
-    inversion: also invert each graph with probability 1/2; for tasks whose targets respect it
+    rotate: each graph by a rotation of its own, all graphs of a batch by one, or none
+    inversion: also invert with probability 1/2; for tasks whose targets respect it
     layers, companion, init: as in trainables.relaxation.relax
     """
 
@@ -25,12 +26,13 @@ class Unconstrained(Method):
     def __init__(
         self,
         *,
+        rotate: Annotated[Rotate, later()] = "graph",
         inversion: bool = False,
         layers: Literal["default", "all"] | list[str] = "default",
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
     ) -> None:
-        self.inversion = inversion
+        self.rotate, self.inversion = rotate, inversion
         self.layers, self.companion, self.init = layers, companion, init
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
@@ -47,17 +49,13 @@ class Unconstrained(Method):
             for parameter in layer.companion.parameters()
         ]
 
-    def augmentation(self, graphs: int, generator: torch.Generator) -> Tensor:
-        """(graphs, 3, 3) random rotations, half of them with inversion where asked for."""
-        matrices = random_rotations(graphs, generator)
-        if self.inversion:
-            signs = 1 - 2 * torch.randint(2, (graphs, 1, 1), generator=generator)
-            matrices = signs * matrices
-        return matrices
-
     def projection_step(self, steps: int) -> int:
         """After the last step, and then nothing is done."""
         return steps
+
+    def theta_now(self, model: nn.Module) -> float:
+        """theta = 1"""
+        return 1.0
 
     def measures(self, model: nn.Module) -> dict[str, float]:
         """theta = 1"""

@@ -1,5 +1,7 @@
 """From a relaxed model back to the strict one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import singledispatch
 
 import torch
@@ -24,6 +26,28 @@ def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
         if fold and isinstance(layer.companion, LinearCompanion):
             fold_into(layer.strict, layer, layer.scale * layer.companion.weight)
     return replace_modules(model, {id(layer): layer.strict for layer in relaxed})
+
+
+@contextmanager
+def projected(model: nn.Module, *, fold: bool = False) -> Iterator[nn.Module]:
+    """The strict model that `project` would return now, for a while; afterwards the relaxed one is as it was.
+
+    Nothing is copied but the strict layers that `fold` changes.
+    """
+    relaxed = relaxed_layers(model).values()
+    before = [copy_of_state(layer.strict) for layer in relaxed] if fold else []
+    strict = project(model, fold=fold)
+    try:
+        yield strict
+    finally:
+        replace_modules(strict, {id(layer.strict): layer for layer in relaxed})
+        for layer, state in zip(relaxed, before, strict=False):
+            layer.strict.load_state_dict(state)
+
+
+def copy_of_state(module: nn.Module) -> dict[str, Tensor]:
+    """Copies of the module's parameters and buffers by name."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
 @singledispatch

@@ -32,10 +32,12 @@ class Record:
     reason: None, non_finite, diverged, not_learned, collapsed, out_of_memory, timeout, node_lost or error
     detail: the reason in one line, with its numbers; for a crash the end of the log
     metric, metric_goal: name of the judged number; "min" or "max"
-    val_metric, val_loss: of the delivered kind of model at its best epoch, chosen on validation
+    val_metric, val_loss: of the delivered model, that of the best epoch on validation or of the last
     test_metric: read once, on the delivered model; tests: further metrics and test sets, name -> value
     trivial: the metric of the trivial predictor on validation
     loss_at_init: validation loss before the first step
+    theta_area: mean over all steps of theta, or of the largest |gamma|
+    constraint_at_projection: theta, or the largest |gamma|, just before the projection; 0 is a constraint met
     before_projection, after_projection: validation metric on both sides of the projection
     equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model
     relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
@@ -58,6 +60,8 @@ class Record:
     tests: dict[str, float | None] = field(default_factory=dict)
     trivial: float | None = None
     loss_at_init: float | None = None
+    theta_area: float | None = None
+    constraint_at_projection: float | None = None
     before_projection: float | None = None
     after_projection: float | None = None
     equivariance_error: float | None = None

@@ -60,6 +60,10 @@ class Task:
         }
         return task
 
+    def augment(self, split: Split, generator: torch.Generator) -> Split:
+        """A training batch as it is seen in one step, with what is drawn anew for each; as it is by default."""
+        return split
+
     def graph(self, split: Split) -> Graph:
         """The samples of `split` (already indexed to one batch) as the input of a model."""
         raise NotImplementedError

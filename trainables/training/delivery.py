@@ -1,5 +1,7 @@
 """The end of a trial: the delivered model is tested once, its equivariance measured, its record written."""
 
+import math
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,13 +23,15 @@ def deliver(
 ) -> Record:
     """The record of a training that ended: by `verdict` if early, by the rules for finished ones if not.
 
-    The test set is read here and nowhere else, by the model of the best epoch, unless training broke off.
+    The test set is read here and nowhere else, by the model of the epoch that `training.select` chose, unless
+    training broke off.
     """
     best, rows = progress.best, progress.rows
     if verdict is None:
         judged = Judged(task.metric_goal, task.trivial, task.metric_ideal, progress.metric_at_init)
-        val_metrics = [row["val_metric"] for row in rows]
-        verdict = failed_after_training(val_metrics, best.get("val_metric"), judged, spec.failure)
+        val_metrics = delivered_metrics(rows)
+        best_of_all = (min if task.metric_goal == "min" else max)(val_metrics, default=None)
+        verdict = failed_after_training(val_metrics, best_of_all, judged, spec.failure)
     tested: dict[str, Any] = {}
     if best and (verdict is None or verdict.reason in ("not_learned", "collapsed")):
         model.load_state_dict(best["state"])
@@ -44,6 +48,8 @@ def deliver(
         val_loss=finite(best.get("val_loss")),
         trivial=finite(task.trivial),
         loss_at_init=finite(progress.loss_at_init),
+        theta_area=fmean(row.get("theta_mean", 0.0) for row in rows) if rows else None,
+        constraint_at_projection=finite(progress.constraint_at_projection),
         before_projection=finite(progress.before_projection),
         after_projection=finite(progress.after_projection),
         best_epoch=best.get("epoch"),
@@ -55,6 +61,12 @@ def deliver(
         seconds=progress.seconds,
         **tested,
     )
+
+
+def delivered_metrics(rows: list[dict[str, float]]) -> list[float]:
+    """The validation metric, where it is a number, of the model that would have been delivered after each epoch."""
+    metrics = (row.get("projected_val_metric", row["val_metric"]) for row in rows)
+    return [metric for metric in metrics if not math.isnan(metric)]
 
 
 def test(spec: TrialSpec, task: Task, method: Method, model: nn.Module) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from trainables import registry
 from trainables.distributed.parallel import Alone
+from trainables.errors import BadInput
 from trainables.methods.method import Method
 from trainables.relaxation.summary import check_called
 from trainables.results.record import Record
@@ -104,7 +105,7 @@ def run_trial(
         row = train_epoch(run, epoch)
         progress.rows.append(row)
         progress.seconds = earlier_seconds + time.perf_counter() - started
-        remember_best(run, row)
+        remember_delivered(run, row)
         verdict = failed_during_training(row, progress.train_loss_at_init, spec.failure, task.loss_ideal)
         if verdict is not None:
             break
@@ -120,6 +121,10 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     batch_size = min(spec.training.batch_size, size(train))
     steps_per_epoch = size(train) // batch_size  # what does not fill a batch waits for the next shuffle
     method: Method = registry.build("method", spec.method)
+    if method.inversion and not task.symmetry.inversion:
+        raise BadInput(
+            "method.inversion: the targets of this task change under inversion in a way of their own; set it to false"
+        )
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
     model = build_model(spec, task, PRECISIONS[spec.training.precision])
     model = method.relax(model, stream(spec.seed, "companions")).to(device)
@@ -159,12 +164,11 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
     started = time.perf_counter()
     run.model.train()
     torch.manual_seed(stream_seed(run.spec.seed, "dropout", epoch))
-    augmentation = stream(run.spec.seed, "augmentation", epoch)
-    loss_sum, penalty_sum = torch.zeros(2, device=run.device, dtype=torch.float64)
+    augmentation = stream(run.spec.seed, "augmentation", epoch, run.device)
+    sums = torch.zeros(3, device=run.device, dtype=torch.float64)
     for index in batches(run, epoch):
-        loss, penalty = train_step(run, index, augmentation)
-        loss_sum += loss
-        penalty_sum += penalty
+        for total, value in zip(sums, train_step(run, index, augmentation), strict=True):
+            total += value
         run.progress.step += 1
         if run.progress.step == 1:
             run.progress.relaxed_layers = check_called(run.model)
@@ -172,29 +176,48 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
             gradient_norm = norm(parameter.grad for parameter in run.model.parameters())
         if run.progress.step == run.projection_step:
             project(run)
-    means = run.team.sum(run.share * torch.stack([loss_sum, penalty_sum])) / run.steps_per_epoch
+    means = run.team.sum(run.share * sums) / run.steps_per_epoch
     norms = torch.stack([gradient_norm, norm(run.model.parameters())])
     numbers = torch.cat([means, norms]).tolist()
     return run.team.first(lambda: history_row(run, epoch, numbers, started))
 
 
 def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> dict[str, float]:
-    """The row of an epoch from training's own loss, penalty, gradient and parameter norm; validates."""
-    validation = evaluate(run.model, run.task, run.task.splits["val"])
+    """The row of an epoch; validates.
+
+    numbers: training's loss, penalty and theta, each the mean over the epoch, its last gradient's norm, and that
+        of the parameters
+    """
+    train_loss, penalty, theta_mean, gradient_norm, parameter_norm = numbers
     return {
         "epoch": epoch,
         "step": run.progress.step,
-        "train_loss": numbers[0],
-        "val_loss": validation["loss"],
-        "val_metric": validation[run.task.metric],
-        "grad_norm": numbers[2],
-        "parameter_norm": numbers[3],
-        "penalty": numbers[1],
+        "train_loss": train_loss,
+        **validate(run),
+        "grad_norm": gradient_norm,
+        "parameter_norm": parameter_norm,
+        "penalty": penalty,
+        "theta_mean": theta_mean,
         "equivariance_error": history_error(run.model, run.task),
         "lr": run.trunk[0].param_groups[0]["lr"],
         **run.method.measures(run.model),
         "seconds": time.perf_counter() - started,
     }
+
+
+def validate(run: Run) -> dict[str, float]:
+    """Loss and metric on validation; of a model that is still to be projected, of the projected one too."""
+    validation = evaluate(run.model, run.task, run.task.splits["val"])
+    columns = {"val_loss": validation["loss"], "val_metric": validation[run.task.metric]}
+    if run.projection_step > 0 and run.method.delivers_strict:
+        if run.relaxed:
+            with run.method.delivered(run.model) as model:
+                validation = evaluate(model, run.task, run.task.splits["val"])
+        columns |= {
+            "projected_val_loss": validation["loss"],
+            "projected_val_metric": validation[run.task.metric],
+        }
+    return columns
 
 
 def batches(run: Run, epoch: int) -> Iterator[Tensor]:
@@ -205,20 +228,26 @@ def batches(run: Run, epoch: int) -> Iterator[Tensor]:
         yield order[first : first + run.batch_size]
 
 
-def train_step(run: Run, index: Tensor, augmentation: torch.Generator) -> tuple[Tensor, Tensor | float]:
-    """One step on the samples at `index`; returns the loss and the penalty of this process's part of them,
-    detached, on the device."""
+def train_step(
+    run: Run, index: Tensor, augmentation: torch.Generator
+) -> tuple[Tensor, Tensor | float, Tensor | float]:
+    """One step on the samples at `index`; returns the loss and the penalty of this process's part of them, and
+    theta, detached, on the device."""
     training, step, optimisers = run.spec.training, run.progress.step, run.trunk + run.companions
     rate = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
     for group in (group for optimizer in optimisers for group in optimizer.param_groups):
         group["lr"] = rate
+    theta: Tensor | float = 0.0
     if run.relaxed:
         run.method.begin_step(run.model, step, run.steps)
-    batch = select(run.task.splits["train"], index[run.part])
+        theta = run.method.theta_now(run.model)
+    # All processes draw for the whole batch, and take their own part of what was drawn.
+    batch = run.task.augment(select(run.task.splits["train"], index), augmentation)
+    batch = select(batch, run.part)
     graph = run.task.graph(batch)
     matrices = run.method.augmentation(len(index), augmentation)
     if matrices is not None:
-        matrices = matrices[run.part].to(run.device)
+        matrices = matrices[run.part]
         graph, batch = rotate_graph(graph, matrices), run.task.rotate_targets(batch, matrices)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
         loss = run.task.loss(run.task.predict(run.model, graph), batch)
@@ -235,11 +264,13 @@ def train_step(run: Run, index: Tensor, augmentation: torch.Generator) -> tuple[
         optimizer.step()
     if run.relaxed:
         run.method.end_step(run.model)
-    return loss.detach(), 0.0 if penalty is None else penalty.detach()
+    return loss.detach(), 0.0 if penalty is None else penalty.detach(), theta
 
 
 def project(run: Run) -> None:
     """Put the strict model in the relaxed one's place, with the validation metric before and after."""
+    if run.method.delivers_strict:
+        run.progress.constraint_at_projection = run.method.measures(run.model)["theta"]
     run.progress.before_projection = run.team.first(lambda: validation_metric(run))
     run.model = run.method.project(run.model)
     run.progress.after_projection = run.team.first(lambda: validation_metric(run))
@@ -252,13 +283,17 @@ def validation_metric(run: Run) -> float:
     return evaluate(run.model, run.task, run.task.splits["val"])[run.task.metric]
 
 
-def remember_best(run: Run, row: dict[str, float]) -> None:
-    """Keep the state of the epoch that is best on validation among those with the delivered kind of model."""
-    delivered = run.progress.step >= run.projection_step or not run.method.delivers_strict
+def remember_delivered(run: Run, row: dict[str, float]) -> None:
+    """Keep the model that would be delivered now where it is the best so far, or where the last is asked for.
+
+    One rule for every arm: all epochs are candidates, each with the model that would be delivered after it.
+    """
+    metric, loss = (row.get(f"projected_{name}", row[name]) for name in ("val_metric", "val_loss"))
     best = run.progress.best.get("val_metric")
-    if delivered and better(row["val_metric"], best, run.task.metric_goal):
-        state = {name: value.detach().clone() for name, value in run.model.state_dict().items()}
-        numbers = {name: row[name] for name in ("epoch", "val_metric", "val_loss")}
+    if run.spec.training.select == "last" or better(metric, best, run.task.metric_goal):
+        with run.method.delivered(run.model) as model:
+            state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        numbers = {"epoch": row["epoch"], "val_metric": metric, "val_loss": loss}
         run.progress.best = {**numbers, "state": state}
 
 

@@ -9,8 +9,9 @@ class Progress:
     """The numbers of a trial under way.
 
     step: steps done; rows: the history, one row per epoch
-    best: epoch, val_metric, val_loss and state of the delivered kind of model at its best epoch; empty before
     loss_at_init, metric_at_init: on validation before the first step; train_loss_at_init: on training samples
+    best: epoch, val_metric, val_loss and state of the model that is to be delivered; empty before the first epoch
+    constraint_at_projection: theta, or the largest |gamma|, just before the projection
     before_projection, after_projection: validation metric on both sides of the projection
     relaxed_layers: how many layers with a companion the first step has passed through
     seconds: time spent, interrupted runs included
@@ -22,6 +23,7 @@ class Progress:
     loss_at_init: float = float("nan")
     train_loss_at_init: float = float("nan")
     metric_at_init: float | None = None
+    constraint_at_projection: float | None = None
     before_projection: float | None = None
     after_projection: float | None = None
     params_train: int = 0

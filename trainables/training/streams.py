@@ -14,6 +14,6 @@ def stream_seed(seed: int, purpose: str, index: int = 0) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def stream(seed: int, purpose: str, index: int = 0) -> torch.Generator:
-    """A CPU generator of its own for this seed, purpose and index."""
-    return torch.Generator().manual_seed(stream_seed(seed, purpose, index))
+def stream(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator on the device, of its own for this seed, purpose and index."""
+    return torch.Generator(device).manual_seed(stream_seed(seed, purpose, index))

@@ -8,7 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from trainables.errors import BadInput
+from trainables.methods.method import Method
+from trainables.methods.relaxed import Relaxed
 from trainables.spec import Failure, NotLearned
+from trainables.symmetry import Symmetry
 from trainables.tasks.nbody import NBody
 from trainables.training.loop import batches, run_trial, start
 
@@ -22,6 +26,7 @@ METHODS = [
     {"name": "ace", "form": "elastic", "dual_optimizer": "adam"},
     {"name": "ace", "form": "elastic"},
     {"name": "unconstrained"},
+    {"name": "relaxed", "rotate": "graph", "strict_phase": 0.25},
 ]
 TIMES = ("seconds",)
 
@@ -99,14 +104,111 @@ def test_the_record_tells_the_whole_trial(make_spec, task):
     assert columns | {"equivariance_error", "lr", "seconds"} <= set(rows[0])
 
 
-def test_the_best_epoch_comes_from_the_strict_phase_only(make_spec, task):
-    relaxed = {"name": "relaxed", "schedule": "constant", "strict_phase": 0.5}
-    record, rows = run_trial(make_spec(relaxed, epochs=6, lr=3e-3), task, CPU)
-    assert record.best_epoch >= 2
-    strict_rows = [row for row in rows if row["step"] >= 15]
-    assert record.val_metric == min(row["val_metric"] for row in strict_rows)
+PROJECTED = [
+    {"name": "relaxed", "schedule": "constant", "strict_phase": 0.5, "init": 0.02},
+    {"name": "relaxed", "schedule": "constant", "projection": "fold", "strict_phase": 0.5, "init": 0.02},
+    {"name": "ace", "strict_phase": 0.5, "init": 0.02},
+]
+
+
+def overfitting(task):
+    """The task with bodies that go the other way in validation: the longer a model learns, the worse it gets."""
+    other = copy.copy(task)
+    val = {name: value.clone() for name, value in task.splits["val"].items()}
+    val["targets"] = 2 * val["positions"] - val["targets"]
+    other.splits = {**task.splits, "val": val}
+    return other
+
+
+@pytest.mark.parametrize("method", PROJECTED, ids=lambda method: "-".join(map(str, method.values())))
+def test_every_epoch_is_a_candidate_with_its_projected_model(make_spec, task, method):
+    record, rows = run_trial(make_spec(method, epochs=6, lr=1e-3), overfitting(task), CPU)
+    projected = [row["projected_val_metric"] for row in rows]
+    assert record.val_metric == min(projected)
+    assert record.best_epoch == projected.index(min(projected)) < 2, "an epoch of the relaxed phase"
+    assert record.equivariance_error < 1e-10
+    assert [row["projected_val_metric"] != row["val_metric"] for row in rows] == [True] * 2 + [False] * 4
     assert max(row["equivariance_error"] for row in rows) > 1e-4
     assert rows[-1]["equivariance_error"] < 1e-4
+
+
+@pytest.mark.parametrize("method", PROJECTED, ids=lambda method: "-".join(map(str, method.values())))
+def test_the_delivered_model_of_a_relaxed_epoch_is_what_was_validated(make_spec, task, method):
+    spec = make_spec(method, epochs=6, lr=1e-3)
+    other = overfitting(task)
+    other.splits = {**other.splits, "test": other.splits["val"]}
+    record, _ = run_trial(spec, other, CPU)
+    assert record.test_metric == pytest.approx(record.val_metric, rel=1e-6)
+
+
+def test_validating_the_projected_model_leaves_the_training_as_it_was(make_spec, task, monkeypatch):
+    spec = make_spec({"name": "relaxed", "projection": "fold", "schedule": "constant", "init": 0.1}, lr=3e-3)
+    _, rows = run_trial(spec, task, CPU)
+    monkeypatch.setattr(Relaxed, "delivered", Method.delivered)
+    _, undisturbed = run_trial(spec, task, CPU)
+    assert [row["val_metric"] for row in rows] == [row["val_metric"] for row in undisturbed]
+
+
+@pytest.mark.parametrize("method", [{"name": "strict"}, *PROJECTED], ids=lambda method: method["name"])
+def test_the_last_epoch_is_delivered_where_asked_for(make_spec, task, method):
+    record, rows = run_trial(make_spec(method, epochs=6, lr=3e-3, select="last"), overfitting(task), CPU)
+    assert record.best_epoch == 5
+    assert record.val_metric == rows[-1]["val_metric"] > min(row["val_metric"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("method", "constraint", "area"),
+    [
+        ({"name": "strict"}, None, 0.0),
+        ({"name": "unconstrained"}, None, 1.0),
+        ({"name": "relaxed", "schedule": "constant", "peak": 0.5, "strict_phase": 0.25}, 0.5, 0.375),
+        ({"name": "relaxed", "schedule": "linear", "strict_phase": 0.25}, 0.0, 0.375),
+    ],
+    ids=str,
+)
+def test_the_record_tells_the_area_under_theta_and_its_end(make_spec, task, method, constraint, area):
+    record, _ = run_trial(make_spec(method), task, CPU)
+    assert record.constraint_at_projection == constraint
+    assert record.theta_area == pytest.approx(area)
+
+
+def test_the_constraint_of_ace_is_its_largest_gamma(make_spec, task):
+    record, rows = run_trial(make_spec({"name": "ace", "strict_phase": 0.25}, lr=1e-2), task, CPU)
+    before = max(abs(value) for name, value in rows[-3].items() if name.startswith("gamma."))
+    # Adam moves gamma by up to 1e-2 in each of the five steps from there to the projection.
+    assert record.constraint_at_projection == pytest.approx(before, abs=0.06)
+    assert record.constraint_at_projection != before
+    assert rows[0]["theta"] < rows[0]["theta_mean"] < 1
+    assert record.theta_area == pytest.approx(sum(row["theta_mean"] for row in rows) / 4)
+
+
+@pytest.mark.parametrize("rotate", ["batch", "graph"])
+def test_a_strict_network_is_trained_the_same_with_and_without_rotation(make_spec, task, rotate):
+    options = {"rotate": rotate, "inversion": True}
+    plain, turned = (
+        run_trial(make_spec({"name": "strict", **chosen}, precision="float64", lr=3e-3), task, CPU)[0]
+        for chosen in ({}, options)
+    )
+    assert turned.val_metric != plain.val_metric
+    assert turned.val_metric == pytest.approx(plain.val_metric, rel=1e-9)
+    assert turned.test_metric == pytest.approx(plain.test_metric, rel=1e-9)
+
+
+def test_rotation_decides_what_a_relaxed_network_learns(make_spec, task):
+    metrics = {
+        rotate: run_trial(make_spec({"name": "relaxed", "rotate": rotate, "init": 0.1}, lr=3e-3), task, CPU)[
+            0
+        ].val_metric
+        for rotate in ("none", "batch", "graph")
+    }
+    assert len(set(metrics.values())) == 3
+
+
+def test_inversion_is_refused_where_the_targets_do_not_respect_it(make_spec, task):
+    other = copy.copy(task)
+    other.symmetry = Symmetry(inversion=False, translations=True)
+    with pytest.raises(BadInput, match=r"method\.inversion: .* set it to false"):
+        run_trial(make_spec({"name": "relaxed", "rotate": "graph", "inversion": True}), other, CPU)
 
 
 def test_the_unconstrained_end_is_delivered_as_it_is_and_is_not_equivariant(make_spec, task):
