@@ -51,9 +51,10 @@ def pointclouds(
     sizes = {"train": train, "val": val, "test": test}
     training_poses, test_poses = protocol.split("/")
     files = files_of(source, Path(folder), path)
+    version = 1 if source == "solids" else 2  # of what is read from the same files
     content = {
         "source": source, "files": [_identity(file) for file in files], "points": points, **sizes,
-        "protocol": protocol, "scale": scale, "jitter": jitter, "dropout": dropout, "seed": seed, "version": 1,
+        "protocol": protocol, "scale": scale, "jitter": jitter, "dropout": dropout, "seed": seed, "version": version,
     }  # fmt: skip
 
     def make() -> Arrays:

@@ -421,3 +421,63 @@ def test_bad_meshes(tmp_path, text, message):
 
 def test_missing_meshes(tmp_path):
     assert "has no <class>/train/*.off" in refusal(tmp_path, source="modelnet_mesh")
+
+
+# --- what arrays mean
+
+
+def test_keys_that_are_there_are_named(tmp_path):
+    np.savez(tmp_path / "clouds.npz", X=np.ones((4, 8, 3)), y=np.arange(4))
+    assert "it has X, y; rename them" in refusal(tmp_path, source="npz", path="clouds.npz")
+    place = write_hdf5(tmp_path)
+    with h5py.File(place / "ply_data_train1.h5", "w") as file:
+        file["points"] = np.zeros((4, 64, 3))
+    assert "ply_data_train1.h5: not" in (found := refusal(tmp_path, source="modelnet40_hdf5", train=40))
+    assert "it has points" in found
+
+
+def test_labels_may_be_a_column(tmp_path):
+    arrays = write_archive(tmp_path)
+    options = {"points": 50, "train": 20, "val": 12, "test": 8, "source": "npz", "path": "clouds.npz"}
+    row = pointclouds(tmp_path, **options).splits["train"]["label"]
+    write_archive(tmp_path, label=arrays["label"][:, None])
+    assert torch.equal(pointclouds(tmp_path, **options).splits["train"]["label"], row)
+    write_archive(tmp_path, label=np.stack([arrays["label"]] * 2, axis=1))
+    with pytest.raises(BadInput, match=r"expected whole numbers \(40,\)"):
+        pointclouds(tmp_path, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_clouds_far_from_the_origin_keep_their_shape(tmp_path, dtype):
+    points = (100 * np.random.default_rng(0).normal(size=(40, 50, 3))).round().astype(dtype)
+    options = {"points": 50, "train": 20, "val": 12, "test": 8, "source": "npz", "path": "clouds.npz"}
+    found = []
+    for offset in (0, 500_000_000):
+        write_archive(tmp_path, points=points + np.array([offset, -offset, 2 * offset], dtype))
+        found.append(pointclouds(tmp_path, **options).splits["train"]["points"])
+    torch.testing.assert_close(*found, rtol=0, atol=1e-6)
+
+
+def test_meshes_far_from_the_origin_keep_their_shape(random):
+    vertices, triangles = np.eye(4)[:, :3], np.array([[0, 1, 2], [1, 2, 3]])
+    here, there = (
+        sample_surface(vertices + offset, triangles, 500, "mesh.off", np.random.default_rng(0)).astype(
+            np.float32
+        )
+        for offset in (0, 1e8)
+    )
+    np.testing.assert_allclose(here, there, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e20, 1e300, 1e-20])
+def test_clouds_beyond_float32_are_refused(tmp_path, size):
+    points = np.random.default_rng(0).normal(size=(40, 50, 3))
+    points[3] *= size
+    write_archive(tmp_path, points=points)
+    assert "sample 3: a cloud of size" in refusal(tmp_path, source="npz", path="clouds.npz")
+
+
+def test_meshes_with_names_in_capitals_are_meshes_too(tmp_path):
+    write_meshes(tmp_path)
+    (tmp_path / "ModelNet10/box/train/BOX_9.OFF").write_text(CUBE)
+    pointclouds(tmp_path, points=16, train=20, val=5, test=8, source="modelnet_mesh")

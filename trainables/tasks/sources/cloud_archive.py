@@ -24,7 +24,10 @@ def read_archive(path: Path, points: int, seed: int) -> Collection:
     """
     with opened_archive(path) as archive:
         if not {"points", "label"} <= set(archive.files):
-            raise BadInput(f"{path}: not a numpy archive with 'points' and 'label'")
+            there = ", ".join(archive.files[:20]) or "nothing"
+            raise BadInput(
+                f"{path}: not a numpy archive with 'points' and 'label', it has {there}; rename them"
+            )
         arrays = archive["points"], archive["label"]
     classes = len(np.unique(arrays[1]))
     clouds = check_clouds(*arrays, path, classes, points)

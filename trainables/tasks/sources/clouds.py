@@ -7,12 +7,14 @@ import numpy as np
 
 from trainables.errors import BadInput
 
+SMALLEST, LARGEST = 1e-15, 1e15  # sizes of clouds whose squares float32 holds
+
 
 @dataclass(frozen=True)
 class Clouds:
     """Clouds with as many points each.
 
-    points: (clouds, points, 3) float32, in the source's own unit and pose, z upwards
+    points: (clouds, points, 3) float32, in the source's own unit and pose, z upwards, the origin anywhere
     labels: (clouds,) int64, 0 .. classes - 1
     """
 
@@ -68,6 +70,8 @@ def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: in
         raise BadInput(
             f"{path}: points are {points.dtype} {points.shape}, expected numbers (clouds, points, 3)"
         )
+    if labels.shape == (len(points), 1):
+        labels = labels[:, 0]
     if labels.shape != (len(points),) or labels.dtype.kind not in "iu":
         raise BadInput(
             f"{path}: labels are {labels.dtype} {labels.shape}, expected whole numbers ({len(points)},)"
@@ -79,13 +83,25 @@ def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: in
     finite = np.isfinite(points).all((1, 2))
     if not finite.all():
         raise BadInput(f"{path}: sample {np.argmin(finite)}: coordinates that are NaN or infinite")
-    extended = np.ptp(points, axis=1).max(1) > 0
-    if not extended.all():
-        raise BadInput(f"{path}: sample {np.argmin(extended)}: an empty cloud, all its points in one place")
+    if points.dtype != np.float32:  # far from the origin, float32 would lose the shape
+        points = points - points.mean(1, keepdims=True, dtype=np.float64)
+    extents = np.ptp(points, axis=1).max(1)
+    if not extents.all():
+        raise BadInput(f"{path}: sample {np.argmin(extents)}: an empty cloud, all its points in one place")
+    usable = (extents > SMALLEST) & (extents < LARGEST)
+    if not usable.all():
+        sample = np.argmin(usable)
+        raise BadInput(
+            f"{path}: sample {sample}: a cloud of size {extents[sample]:.3g}, beyond what float32 can normalize; "
+            "use another unit of length"
+        )
     known = (labels >= 0) & (labels < classes)
     if not known.all():
         sample = np.argmin(known)
-        raise BadInput(f"{path}: sample {sample}: label {labels[sample]} is not in 0 .. {classes - 1}")
+        raise BadInput(
+            f"{path}: sample {sample}: label {labels[sample]} is not in 0 .. {classes - 1}; "
+            "number the classes from 0 without gaps"
+        )
     return Clouds(points.astype(np.float32), labels.astype(np.int64))
 
 

@@ -39,6 +39,8 @@ def read_modelnet(folder: Path, points: int, seed: int) -> Collection:
 def _read_file(path: Path, points: int, random: np.random.Generator) -> Clouds:
     try:
         with h5py.File(path, "r") as file:
+            if not {"data", "label"} <= set(file):
+                raise ValueError(f"it has {', '.join(list(file)[:20]) or 'nothing'}")
             check_unpacked_size(file["data"].nbytes + file["label"].nbytes, path)
             data, label = file["data"][()], file["label"][()]
     except BadInput:
@@ -47,7 +49,7 @@ def _read_file(path: Path, points: int, random: np.random.Generator) -> Clouds:
         raise BadInput(
             f"{path}: not a ModelNet40 HDF5 file with 'data' and 'label', or cut short ({error})"
         ) from error
-    clouds = check_clouds(data, label.reshape(-1), path, CLASSES, points)
+    clouds = check_clouds(data, label, path, CLASSES, points)
     return Clouds(choose_points(clouds.points, points, random), clouds.labels)
 
 
