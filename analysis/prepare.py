@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 COMPARED = ("task.", "model.", "training.", "failure.")
+OPTIMIZER_REVISION = "training.optimizer_revision"
 CONTROL_METHOD = "strict"
 
 
@@ -27,11 +28,21 @@ def name_cases(trials: pd.DataFrame) -> pd.DataFrame:
     case = trials["task"].fillna("unknown task") + " · " + trials["model"].fillna("unknown model")
     arm = trials["arm"].fillna("unnamed").astype(str)
     compared = [name for name in trials if name.startswith(COMPARED)]
+    if not _has_two_revisions(trials):
+        compared = [name for name in compared if name != OPTIMIZER_REVISION]
     method = ["method", *(name for name in trials if name.startswith("method."))]
     return trials.assign(
         case=case + _differences(trials, compared, case, ", {}"),
         arm=arm + _differences(trials, method, arm, " ({})"),
     )
+
+
+def _has_two_revisions(trials: pd.DataFrame) -> bool:
+    """Whether one optimizer occurs in two editions; if none does, its name tells its edition."""
+    if not {"training.optimizer", OPTIMIZER_REVISION} <= set(trials.columns):
+        return False
+    editions = trials.groupby("training.optimizer")[OPTIMIZER_REVISION].nunique(dropna=False)
+    return bool((editions > 1).any())
 
 
 def _differences(trials: pd.DataFrame, columns: list[str], groups: pd.Series, form: str) -> pd.Series:

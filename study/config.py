@@ -22,9 +22,14 @@ PRESETS = Path(__file__).parent / "presets"
 SharedTraining = create_model(
     "SharedTraining",
     __base__=Settings,
-    **{name: (info.annotation, info) for name, info in Training.model_fields.items() if name != "lr"},
+    **{
+        name: (info.annotation, info)
+        for name, info in Training.model_fields.items()
+        if name not in ("lr", "optimizer_revision")
+    },
 )
-"""The training settings that all trials share: all but the learning rate, which the grid varies."""
+"""The training settings that all trials share: all but the learning rate, which the grid varies, and the edition of
+the optimizer, which the plan fills in."""
 
 
 class Resources(Settings):

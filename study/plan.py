@@ -14,6 +14,7 @@ from trainables.results.record import Record, read_records
 from trainables.results.store import Store
 from trainables.results.yaml_text import BadYAML, read_yaml
 from trainables.spec import TRIAL_ID, TrialSpec, content_id
+from trainables.training.optimizer_names import REVISIONS
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
             content[kind] = resolve_at(kind, content[kind], axis.split(".")[1:], value)
         elif kind == "training":
             content[kind] = set_option(content[kind], axis.split(".")[1:], value)
+    optimizer = content["training"]["optimizer"]
+    content["training"]["optimizer_revision"] = REVISIONS.get(str(optimizer), 1)
     return content
 
 

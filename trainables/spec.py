@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,6 +17,8 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+
+from trainables.training.optimizer_names import check_optimizer, check_options
 
 TRIAL_ID = re.compile("[0-9a-f]{16}")
 Positive = Annotated[float, Field(gt=0)]
@@ -62,6 +65,11 @@ class Settings(BaseModel):
 class Training(Settings):
     """The optimisation, the same for every arm.
 
+    optimizer: adam, adamw, sgd, muon, adam_block, or `package.module:Class`, a torch.optim.Optimizer
+    optimizer_options: what that class takes beside parameters, lr and weight_decay; those named without a colon take
+        no options and pass this over
+    optimizer_revision: the edition of the optimizer, filled in by the plan
+    adamw_factor: what the learning rate is multiplied by for the parameters that Muon leaves to AdamW
     lr: peak learning rate; warmup: share of the steps with linear warm-up; lr_schedule: what follows it
     clip: largest gradient norm of the trunk, None for no clipping
     label_smoothing: for classification only
@@ -69,7 +77,7 @@ class Training(Settings):
     precision, tf32, compile: arithmetic of forward and backward; the reference presets use float32 without
     """
 
-    optimizer: Literal["adam", "adamw", "sgd", "muon"] = "adam"
+    optimizer: Annotated[str, AfterValidator(check_optimizer)] = "adam"
     lr: Positive = 1e-3
     lr_schedule: Literal["constant", "cosine", "step"] = "constant"
     warmup: Share = 0.0
@@ -82,6 +90,14 @@ class Training(Settings):
     tf32: bool = False
     compile: bool = False
     select: Annotated[Literal["best", "last"], later()] = "best"
+    optimizer_options: dict[str, Any] = later({})
+    optimizer_revision: Annotated[int, Field(ge=1)] = later(1)
+    adamw_factor: Positive = later(1.0)
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "Training":
+        check_options(self.optimizer, self.optimizer_options, self.weight_decay)
+        return self
 
 
 class NotLearned(Settings):

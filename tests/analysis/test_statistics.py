@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.prepare import controls, prepare
+from analysis.prepare import controls, name_cases, prepare
 from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
 from analysis.statistics.budget import expected_best
 from analysis.statistics.cost import training_share
@@ -309,6 +309,26 @@ def test_cases_and_arms_are_told_apart():
     assert trials["case"].str.contains("optimizer=sgd").sum() == 1
     assert set(trials["arm"]) == {"strict", "relaxed (method.lie=0.1)", "relaxed (method.lie=0.2)"}
     assert set(controls(trials).values()) == {"strict"}
+
+
+def test_the_edition_of_an_optimizer_tells_cases_apart_only_where_one_optimizer_has_two():
+    base = {"task": "nbody", "model": "egnn", "method": "strict", "arm": "strict", "lr": 0.1, "seed": 0}
+    rows = [
+        {"training.optimizer": "adam", "spec": "a"},
+        {"training.optimizer": "muon", "training.optimizer_revision": 2, "spec": "b"},
+    ]
+    cases = name_cases(pd.DataFrame(rows).assign(**base))["case"]
+    assert list(cases) == [f"nbody · egnn, training.optimizer={name}" for name in ("adam", "muon")]
+    rows.append({"training.optimizer": "muon", "spec": "c"})
+    cases = name_cases(pd.DataFrame(rows).assign(**base))["case"]
+    assert cases.nunique() == 3
+    assert cases[1].endswith("training.optimizer=muon, training.optimizer_revision=2.0")
+
+
+def test_one_optimizer_alone_says_nothing_of_its_edition():
+    base = {"task": "nbody", "model": "egnn", "method": "strict", "arm": "strict", "lr": 0.1, "seed": 0}
+    rows = [{"training.optimizer": "muon", "training.optimizer_revision": 2, "spec": spec} for spec in "ab"]
+    assert set(name_cases(pd.DataFrame(rows).assign(**base))["case"]) == {"nbody · egnn"}
 
 
 def test_training_share_is_of_each_workers_own_time():

@@ -49,6 +49,23 @@ def test_a_grid_may_vary_any_setting():
     assert {trial.spec.training.optimizer for trial in trials} == {"adam", "sgd"}
 
 
+def test_the_plan_fills_in_the_edition_of_the_optimizer():
+    trials = plan(resolve_config(changed("grid/training.optimizer", ["adam", "muon"])))
+    editions = {trial.spec.training.optimizer: trial.spec.training.optimizer_revision for trial in trials}
+    assert editions == {"adam": 1, "muon": 2}
+    adam = next(trial.spec for trial in trials if trial.spec.training.optimizer == "adam")
+    assert "optimizer_revision" not in adam.model_dump_json()  # as in the specs from before it was there
+    with pytest.raises(BadInput, match=r"training\.optimizer_revision: unknown key"):
+        resolve_config(changed("training/optimizer_revision", 1))
+
+
+def test_what_is_no_torch_optimizer_is_refused_with_its_key():
+    with pytest.raises(BadInput, match=r"training\.optimizer: is no torch optimizer"):
+        resolve_config(changed("training/optimizer", "torch.nn:Linear"))
+    with pytest.raises(BadInput, match=r"training\.optimizer: unknown optimizer; did you mean 'muon'"):
+        plan(resolve_config(changed("grid/training.optimizer", ["adam", "mun"])))
+
+
 def test_an_axis_of_one_arm_multiplies_its_trials_alone():
     content = changed("grid/arms.triangle.penalty.lie", [0, 0.1, 1])
     trials = plan(resolve_config(content))

@@ -31,6 +31,8 @@ class EGNN(nn.Module):
     stays the same for 5 particles and 1000 points.
     """
 
+    embedding_layers = ("embedding",)
+    read_out_layers = ("read_out.2",)
     relax_default = ("layers.*.update",)
     relax_companion = "linear"
 

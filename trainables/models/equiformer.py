@@ -41,6 +41,8 @@ class Equiformer(nn.Module):
     Nodes must not coincide with their neighbours: there the direction is not defined.
     """
 
+    embedding_layers = ("embedding.scalars", "embedding.vectors")
+    read_out_layers = ("head.2",)
     relax_default = ("blocks.*.feed_forward",)
     relax_companion = "feed_forward"
 

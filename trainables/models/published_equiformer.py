@@ -50,6 +50,8 @@ class PublishedEquiformer(nn.Module):
     The other options are those of `equiformer_choice.equiformer`.
     """
 
+    embedding_layers = ("embedding.scalars", "embedding.vectors")
+    read_out_layers = ("head.2",)
     relax_default = ("blocks.*.feed_forward",)
     relax_companion = "feed_forward"
 

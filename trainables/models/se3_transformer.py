@@ -58,6 +58,8 @@ class SE3Transformer(nn.Module):
     Nodes must not coincide with their neighbours: there the direction is not defined.
     """
 
+    embedding_layers = ("embed_scalars", "embed_vectors")
+    read_out_layers = ("read_out", "read_out.2")
     relax_default = ("layers.*.update.mix", "layers.*.update.project")
     relax_companion = "linear"
 

@@ -42,6 +42,8 @@ class SEGNN(nn.Module):
     """
 
     revision = 2  # 1: other gates, edges the other way round, degree-0 component of a node's harmonics not 1
+    embedding_layers = ("embedding",)
+    read_out_layers = ("read_out2",)
     relax_default = ("layers.*.update1", "layers.*.update2")
     relax_companion = "linear"
 

@@ -28,6 +28,8 @@ class VNDGCNN(nn.Module):
     """
 
     revision = 2  # 1: a point was not its own neighbour; another floor under the lengths of vectors
+    embedding_layers = ("edges.0.linear",)
+    read_out_layers = ("classifier.8",)
     relax_default = ("*.linear", "*.linear.*")
     relax_companion = "linear"
 

@@ -40,6 +40,8 @@ class VNPointNet(nn.Module):
     """
 
     revision = 2  # 1: a point was not its own neighbour; another floor under the lengths of vectors
+    embedding_layers = ("edges.linear",)
+    read_out_layers = ("classifier.7",)
     relax_default = ("*",)
     relax_companion = "linear"
 

@@ -17,6 +17,10 @@ class LinearCompanion(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(_normal((dim_out, dim_in), init, generator))
 
+    def matrices(self) -> list[Tensor]:
+        """All weights but the biases."""
+        return [self.weight]
+
     def forward(self, x: Tensor) -> Tensor:
         """(rows, dim_in) -> (rows, dim_out)"""
         return linear(x, self.weight)
@@ -39,6 +43,10 @@ class FeedForwardCompanion(nn.Module):
         self.first_bias = nn.Parameter(_uniform((hidden,), dim_in, generator))
         self.second = nn.Parameter(init * _uniform((dim_out, hidden), hidden, generator))
         self.second_bias = nn.Parameter(init * _uniform((dim_out,), hidden, generator))
+
+    def matrices(self) -> list[Tensor]:
+        """All weights but the biases."""
+        return [self.first, self.second]
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, dim_in) -> (rows, dim_out)"""
@@ -66,6 +74,10 @@ class MLPCompanion(nn.Module):
         self.second_bias = nn.Parameter(_uniform((dim_out,), dim_in, generator))
         self.third = nn.Parameter(init * _uniform((dim_out, dim_out), dim_out, generator))
         self.third_bias = nn.Parameter(init * _uniform((dim_out,), dim_out, generator))
+
+    def matrices(self) -> list[Tensor]:
+        """All weights but the biases."""
+        return [self.first, self.second, self.third]
 
     def forward(self, x: Tensor) -> Tensor:
         """(rows, dim_in) -> (rows, dim_out)"""

@@ -26,6 +26,7 @@ from trainables.training.building import build_model
 from trainables.training.delivery import deliver
 from trainables.training.equivariance import history_error
 from trainables.training.evaluation import evaluate
+from trainables.training.matrices import hidden_matrices
 from trainables.training.outcome import better, failed_during_training
 from trainables.training.progress import Progress
 from trainables.training.streams import stream, stream_seed
@@ -145,8 +146,9 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     added = [] if projection_step <= progress.step else method.companion_parameters(model)
     added_ids = {id(parameter) for parameter in added}
     kept = [parameter for parameter in model.parameters() if id(parameter) not in added_ids]
-    trunk = optimizers.build(spec.training, kept)
-    companions = optimizers.build(spec.training, added)
+    hidden = hidden_matrices(model)
+    trunk = optimizers.build(spec.training, kept, hidden)
+    companions = optimizers.build(spec.training, added, hidden)
     if saved is not None:
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(trunk + companions, saved["optimizers"], strict=True):
@@ -236,7 +238,7 @@ def train_step(
     training, step, optimisers = run.spec.training, run.progress.step, run.trunk + run.companions
     rate = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
     for group in (group for optimizer in optimisers for group in optimizer.param_groups):
-        group["lr"] = rate
+        group["lr"] = rate * group.get("lr_factor", 1.0)
     theta: Tensor | float = 0.0
     if run.relaxed:
         run.method.begin_step(run.model, step, run.steps)

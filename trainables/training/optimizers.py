@@ -1,20 +1,27 @@
-"""Optimisers by name, and the course of the learning rate."""
+"""Optimizers by name, and the course of the learning rate."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
 
 from trainables.spec import Training
+from trainables.training.block_optimizers import BlockAdam, BlockMuon
+from trainables.training.matrices import Matrix
+from trainables.training.optimizer_names import locate
 
 
-def build(training: Training, parameters: Iterable[nn.Parameter]) -> list[torch.optim.Optimizer]:
-    """The optimisers of `training` for those of the parameters that are trained; none for no parameters.
+def build(
+    training: Training, parameters: Iterable[nn.Parameter], hidden: Sequence[Matrix] = ()
+) -> list[torch.optim.Optimizer]:
+    """The optimizers of `training` for those of the parameters that are trained; none for no parameters.
 
-    Muon (torch.optim.Muon) takes matrices only and leaves the rest to AdamW. Its updates are scaled to the
-    root mean square of AdamW's, so that one learning rate means the same to both. The others run as one fused
-    kernel over all parameters, which is also the fastest on a CPU and never waits for the device.
+    hidden: the matrices of hidden layers, from `trainables.training.matrices`. Muon takes these and leaves all other
+        parameters to AdamW, with `adamw_factor` times the learning rate; adam_block norms its updates of them
+
+    A parameter group may carry `lr_factor`, which its learning rate is to be multiplied by. Adam, AdamW and SGD run
+    as one fused kernel over all parameters, which is also the fastest on a CPU and never waits for the device.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     common = {"lr": training.lr, "weight_decay": training.weight_decay}
@@ -27,23 +34,40 @@ def build(training: Training, parameters: Iterable[nn.Parameter]) -> list[torch.
             return [torch.optim.AdamW(trained, **common, fused=True)]
         case "sgd":
             return [torch.optim.SGD(trained, **common, momentum=training.momentum, fused=True)]
+        case "adam_block":
+            return [BlockAdam(trained, _blocks_of(trained, hidden), **common)]
         case "muon":
-            return _muon(trained, training.momentum, common)
+            return _muon(training, trained, _blocks_of(trained, hidden), common)
+        case name:
+            return [_foreign(training, name, trained)]
+
+
+def _blocks_of(parameters: list[nn.Parameter], hidden: Sequence[Matrix]) -> list[Matrix]:
+    ids = {id(parameter) for parameter in parameters}
+    return [matrix for matrix in hidden if id(matrix.parameter) in ids]
 
 
 def _muon(
-    parameters: list[nn.Parameter], momentum: float, common: dict[str, float]
+    training: Training, parameters: list[nn.Parameter], blocks: list[Matrix], common: dict[str, float]
 ) -> list[torch.optim.Optimizer]:
-    matrices = [parameter for parameter in parameters if parameter.ndim == 2]
-    others = [parameter for parameter in parameters if parameter.ndim != 2]
+    ids, factor = {id(block.parameter) for block in blocks}, training.adamw_factor
+    with_blocks = [parameter for parameter in parameters if id(parameter) in ids]
+    others = [parameter for parameter in parameters if id(parameter) not in ids]
     optimizers: list[torch.optim.Optimizer] = []
-    if matrices:
-        optimizers.append(
-            torch.optim.Muon(matrices, **common, momentum=momentum, adjust_lr_fn="match_rms_adamw")
-        )
+    if with_blocks:
+        muon = BlockMuon(with_blocks, blocks, **common, momentum=training.momentum, factor=factor)
+        optimizers.append(muon)
     if others:
-        optimizers.append(torch.optim.AdamW(others, **common, fused=True))
+        group = {"params": others, "lr": factor * training.lr, "lr_factor": factor}
+        optimizers.append(torch.optim.AdamW([group], **common, fused=True))
     return optimizers
+
+
+def _foreign(training: Training, name: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    options = dict(training.optimizer_options)
+    if training.weight_decay:
+        options.setdefault("weight_decay", training.weight_decay)
+    return locate(name)(parameters, lr=training.lr, **options)
 
 
 def learning_rate_factor(training: Training, step: int, steps: int) -> float:

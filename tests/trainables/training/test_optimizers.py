@@ -1,21 +1,28 @@
+import re
+
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
+from trainables.errors import first_message
 from trainables.spec import Training
+from trainables.training.block_optimizers import BlockMuon
+from trainables.training.loop import start, train_epoch
+from trainables.training.matrices import hidden_matrices
 from trainables.training.optimizers import build, learning_rate_factor
 
 
 def model():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 1))
+    return nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 8), nn.SiLU(), nn.Linear(8, 1))
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "muon", "adam_block", f"{__name__}:Signed"])
 def test_every_optimizer_trains_every_parameter(name):
     network = model()
     before = [parameter.clone() for parameter in network.parameters()]
-    optimizers = build(Training(optimizer=name, lr=0.02), network.parameters())
+    optimizers = build(Training(optimizer=name, lr=0.02), network.parameters(), hidden_matrices(network))
     x = torch.randn(64, 4)
     losses = []
     for _ in range(60):
@@ -30,13 +37,85 @@ def test_every_optimizer_trains_every_parameter(name):
     assert all(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
 
 
-def test_muon_takes_the_matrices_and_adamw_the_rest():
-    muon, rest = build(Training(optimizer="muon", lr=0.01, weight_decay=0.1), model().parameters())
-    assert isinstance(muon, torch.optim.Muon)
+class Signed(torch.optim.Optimizer):
+    """An optimizer of a user's own: by lr against the sign of the gradient."""
+
+    def __init__(self, params, lr, *, sharpness=1e3):
+        super().__init__(params, {"lr": lr, "sharpness": sharpness})
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.data -= group["lr"] * torch.tanh(group["sharpness"] * parameter.grad)
+
+
+def test_a_users_optimizer_gets_its_options():
+    options = {"sharpness": 3.0}
+    (signed,) = build(
+        Training(optimizer=f"{__name__}:Signed", lr=0.1, optimizer_options=options), model().parameters()
+    )
+    assert isinstance(signed, Signed)
+    assert (signed.param_groups[0]["sharpness"], signed.param_groups[0]["lr"]) == (3.0, 0.1)
+
+
+def test_weight_decay_is_handed_on_to_an_optimizer_that_takes_it():
+    training = Training(optimizer="torch.optim:RMSprop", weight_decay=0.1)
+    (found,) = build(training, model().parameters())
+    assert isinstance(found, torch.optim.RMSprop)
+    assert found.param_groups[0]["weight_decay"] == 0.1
+
+
+def test_soap_of_pytorch_optimizer_by_its_name():
+    module = pytest.importorskip("pytorch_optimizer")
+    (soap,) = build(Training(optimizer="pytorch_optimizer:SOAP", lr=0.01), model().parameters())
+    assert isinstance(soap, module.SOAP)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "adm"}, "unknown optimizer; did you mean 'adam'"),
+        ({"optimizer": "torch.nn:Linear"}, "is no torch optimizer"),
+        ({"optimizer": "torch.optim:NoSuch"}, "cannot be imported"),
+        ({"optimizer": "no_such_module:SOAP"}, "cannot be imported"),
+        ({"optimizer": "torch.optim:LBFGS"}, "needs a closure"),
+        (
+            {"optimizer": f"{__name__}:Signed", "optimizer_options": {"sharpnes": 1}},
+            "did you mean 'sharpness'",
+        ),
+        ({"optimizer": f"{__name__}:Signed", "weight_decay": 0.1}, "weight_decay: .* has none"),
+    ],
+)
+def test_what_is_no_optimizer_or_no_option_is_one_line(settings, message):
+    with pytest.raises(ValidationError) as error:
+        Training(**settings)
+    line = first_message(error.value, "training", Training)
+    assert re.search(message, line)
+    assert "\n" not in line
+
+
+def test_the_groups_that_muon_leaves_to_adamw_carry_the_factor_of_their_rate():
+    network = model()
+    training = Training(optimizer="muon", lr=0.01, weight_decay=0.1, adamw_factor=0.3)
+    muon, rest = build(training, network.parameters(), hidden_matrices(network))
+    assert isinstance(muon, BlockMuon)
     assert isinstance(rest, torch.optim.AdamW)
-    assert [parameter.ndim for parameter in muon.param_groups[0]["params"]] == [2, 2]
-    assert [parameter.ndim for parameter in rest.param_groups[0]["params"]] == [1, 1]
+    assert [parameter is network[2].weight for parameter in muon.param_groups[0]["params"]] == [True]
+    assert rest.param_groups[0]["lr"] == pytest.approx(0.003)
+    assert rest.param_groups[0]["lr_factor"] == 0.3
     assert {group["weight_decay"] for one in (muon, rest) for group in one.param_groups} == {0.1}
+
+
+def test_a_trial_moves_what_muon_leaves_at_its_own_rate(make_spec, task):
+    def lr_of(factor):
+        run = start(
+            make_spec(optimizer="muon", lr=0.01, adamw_factor=factor), task, torch.device("cpu"), None
+        )
+        train_epoch(run, 0)
+        return [group["lr"] for optimizer in run.trunk for group in optimizer.param_groups]
+
+    assert lr_of(1.0) == [0.01, 0.01]
+    assert lr_of(0.5) == [0.01, 0.005]
 
 
 @pytest.mark.parametrize("name", ["adam", "muon"])

@@ -45,6 +45,10 @@ class ByDegreeLinear(nn.Module):
         self.representation_in = representations(inputs, inversion)
         self.representation_out = representations(outputs, inversion)
 
+    def matrices(self) -> list[Tensor]:
+        """One for each degree, (inputs[l], outputs[l])."""
+        return list(self.weights)
+
     def forward(self, *x: Tensor) -> Features:
         """(n, 2l+1, inputs[l]) -> (n, 2l+1, outputs[l])"""
         scalars, *others = (part @ weight for part, weight in zip(x, self.weights, strict=False))
@@ -98,11 +102,21 @@ class DepthwiseLinear(nn.Module):
         self, inputs: Sequence[int], outputs: Sequence[int], inversion: bool, radial: nn.Module | None = None
     ) -> None:
         super().__init__()
+        self.inputs = tuple(inputs)
         self.paths = coupling_paths(len(inputs) - 1, inversion)
         self.widths = widths(inputs, inversion)
         self.radial = radial
         self.shared = None if radial is not None else nn.Parameter(torch.randn(sum(self.widths)))
         self.mix = ByDegreeLinear(self.widths, outputs, inversion)
+
+    def matrices(self) -> list[Tensor]:
+        """Of the linear map: one for each path, (inputs[l'], outputs[l])."""
+        by_degree = zip(self.mix.weights, self.paths, strict=False)
+        return [
+            matrix
+            for weight, paths in by_degree
+            for matrix in weight.split([self.inputs[degree_in] for degree_in, _ in paths])
+        ]
 
     def forward(self, x: Features, couplings: list[list[Tensor]], edges: Tensor) -> Features:
         """x (edges, 2l+1, inputs[l]), couplings of `by_path`, edges (edges, E) -> (edges, 2l+1, outputs[l])"""

@@ -54,6 +54,10 @@ class DegreeLinear(nn.Module):
         self.representation_in = degree_features(channels_in, largest)
         self.representation_out = degree_features(channels_out, largest)
 
+    def matrices(self) -> list[Tensor]:
+        """One for each degree, (channels_in, channels_out)."""
+        return list(self.weight)
+
     def forward(self, x: Tensor) -> Tensor:
         """(n, components, channels_in) -> (n, components, channels_out)"""
         bias = pad_components(self.bias, len(self.degrees)).unsqueeze(1)
@@ -154,12 +158,17 @@ class PathLinear(nn.Module):
         """channels_out: for each output degree"""
         super().__init__()
         paths = [len(paths) for paths in coupling_paths(len(channels_out) - 1)]
+        self.channels = channels
         self.widths = [count * channels for count in paths]
         self.products = [(2 * degree + 1) * count for degree, count in enumerate(paths)]
         self.weights = nn.ParameterList(
             torch.randn(width, out) / width**0.5 for width, out in zip(self.widths, channels_out, strict=True)
         )
         self.bias = nn.Parameter(torch.zeros(channels_out[0]))
+
+    def matrices(self) -> list[Tensor]:
+        """One for each path, (channels, channels_out[l])."""
+        return [matrix for weight in self.weights for matrix in weight.split(self.channels)]
 
     def forward(self, products: Tensor, factors: Tensor | None = None) -> list[Tensor]:
         """(n, products, channels) -> for each degree (n, 2l+1, channels_out[l]).

@@ -75,6 +75,10 @@ class Product(nn.Module):
             self.scalar_to_vector = uniform(outputs[1], inputs[0])
             self.vector_to_vector = uniform(outputs[1], inputs[1])
 
+    def matrices(self) -> list[Tensor]:
+        """One for each path, (channels_out, channels_in)."""
+        return [parameter for name, parameter in self.named_parameters() if name != "bias"]
+
     def forward(self, x: Steerable, attribute: Harmonics) -> Steerable:
         """scalars (..., C0), vectors (..., 3, C1), attribute (..., 3) -> scalars (..., O0), vectors (..., 3, O1)"""
         return Steerable(

@@ -76,6 +76,10 @@ class Attention(nn.Module):
         )
         self.output = PathLinear(channels, [channels] * (degree + 1))
 
+    def matrices(self) -> list[Tensor]:
+        """Of the queries: one for each path, (channels, channels)."""
+        return [matrix for query in self.queries for matrix in query.split(len(query), dim=1)]
+
     def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
         """As x."""
         weights = self.weights(x, couplings, edges, topology).repeat_interleave(x.shape[-1] // self.heads, -1)
