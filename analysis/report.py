@@ -16,7 +16,7 @@ from analysis.prepare import name_cases, prepare
 from analysis.stated import Stated, read_stated
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
-from analysis.wording import finding, limits
+from analysis.wording import finding, limits, warnings
 from trainables.results.store import Store, open_store
 
 
@@ -78,6 +78,7 @@ def make_summary(
         "cases": list(trials["case"].unique()),
         "seeds": int(trials["seed"].nunique()),
         "training_share": training_share(everything),
+        "warnings": warnings(trials),
         "finding": finding(counts, trials, tables),
         "limits": limits(counts, crashes, trials, tables),
         "notes": [f"{one.name}: {line}" for one in results for line in one.complaints] + complaints,

@@ -11,6 +11,9 @@ from analysis.tables import Table
 
 LEVEL = 0.05
 
+CONSTRAINT_MET = 0.05
+"""The largest theta or |gamma| at the projection that counts as a constraint that was met."""
+
 
 def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]) -> list[str]:
     """What was found: a sentence on what was run, then failures and scores of each case."""
@@ -26,6 +29,21 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
         parts = [_failures(case, tables), _scores(case, tables, goals.iloc[0] if len(goals) else "min")]
         sentences += [f"{case}: {part}" for part in parts if part]
     return sentences
+
+
+def warnings(trials: pd.DataFrame) -> list[str]:
+    """Arms whose constraint was not met when they were projected, one line each: they were cut, not relaxed."""
+    lines = []
+    for (case, arm), group in trials.groupby(["case", "arm"], sort=False):
+        sizes = group["constraint_at_projection"].abs().dropna()
+        unmet = sizes[sizes > CONSTRAINT_MET]
+        if len(unmet):
+            lines.append(
+                f"{case}: the constraint of {arm} was not met at the projection in {len(unmet)} of "
+                f"{_plural(len(sizes), 'trial')} (theta or |gamma| up to {unmet.max():.2g}, at most "
+                f"{CONSTRAINT_MET:g} counts as met): its training had not come back to the strict model."
+            )
+    return lines
 
 
 def seeds_at_each(trials: pd.DataFrame) -> str:

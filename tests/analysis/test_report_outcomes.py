@@ -40,6 +40,24 @@ def test_full_study(study):
     assert {"failure_rates.csv", "failure_rates.md", "failure_rates.tex"} <= tables
 
 
+def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(only_svg, study):
+    def change(records):
+        sizes = {"ace": (0.6, 0.02), "relaxed": (0.0,), "strict": (None,)}
+        return [
+            replace(record, constraint_at_projection=values[index % len(values)])
+            for index, record in enumerate(records)
+            for values in [sizes[record.spec["method"]["name"]]]
+        ]
+
+    arms = {name: {"name": name} for name in ("strict", "relaxed", "ace")}
+    folder = study(seeds=2, arms=arms, change=change)
+    (line,) = write_report([folder], folder)["warnings"]
+    assert "the constraint of ace was not met at the projection in 7 of 14 trials" in line
+    assert "up to 0.6" in line
+    page = page_of(folder)
+    assert page.index(line.split("(")[0]) < page.index('class="lead"')
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -25,6 +25,9 @@ class Method:
     rotate: Rotate = "none"
     """Whether each step's batch is turned, by one random rotation or each graph by one of its own."""
 
+    whole_batch = False
+    """Whether the penalty cannot be put together from parts of a batch, as means can."""
+
     inversion = False
     """Whether each of these rotations comes with an inversion with probability 1/2."""
 

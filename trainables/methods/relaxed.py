@@ -68,6 +68,9 @@ class Relaxed(Method):
     penalty: weights of the penalties on the companions
     projection: drop the companions, or fold their equivariant part into the strict layers; these differ only
         where theta is cut rather than let down, as by "constant"
+    penalty_form: "mean" adds means over samples and entries; "root_sum", the form of the released code, for each
+        penalty the square root of the sum over all layers, samples and entries, so that a weight means more
+        the larger the batch and the network are
     rotate: turn each step's batch by one random rotation ("batch"), or each graph by one of its own ("graph"), so
         that companions do not learn the poses of the data; inversion: also invert with probability 1/2, where
         the targets respect it
@@ -93,6 +96,7 @@ class Relaxed(Method):
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
         lie_form: Literal["averaged", "exact", "random"] = "averaged",
+        penalty_form: Annotated[Literal["mean", "root_sum"], later()] = "mean",
         rotate: Annotated[Rotate, later()] = "none",
         inversion: Annotated[bool, later()] = False,
     ) -> None:
@@ -106,6 +110,7 @@ class Relaxed(Method):
         self.fold = projection == "fold"
         self.layers, self.companion, self.init = layers, companion, init
         self.lie_form = lie_form
+        self.whole_batch = self.root_of_sum = penalty_form == "root_sum"
         self.theta = 0.0
         self.directions = penalties.AXES
 
@@ -139,17 +144,36 @@ class Relaxed(Method):
             layer.set_strength(value, recording=penalised)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
-        """The weighted sum over layers of each layer's mean over its calls; None where theta is 0."""
+        """The weighted penalties of this step, in the form that was asked for; None where theta is 0."""
         weights = {name: weight.at(self.theta / self.peak) for name, weight in self.weights.items()}
-        layers = relaxed_layers(model).values()
-        with torch.autocast(next(iter(layers)).scale.device.type, enabled=False):
-            terms = [
-                term / len(layer.calls)
+        layers = list(relaxed_layers(model).values())
+        with torch.autocast(layers[0].scale.device.type, enabled=False):
+            terms = (self._roots if self.root_of_sum else self._means)(layers, weights)
+        return torch.stack(terms).sum() if terms else None
+
+    def _means(self, layers: list[RelaxedLayer], weights: dict[str, float]) -> list[Tensor]:
+        """The weighted terms of each layer, each the mean over the layer's calls."""
+        return [
+            term / len(layer.calls)
+            for layer in layers
+            for call in layer.calls
+            for term in self._terms(layer, call, weights)
+        ]
+
+    def _roots(self, layers: list[RelaxedLayer], weights: dict[str, float]) -> list[Tensor]:
+        """For each weight that is not 0, times the square root of its term's sum over all that it is a mean of."""
+        terms = []
+        for name in (name for name, weight in weights.items() if weight):
+            alone = {other: float(other == name) for other in weights}
+            sums = [
+                len(call.inputs) * sum(part.dim for part in layer.outputs) * term
                 for layer in layers
                 for call in layer.calls
-                for term in self._terms(layer, call, weights)
+                for term in self._terms(layer, call, alone)
             ]
-        return torch.stack(terms).sum() if terms else None
+            if sums:
+                terms.append(weights[name] * penalties.root(torch.stack(sums).sum()))
+        return terms
 
     def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
         if self.lie_form == "averaged" and isinstance(layer.companion, LinearCompanion):

@@ -72,6 +72,11 @@ def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
     return (layer.companion(inputs * signs_in) - call.outputs * signs_out).square().mean()
 
 
+def root(total: Tensor) -> Tensor:
+    """The square root of a sum of squares, with a gradient of 0 and not NaN where that is 0."""
+    return (total + 1e-12).sqrt()
+
+
 def commutators(
     weight: Tensor, inputs: Representations, outputs: Representations, directions: Tensor
 ) -> Tensor:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.graph import Graph, Signature
+from trainables.spec import later
 from trainables.symmetry import Symmetry
 from trainables.tasks.cache import Arrays, cached_arrays
+from trainables.tasks.cloud_augmentation import Augment
 from trainables.tasks.sources.cloud_files import Source, files_of, splits_of
 from trainables.tasks.sources.poses import augmented, normalised, turned
 from trainables.tasks.task import Split, Task
@@ -36,6 +38,7 @@ def pointclouds(
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     seed: Annotated[int, Field(ge=0)] = 43,
+    augment: Annotated[Augment, later()] = Augment(),  # noqa: B008
 ) -> Task:
     """The task with its data from the cache in `folder`, made from the source first if it is not there.
 
@@ -46,6 +49,7 @@ def pointclouds(
         test set where the source has none
     protocol: poses in training and validation / in the test: turned about the z axis, or about any
     scale, jitter, dropout: augmentation of the training clouds, drawn once: see sources.poses.augmented
+    augment: what is drawn anew in every step, as published trainings do: see cloud_augmentation.Augment
     Raises BadInput where files are missing, damaged or hold fewer clouds than asked for.
     """
     sizes = {"train": train, "val": val, "test": test}
@@ -77,7 +81,7 @@ def pointclouds(
         }
         for name in sizes
     }
-    return PointClouds(splits, int(arrays["classes"]), label_smoothing)
+    return PointClouds(splits, int(arrays["classes"]), label_smoothing, augment)
 
 
 def _identity(file: Path) -> list[str | int]:
@@ -98,12 +102,22 @@ class PointClouds(Task):
     metric_ideal, loss_ideal = 1.0, 0.0
     evaluation_batch = 50
 
-    def __init__(self, splits: dict[str, Split], classes: int, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        splits: dict[str, Split],
+        classes: int,
+        label_smoothing: float = 0.0,
+        augment: Augment = Augment(),  # noqa: B008
+    ) -> None:
         self.splits = splits
+        self.augmentation = augment
         self.label_smoothing = label_smoothing
         self.signature = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=classes)
         val = splits["val"]["label"]
         self.trivial = float(val.bincount().max() / len(val))
+
+    def augment(self, split: Split, generator: torch.Generator) -> Split:
+        return {**split, "points": self.augmentation(split["points"], generator)}
 
     def graph(self, split: Split) -> Graph:
         points = split["points"]

@@ -126,6 +126,10 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         raise BadInput(
             "method.inversion: the targets of this task change under inversion in a way of their own; set it to false"
         )
+    if method.whole_batch and team.count > 1:
+        raise BadInput(
+            "method.penalty_form: a root of sums needs the whole batch in one process; set resources.processes to 1"
+        )
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
     model = build_model(spec, task, PRECISIONS[spec.training.precision])
     model = method.relax(model, stream(spec.seed, "companions")).to(device)

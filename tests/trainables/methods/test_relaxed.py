@@ -10,6 +10,7 @@ from trainables.graph import Graph, Signature, complete_topology
 from trainables.methods.strict import Strict
 from trainables.registry import resolve
 from trainables.relaxation import penalties
+from trainables.relaxation.action import infinitesimal, rotate
 from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.spec import Training
@@ -105,10 +106,12 @@ def errors_of(name, model):
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("treatment", ["relaxed", "ace"])
+@pytest.mark.parametrize("treatment", ["relaxed", "ace", "released ace"])
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_relaxed_trained_and_delivered_strict(name, treatment):
-    relaxed = method(treatment, init=0.1, strict_phase=0.0)
+    released = {"companion": "mlp", "dual_optimizer": "adam", "augmented": 2.0}
+    options = released if treatment == "released ace" else {}
+    relaxed = method(treatment.split()[-1], init=0.1, strict_phase=0.0, **options)
     keys = list(build(name).state_dict())
     model, losses = train(name, relaxed, 15)
     assert min(losses) < losses[0]
@@ -164,10 +167,10 @@ def test_theta_follows_its_schedule_step_by_step():
     assert relaxed.measures(relaxed.project(model)) == {"theta": 0.0}
 
 
-def penalty_at(relaxed, step, steps=10):
+def penalty_at(relaxed, step, steps=10, name="egnn"):
     """The penalty of one step, and the layers with what they recorded."""
-    graph, _ = batch("egnn")
-    model = relaxed.relax(build("egnn"), torch.Generator().manual_seed(0)).train()
+    graph, _ = batch(name)
+    model = relaxed.relax(build(name), torch.Generator().manual_seed(0)).train()
     relaxed.begin_step(model, step, steps)
     model(graph)
     return relaxed.penalty(model), list(relaxed_layers(model).values())
@@ -186,6 +189,51 @@ def test_the_penalty_is_the_weighted_sum_over_layers(lie_form):
     one = plain if lie_form == "exact" else partial(averaged_penalty, weights=weights)
     expected = sum(one(layer, call) for layer in layers for call in layer.calls)
     torch.testing.assert_close(total, expected)
+
+
+def square_sums(layer, call):
+    """The sums of squares of the three penalties over samples and entries, with dense matrices one by one."""
+    weight, x = layer.companion.weight.detach(), call.inputs
+    eye_in, eye_out = torch.eye(weight.shape[1]), torch.eye(weight.shape[0])
+
+    def acting(representations, identity, act):
+        return act(representations, identity).T  # the images of the unit vectors are the columns
+
+    totals = {"norm": (x @ weight.T).square().sum(), "lie": 0.0}
+    for axis in torch.eye(3):
+        into, out = (
+            infinitesimal(parts, eye, axis.unsqueeze(0))[0].T
+            for parts, eye in ((layer.inputs, eye_in), (layer.outputs, eye_out))
+        )
+        totals["lie"] += (x @ (weight @ into - out @ weight).T).square().sum()
+    into, out = (
+        acting(parts, eye, lambda parts, eye: rotate(parts, eye, -torch.eye(3)))
+        for parts, eye in ((layer.inputs, eye_in), (layer.outputs, eye_out))
+    )
+    totals["parity"] = (x @ (weight @ into - out @ weight).T).square().sum()
+    return totals
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", ["egnn", "segnn"])
+def test_the_released_form_is_the_root_of_sums_over_layers_and_samples(name):
+    weights = {"norm": 0.2, "lie": 0.3, "parity": 0.4}
+    options = {"schedule": "constant", "init": 0.5, "lie_form": "exact", "penalty": weights}
+    relaxed = method(**options, penalty_form="root_sum")
+    total, layers = penalty_at(relaxed, 1, name=name)
+    sums = [square_sums(layer, call) for layer in layers for call in layer.calls]
+    assert len(sums) > 1
+    expected = sum(weight * sum(one[term] for one in sums) ** 0.5 for term, weight in weights.items())
+    torch.testing.assert_close(total, expected, rtol=1e-9, atol=0)
+
+
+def test_the_released_form_has_a_gradient_where_companions_start_at_zero():
+    relaxed = method(schedule="constant", init=0.0, penalty_form="root_sum")
+    total, layers = penalty_at(relaxed, 1)
+    total.backward()
+    assert all(
+        torch.equal(layer.companion.weight.grad, torch.zeros_like(layer.companion.weight)) for layer in layers
+    )
 
 
 def test_a_layer_that_is_called_twice_counts_with_the_mean_of_its_calls():
