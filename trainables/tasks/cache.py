@@ -21,19 +21,27 @@ def cached_arrays(folder: Path, name: str, content: dict[str, Any], make: Callab
     content: all that decides the arrays, as JSON values; its hash names the cache entry. An entry whose files
     are not what was written (truncated, changed in size) is made again. Two processes that want
     the same entry make it once. Arrays come back memory-mapped; what a process writes to them stays its own.
-    OSError where `folder` cannot be written.
+    Where `folder` cannot be written, as shared data folders often cannot, each process makes them for itself.
     """
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     entry = Path(folder) / "cache" / f"{name}-{digest}"
     arrays = _read(entry)
     if arrays is None:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{entry}.lock"):
-            arrays = _read(entry)
-            if arrays is None:
-                _write(entry, make(), content)
-                arrays = _read(entry)
-    assert arrays is not None
+        try:
+            arrays = _made_once(entry, content, make)
+        except OSError:
+            arrays = make()
+    return arrays
+
+
+def _made_once(entry: Path, content: dict[str, Any], make: Callable[[], Arrays]) -> Arrays:
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{entry}.lock"):
+        arrays = _read(entry)
+        if arrays is None:
+            arrays = make()
+            _write(entry, arrays, content)
+            arrays = _read(entry) or arrays
     return arrays
 
 
