@@ -168,7 +168,7 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     added = _parameters(run.model) - strict
     warnings = []
     with _told(f"{where}: a training step at full theta"), _calls(layers.values()) as called:
-        loss, _ = train_step(run, next(batches(run, 0)), stream(spec.seed, "augmentation"))
+        loss, *_ = train_step(run, next(batches(run, 0)), stream(spec.seed, "augmentation"))
     if layers and not called:
         raise BadInput(
             f"{where}: none of the {len(layers)} relaxed layers is called by the network; call each as an "
