@@ -2,11 +2,23 @@
 
 import numpy as np
 import pytest
-from data_files import FORMATS, TOLERANCE
+from written_clouds import cloud_archive, mesh, read_clouds, read_mesh, read_shapes, shapes
+from written_molecules import md17, read_molecules
+from written_xyz import read_xyz, xyz_by_ase, xyz_by_hand
 
 from trainables.errors import BadInput
 
 EVERY_DAY, ALL = 10, 200
+TOLERANCE = 1e-7  # relative: ase's constants are CODATA 2014
+FORMATS = {
+    "xyz by hand": (xyz_by_hand, read_xyz),
+    "xyz by ase": (xyz_by_ase, read_xyz),
+    "molecules": (md17, read_molecules),
+    "clouds": (cloud_archive, read_clouds),
+    "shapes": (shapes, read_shapes),
+    "meshes": (mesh, read_mesh),
+}
+"""How a file is written, and how it is read as arrays by name."""
 
 
 def check_file(name, seed, folder):
