@@ -1,19 +1,95 @@
-"""Random elements of the group of a task, and how they act on graphs and on what models return."""
+"""The group of a task, its random elements, and how they act on graphs and on what models return.
+
+A task may respect less than all rotations and translations. Gravity leaves the rotations about the vertical and the
+horizontal shifts: with `Symmetry(inversion=False, translations="xz", axis="y")` measures, penalties, augmentation
+and the strict check ask for these alone. Nothing else changes: a network that is equivariant under all rotations is
+so under the fewer.
+
+A task breaks the larger group by an input that the smaller one leaves alone, such as the height of a node, and hands
+it to the network as an invariant scalar. The network as a function of positions and scalars is as equivariant as
+before; as a function of the data it respects the elements that keep the scalars, and no others: to turn the data
+about another axis changes the heights too. So `rotate_graph`, which leaves scalars alone, is true of elements of the
+task's group only.
+"""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from trainables.graph import Graph, Signature, Topology
 
+Axis = Literal["x", "y", "z"]
+
 
 @dataclass(frozen=True)
 class Symmetry:
-    """The group that a task's targets respect, beside rotations and permutations of nodes (always)."""
+    """The group that a task's targets respect, beside permutations of nodes (always).
+
+    inversion: whether mirror images belong to it: x -> -x, or where rotations have an axis the mirror whose plane
+        contains it
+    translations: all, none, or those along the named axes, such as "xz"
+    axis: of the rotations; None for all rotations
+    """
 
     inversion: bool
-    translations: bool
+    translations: bool | str
+    axis: Axis | None = None
+
+    @property
+    def all_rotations(self) -> bool:
+        """Whether every rotation belongs to the group."""
+        return self.axis is None
+
+    @property
+    def rotation_axes(self) -> Tensor:
+        """(k, 3) the directions of the generators of its rotations."""
+        return unit_vectors("xyz" if self.axis is None else self.axis)
+
+    @property
+    def translation_axes(self) -> Tensor:
+        """(k, 3) the directions of its translations; k may be 0."""
+        axes = {True: "xyz", False: ""}.get(self.translations, self.translations)
+        return unit_vectors(axes)
+
+    @property
+    def mirror(self) -> Tensor:
+        """(3, 3) what the improper elements are, up to a rotation of the group; for groups with inversion."""
+        if self.axis is None:
+            return -torch.eye(3, dtype=torch.float64)
+        normal = unit_vectors("x" if self.axis != "x" else "y")[0]
+        return torch.eye(3, dtype=torch.float64) - 2 * torch.outer(normal, normal)
+
+    def random_rotations(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, 3, 3) rotations of the group in float64, uniformly distributed."""
+        if self.axis is None:
+            return random_rotations(count, generator)
+        turns = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
+        return rotations_about(self.axis, 2 * torch.pi * turns)
+
+    def random_mirrors(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, 3, 3) the identity, or with probability 1/2 the mirror image."""
+        mirrored = torch.randint(2, (count, 1, 1), generator=generator, device=generator.device).bool()
+        mirror = self.mirror.to(generator.device)
+        return torch.where(mirrored, mirror, torch.eye(3).to(mirror))
+
+
+def unit_vectors(axes: str) -> Tensor:
+    """(k, 3) the unit vectors of the named axes, in float64."""
+    return torch.eye(3, dtype=torch.float64)[["xyz".index(axis) for axis in axes]]
+
+
+def rotations_about(axis: Axis, angles: Tensor) -> Tensor:
+    """(count, 3, 3) the right-handed rotations about an axis by angles (count,), in radians."""
+    first = "xyz".index(axis)
+    second, third = (first + 1) % 3, (first + 2) % 3
+    matrices = torch.zeros(len(angles), 3, 3, dtype=angles.dtype, device=angles.device)
+    matrices[:, first, first] = 1
+    matrices[:, second, second] = matrices[:, third, third] = angles.cos()
+    matrices[:, third, second] = angles.sin()
+    matrices[:, second, third] = -angles.sin()
+    return matrices
 
 
 def random_rotations(count: int, generator: torch.Generator) -> Tensor:
@@ -29,11 +105,6 @@ def random_rotations(count: int, generator: torch.Generator) -> Tensor:
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
     return torch.stack(rows, 1).view(count, 3, 3)
-
-
-def random_inversions(count: int, generator: torch.Generator) -> Tensor:
-    """(count, 1, 1) factors on matrices: 1, or with probability 1/2 the -1 of an inversion."""
-    return 1 - 2 * torch.randint(2, (count, 1, 1), generator=generator, device=generator.device)
 
 
 def rotate_nodes(node_vectors: Tensor, matrices: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from trainables.symmetry import random_inversions, random_rotations
+from trainables.symmetry import Symmetry
 
 Rotate = Literal["none", "batch", "graph"]
 
@@ -31,6 +31,9 @@ class Method:
     inversion = False
     """Whether each of these rotations comes with an inversion with probability 1/2."""
 
+    symmetry = Symmetry(inversion=True, translations=True)
+    """The group of the task, set before `relax`: what augmentation draws from and penalties ask for."""
+
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """Return the model to train, made from the strict `model`; random numbers from `generator` only."""
         return model
@@ -50,9 +53,9 @@ class Method:
         if self.rotate == "none":
             return None
         count = graphs if self.rotate == "graph" else 1
-        matrices = random_rotations(count, generator)
+        matrices = self.symmetry.random_rotations(count, generator)
         if self.inversion:
-            matrices = random_inversions(count, generator) * matrices
+            matrices = self.symmetry.random_mirrors(count, generator) @ matrices
         return matrices.expand(graphs, 3, 3)
 
     def penalty(self, model: nn.Module) -> Tensor | None:

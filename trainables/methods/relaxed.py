@@ -78,7 +78,8 @@ class Relaxed(Method):
     lie_form: how the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
         copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact"
         the batch as it is (trainables.relaxation.penalties); "random" that too, but the Lie term for one random
-        generator in each step (unbiased). Other companions know no averages, and are treated as by "exact".
+        generator in each step (unbiased). Other companions know no averages, and are treated as by "exact"; so
+        are all on tasks with rotations about one axis only, whose one generator is then the only direction.
     """
 
     revision = 2
@@ -112,7 +113,7 @@ class Relaxed(Method):
         self.lie_form = lie_form
         self.whole_batch = self.root_of_sum = penalty_form == "root_sum"
         self.theta = 0.0
-        self.directions = penalties.AXES
+        self.directions = self.symmetry.rotation_axes
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """The model with companions, at theta = 0 until the first step begins."""
@@ -134,8 +135,10 @@ class Relaxed(Method):
         """Set theta, the direction of the random generator, and what the forward pass must keep."""
         relaxed = relaxed_steps(steps, self.strict_phase)
         self._set_theta(model, theta(self.schedule, step, relaxed, self.peak, self.warmup))
-        if self.lie_form == "random":
+        if self.lie_form == "random" and self.symmetry.all_rotations:
             self.directions = penalties.random_direction(step)
+        else:
+            self.directions = self.symmetry.rotation_axes
 
     def _set_theta(self, model: nn.Module, value: float) -> None:
         self.theta = value
@@ -176,7 +179,8 @@ class Relaxed(Method):
         return terms
 
     def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
-        if self.lie_form == "averaged" and isinstance(layer.companion, LinearCompanion):
+        averaged = self.lie_form == "averaged" and self.symmetry.all_rotations
+        if averaged and isinstance(layer.companion, LinearCompanion):
             return [averaged_penalty(layer, call, weights)]
         terms = []
         if weights["norm"]:
@@ -184,9 +188,15 @@ class Relaxed(Method):
         if weights["lie"]:
             terms.append(weights["lie"] * penalties.lie(layer, call, self.directions))
         if weights["parity"]:
-            parity = penalties.parity(layer, call)
+            parity = self._parity(layer, call)
             terms += [] if parity is None else [weights["parity"] * parity]
         return terms
+
+    def _parity(self, layer: RelaxedLayer, call: penalties.Call) -> Tensor | None:
+        """The term of the improper elements: inversion, or where rotations have one axis the group's mirror."""
+        if self.symmetry.all_rotations:
+            return penalties.parity(layer, call)
+        return penalties.mirror_term(layer, call, self.symmetry.mirror) if self.symmetry.inversion else None
 
     def projection_step(self, steps: int) -> int:
         """The first step of the strict phase."""

@@ -20,7 +20,7 @@ these two exact forms is taken.
 import torch
 from torch import Tensor
 
-from trainables.relaxation.action import has_inversion, infinitesimal, parities
+from trainables.relaxation.action import has_inversion, infinitesimal, parities, rotate
 from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.relaxed_layer import Call, RelaxedLayer, Representations
 
@@ -75,6 +75,14 @@ def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
 def root(total: Tensor) -> Tensor:
     """The square root of a sum of squares, with a gradient of 0 and not NaN where that is 0."""
     return (total + 1e-12).sqrt()
+
+
+def mirror_term(layer: RelaxedLayer, call: Call, mirror: Tensor) -> Tensor | None:
+    """The parity term with an improper orthogonal matrix (3, 3) in the place of inversion, for groups without it."""
+    if not has_inversion(layer.inputs + layer.outputs):
+        return None
+    mirrored = layer.companion(rotate(layer.inputs, call.inputs, mirror))
+    return (mirrored - rotate(layer.outputs, call.outputs, mirror)).square().mean()
 
 
 def commutators(

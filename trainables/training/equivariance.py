@@ -19,7 +19,6 @@ from trainables.symmetry import (
     permute_graph,
     permute_output,
     random_order,
-    random_rotations,
     rotate_graph,
     rotate_output,
     translate_graph,
@@ -28,32 +27,41 @@ from trainables.tasks.task import Task, select
 from trainables.training.evaluation import evaluating
 
 Answer = Callable[[Tensor], Tensor]
-Element = Callable[[Graph, Signature, torch.Generator], tuple[Graph, Answer]]
-"""Draws an element g of a group; gives the graph under g, and how an output answers to it."""
+Element = Callable[[Graph, Signature, Symmetry, torch.Generator], tuple[Graph, Answer]]
+"""Draws an element g of the group; gives the graph under g, and how an output answers to it."""
 
 STEP = 1e-4
 """Angle and shift of the finite differences: their error is about STEP^2, and the rounding error 1e-16 / STEP."""
 
 
-def rotation(graph: Graph, signature: Signature, generator: torch.Generator) -> tuple[Graph, Answer]:
-    """A uniformly random rotation."""
-    matrix = random_rotations(1, generator)[0]
+def rotation(
+    graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
+) -> tuple[Graph, Answer]:
+    """A uniformly random rotation of the group."""
+    matrix = symmetry.random_rotations(1, generator)[0]
     return rotate_graph(graph, matrix), lambda output: rotate_output(signature, output, matrix)
 
 
-def inversion(graph: Graph, signature: Signature, generator: torch.Generator) -> tuple[Graph, Answer]:
-    """x -> -x, in which nothing is random."""
-    matrix = -torch.eye(3)
+def inversion(
+    graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
+) -> tuple[Graph, Answer]:
+    """x -> -x, or the group's mirror; nothing is random in it."""
+    matrix = symmetry.mirror
     return rotate_graph(graph, matrix), lambda output: rotate_output(signature, output, matrix)
 
 
-def translation(graph: Graph, signature: Signature, generator: torch.Generator) -> tuple[Graph, Answer]:
-    """A normally distributed shift, about as large as the graph itself. Outputs do not change."""
-    shift = torch.randn(3, generator=generator, dtype=torch.float64).to(graph.positions)
-    return translate_graph(graph, graph.positions.std() * shift), lambda output: output
+def translation(
+    graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
+) -> tuple[Graph, Answer]:
+    """A normally distributed shift of the group, about as large as the graph itself. Outputs do not change."""
+    axes = symmetry.translation_axes
+    shift = torch.randn(len(axes), generator=generator, dtype=torch.float64) @ axes
+    return translate_graph(graph, graph.positions.std() * shift.to(graph.positions)), lambda output: output
 
 
-def permutation(graph: Graph, signature: Signature, generator: torch.Generator) -> tuple[Graph, Answer]:
+def permutation(
+    graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
+) -> tuple[Graph, Answer]:
     """A uniformly random order of the nodes within each graph."""
     order = random_order(graph, generator)
     return permute_graph(graph, order), lambda output: permute_output(signature, output, order)
@@ -87,7 +95,7 @@ def equivariance_errors(
         output = model(graph)
         return {
             kind: max(
-                _error(model, graph, output, element(graph, signature, generator))
+                _error(model, graph, output, element(graph, signature, symmetry, generator))
                 for _ in range(1 if element is inversion else repeats)
             )
             for kind, element in elements(symmetry).items()
@@ -101,7 +109,7 @@ def combined_error(
     """The error under one random element of each kind, all applied together: two forward passes."""
     moved, answers = graph, []
     for element in elements(symmetry).values():
-        moved, answer = element(moved, signature, generator)
+        moved, answer = element(moved, signature, symmetry, generator)
         answers.append(answer)
 
     def answer_to_all(output: Tensor) -> Tensor:
@@ -134,12 +142,13 @@ def layer_errors(
 ) -> dict[str, float]:
     """The error at the output of each layer whose representations are known, by the layer's name.
 
-    The graph is rotated (and inverted where task and layer have it), and what leaves the layer inside the
-    network is compared with what should: the first large value is at the first layer that breaks the symmetry.
+    The graph is rotated (and mirrored where task and layer have it) within the task's group, and what leaves the
+    layer inside the network is compared with what should: the first large value is at the first layer that
+    breaks the symmetry.
     """
-    matrices = random_rotations(1, generator)
+    matrices = symmetry.random_rotations(1, generator)
     if symmetry.inversion:
-        matrices = torch.cat([matrices, -matrices])
+        matrices = torch.cat([matrices, symmetry.mirror @ matrices])
     with evaluating(model):
         outputs = _layer_outputs(model, graph)
         errors = dict.fromkeys(outputs, 0.0)
@@ -157,21 +166,23 @@ def layer_errors(
 def lie_derivative_errors(
     model: nn.Module, graph: Graph, signature: Signature, symmetry: Symmetry
 ) -> dict[str, float]:
-    """|L f| / |f| with L f = d/dt g(-t) f(g(t) x) at t = 0, the norm over all generators of a kind.
+    """|L f| / |f| with L f = d/dt g(-t) f(g(t) x) at t = 0, the norm over the group's generators of a kind.
 
     The local measure of Gruver et al. 2022 (arXiv 2210.02984), by central differences: meant for float64, where
     it is exact to about 1e-8. Infinitesimal translations are in the unit of the positions.
     """
-    axes = torch.eye(3, dtype=torch.float64)
+    basis = torch.eye(3, dtype=torch.float64)
 
     def rotated(axis: Tensor, t: float) -> Tensor:
-        matrix = torch.matrix_exp(t * torch.linalg.cross(axis.expand(3, 3), axes).T)
+        matrix = torch.matrix_exp(t * torch.linalg.cross(axis.expand(3, 3), basis).T)
         return rotate_output(signature, model(rotate_graph(graph, matrix)), matrix.T)
 
     def translated(axis: Tensor, t: float) -> Tensor:
         return model(translate_graph(graph, t * axis))
 
-    curves = {"rotation": rotated} | ({"translation": translated} if symmetry.translations else {})
+    curves = {"rotation": (rotated, symmetry.rotation_axes)}
+    if symmetry.translations:
+        curves["translation"] = (translated, symmetry.translation_axes)
     with evaluating(model):
         size = model(graph).norm()
         return {
@@ -179,7 +190,7 @@ def lie_derivative_errors(
                 torch.stack([(curve(axis, STEP) - curve(axis, -STEP)) / (2 * STEP) for axis in axes]).norm()
                 / size
             )
-            for kind, curve in curves.items()
+            for kind, (curve, axes) in curves.items()
         }
 
 

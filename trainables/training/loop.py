@@ -130,6 +130,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         raise BadInput(
             "method.penalty_form: a root of sums needs the whole batch in one process; set resources.processes to 1"
         )
+    method.symmetry = task.symmetry
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
     model = build_model(spec, task, PRECISIONS[spec.training.precision])
     model = method.relax(model, stream(spec.seed, "companions")).to(device)

@@ -4,9 +4,10 @@ from torch import nn
 
 from trainables.graph import Graph, Signature, complete_topology
 from trainables.models.egnn import EGNN
+from trainables.relaxation.action import rotate
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
-from trainables.symmetry import Symmetry
+from trainables.symmetry import Symmetry, rotations_about
 from trainables.tasks.task import Task
 from trainables.training.building import default_dtype
 from trainables.training.equivariance import (
@@ -194,3 +195,61 @@ def test_the_numbers_of_history_and_record():
     assert delivered_error(broken, task) > 1e-3
     assert history_error(broken.float(), task) > 1e-3
     assert history_error(broken, task) == history_error(broken, task)
+
+
+VERTICAL = Symmetry(inversion=True, translations="xz", axis="y")
+UP = torch.tensor([0.0, 1.0, 0.0]).double()
+
+
+def test_a_smaller_group_asks_for_its_own_elements_only():
+    up_and_height = Formula(lambda g: g.vectors[:, 0] + g.positions[:, 1:2] * UP)
+    assert max(errors(up_and_height, VERTICAL).values()) < 1e-14
+    whole = errors(up_and_height)
+    assert min(whole["rotation"], whole["translation"]) > 0.1
+    local = lie_derivative_errors(up_and_height, graph(), SIGNATURE, VERTICAL)
+    assert set(local) == {"rotation", "translation"}
+    assert max(local.values()) < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("broken", "formula"),
+    [
+        ("rotation", lambda g: g.vectors[:, 0] * torch.tensor([2.0, 1.0, 1.0]).double()),
+        ("inversion", lambda g: torch.linalg.cross(g.vectors[:, 0], UP.expand(20, 3))),
+        ("translation", lambda g: g.vectors[:, 0] + mean_free(g.vectors[:, 0]) * g.positions[:1, 2:].sin()),
+    ],
+)
+def test_a_smaller_group_finds_what_breaks_it(broken, formula):
+    found = errors(Formula(formula), VERTICAL)
+    assert found[broken] > 1e-3
+    without = errors(Formula(formula), Symmetry(inversion=False, translations=False, axis="y"))
+    assert set(without) == {"rotation", "permutation"}
+    if broken != "rotation":
+        assert without["rotation"] < 1e-12 or broken == "translation"
+
+
+def test_layers_are_measured_in_the_group_of_the_task():
+    model = relax(strict_egnn(), torch.Generator().manual_seed(0))
+    for layer in relaxed_layers(model).values():
+        layer.set_strength(1.0, recording=False)
+        make_equivariant_about_y(layer)
+    about_y = layer_errors(model, graph(), SIGNATURE, VERTICAL, torch.Generator().manual_seed(1))
+    about_all = layer_errors(model, graph(), SIGNATURE, ALL, torch.Generator().manual_seed(1))
+    assert max(about_y.values()) < 1e-10 < 1e-4 < max(about_all.values())
+
+
+def strict_egnn():
+    torch.manual_seed(0)
+    with default_dtype(torch.float64):
+        return EGNN(SIGNATURE, hidden=4, layers=1)
+
+
+@torch.no_grad()
+def make_equivariant_about_y(layer):
+    """Average the companion's weight over quarter turns and the mirror: exact for degrees 0 and 1."""
+    turns = rotations_about("y", torch.arange(4, dtype=torch.float64) * torch.pi / 2)
+    elements = [*turns, *(VERTICAL.mirror @ turns)]
+    weight = layer.companion.weight.double()
+    layer.companion.weight.data = sum(
+        rotate(layer.outputs, rotate(layer.inputs, weight, matrix).T, matrix).T for matrix in elements
+    ) / len(elements)

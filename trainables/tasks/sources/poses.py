@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from trainables.symmetry import random_rotations
+from trainables.symmetry import random_rotations, rotations_about
 
 Poses = Literal["z", "SO3"]
 
@@ -37,10 +37,6 @@ def turned(points: np.ndarray, poses: Poses, random: np.random.Generator) -> np.
     if poses == "SO3":
         rotations = random_rotations(len(points), generator).numpy()
     else:
-        angles = 2 * np.pi * random.random(len(points))
-        rotations = np.zeros((len(points), 3, 3))
-        rotations[:, 0, 0] = rotations[:, 1, 1] = np.cos(angles)
-        rotations[:, 1, 0] = np.sin(angles)
-        rotations[:, 0, 1] = -np.sin(angles)
-        rotations[:, 2, 2] = 1
+        angles = torch.from_numpy(2 * np.pi * random.random(len(points)))
+        rotations = rotations_about("z", angles).numpy()
     return points @ rotations.transpose(0, 2, 1)
