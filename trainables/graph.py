@@ -4,7 +4,7 @@ Positions are in the task's own length unit. All samples of one data set have th
 so sums over neighbours and over nodes are plain reductions of a reshaped tensor, without scatter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -31,16 +31,19 @@ class Signature:
 
 @dataclass(frozen=True)
 class Topology:
-    """Who sends to whom. Edges are sorted by receiver and every node receives the same number of them.
+    """Who sends to whom. Edges are sorted by receiver and every node has a row of `degree` of them.
 
     senders: (edges,) node index; receiver of edge e is e // degree
     graphs, nodes_per_graph, degree: whole numbers; edges = graphs * nodes_per_graph * degree
+    present: (nodes, degree) False where an edge only fills up its row, since the node receives from fewer than
+        others; what it carries counts for nothing. None where all rows are full.
     """
 
     senders: Tensor
     graphs: int
     nodes_per_graph: int
     degree: int
+    present: Tensor | None = None
 
     @property
     def nodes(self) -> int:
@@ -53,7 +56,37 @@ class Topology:
 
     def sum_edges(self, messages: Tensor) -> Tensor:
         """(edges, ...) -> (nodes, ...): the sum over the edges that each node receives."""
-        return messages.unflatten(0, (self.nodes, self.degree)).sum(1)
+        return self.sum_senders(messages.unflatten(0, (self.nodes, self.degree)))
+
+    @property
+    def counts(self) -> int | Tensor:
+        """How many senders each node has, at least 1: one number for all, or (nodes, 1)."""
+        return self.degree if self.present is None else self.present.sum(1, keepdim=True).clamp(min=1)
+
+    def only_present(self, by_receiver: Tensor) -> Tensor:
+        """(nodes, degree, ...) with zeros for the edges that only fill up a row."""
+        if self.present is None:
+            return by_receiver
+        return by_receiver * self.present.view(*self.present.shape, *[1] * (by_receiver.ndim - 2))
+
+    def sum_senders(self, by_receiver: Tensor) -> Tensor:
+        """(nodes, degree, ...) -> (nodes, ...): the sum over the senders of each node."""
+        return self.only_present(by_receiver).sum(1)
+
+    def mean_senders(self, by_receiver: Tensor) -> Tensor:
+        """(nodes, degree, ...) -> (nodes, ...): the mean over the senders of each node, 0 where it has none."""
+        if self.present is None:
+            return by_receiver.mean(1)
+        counts = self.present.sum(1).clamp(min=1).view(-1, *[1] * (by_receiver.ndim - 2))
+        return self.sum_senders(by_receiver) / counts
+
+    def softmax_senders(self, logits: Tensor) -> Tensor:
+        """(nodes, degree, ...) -> weights that sum to one over the senders of each node."""
+        if self.present is None:
+            return logits.softmax(1)
+        present = self.present.view(*self.present.shape, *[1] * (logits.ndim - 2))
+        lowest = torch.finfo(logits.dtype).min
+        return self.only_present(logits.masked_fill(~present, lowest).softmax(1))
 
     def sum_nodes(self, node_features: Tensor) -> Tensor:
         """(nodes, ...) -> (graphs, ...): the sum over the nodes of each graph."""
@@ -109,3 +142,32 @@ def nearest_topology(positions: Tensor, graphs: int, neighbours: int, *, itself:
     first_node = nodes_per_graph * torch.arange(graphs, device=positions.device)
     senders = (first_node[:, None, None] + nearest).reshape(-1)
     return Topology(senders, graphs, nodes_per_graph, neighbours)
+
+
+def topology_of(adjacency: Tensor, graphs: int, device: torch.device) -> Topology:
+    """The same edges in every graph: adjacency (nodes_per_graph, nodes_per_graph), True where the row's node
+    receives from the column's."""
+    counts = adjacency.sum(1)
+    degree = max(1, int(counts.max()))
+    # Senders first, in their own order, then others that fill up the row, never the node itself.
+    rank = 2 * adjacency.int() + (1 - torch.eye(len(adjacency), dtype=torch.int32, device=adjacency.device))
+    order = rank.argsort(dim=1, descending=True, stable=True)[:, :degree].to(device)
+    present = (torch.arange(degree) < counts.unsqueeze(1)).to(device)
+    nodes_per_graph = len(adjacency)
+    first_node = nodes_per_graph * torch.arange(graphs, device=device)
+    senders = (first_node[:, None, None] + order).reshape(-1)
+    full = bool((counts == degree).all())
+    return Topology(senders, graphs, nodes_per_graph, degree, None if full else present.repeat(graphs, 1))
+
+
+def cutoff_topology(positions: Tensor, graphs: int, cutoff: float) -> Topology:
+    """Every node receives from the nodes of its graph that are nearer than `cutoff`; positions (nodes, 3).
+
+    Rows are as long as the most crowded node needs, so that memory grows with the number of edges.
+    """
+    points = positions.detach().unflatten(0, (graphs, -1))
+    near = (torch.cdist(points, points) < cutoff).sum(-1) - 1
+    degree = min(max(1, int(near.max())), points.shape[1] - 1)
+    topology = nearest_topology(positions, graphs, degree)
+    differences = positions.detach()[topology.senders].unflatten(0, (-1, degree)) - positions.unsqueeze(1)
+    return replace(topology, present=differences.square().sum(-1) < cutoff**2)

@@ -20,6 +20,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "nbody": "trainables.tasks.nbody:nbody",
         "pointclouds": "trainables.tasks.pointclouds:pointclouds",
         "forces": "trainables.tasks.forces:forces",
+        "mocap": "trainables.tasks.mocap:mocap",
     },
     "model": {
         "egnn": "trainables.models.egnn:EGNN",

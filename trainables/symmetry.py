@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from trainables.graph import Graph, Signature, Topology
+from trainables.graph import Graph, Signature
 
 Axis = Literal["x", "y", "z"]
 
@@ -138,7 +138,8 @@ def permute_graph(graph: Graph, order: Tensor) -> Graph:
         new_of_old[order] = torch.arange(len(order), device=order.device)
         senders = new_of_old[topology.senders].unflatten(0, (topology.nodes, topology.degree))[order]
         edge_scalars = edge_scalars.unflatten(0, (topology.nodes, topology.degree))[order].flatten(0, 1)
-        topology = Topology(senders.flatten(), topology.graphs, topology.nodes_per_graph, topology.degree)
+        present = None if topology.present is None else topology.present[order]
+        topology = replace(topology, senders=senders.flatten(), present=present)
     return replace(
         graph,
         positions=graph.positions[order],

@@ -100,9 +100,9 @@ class EGNNLayer(nn.Module):
         messages = self.message(features, edge_features, topology)
         # A product with a vector: far cheaper forth and back than with a matrix of one row.
         weights = silu(self.weigh_edge(messages)) @ self.edge_weight.weight[0]
-        pull = (differences * weights.unsqueeze(-1)).sum(1) / topology.degree
+        pull = topology.sum_senders(differences * weights.unsqueeze(-1)) / topology.counts
         all_vectors = torch.cat([pull.unsqueeze(1), node_vectors], dim=1)
-        features, moved = self.update(features, messages.sum(1), all_vectors.transpose(1, 2))
+        features, moved = self.update(features, topology.sum_senders(messages), all_vectors.transpose(1, 2))
         return features, moved.squeeze(-1)
 
 

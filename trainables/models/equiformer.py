@@ -171,7 +171,8 @@ class GraphAttention(nn.Module):
     def attention(self, logits: Tensor, topology: Topology) -> Tensor:
         """(edges, heads * logits) -> (edges, heads), which sum to one over the edges that a node receives."""
         aligned = (smooth_leaky_relu(logits.unflatten(-1, (self.heads, -1))) * self.alignment).sum(-1)
-        return aligned.unflatten(0, (topology.nodes, topology.degree)).softmax(1).flatten(0, 1)
+        by_receiver = aligned.unflatten(0, (topology.nodes, topology.degree))
+        return topology.softmax_senders(by_receiver).flatten(0, 1)
 
 
 class FeedForward(nn.Module):

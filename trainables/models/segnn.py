@@ -70,7 +70,7 @@ class SEGNN(nn.Module):
         graph, topology = with_topology(graph, self.neighbours)
         to_senders = -relative_positions(graph.positions, topology)
         of_edges = harmonics(to_senders)
-        of_nodes = node_harmonics(of_edges, harmonics(graph.vectors))
+        of_nodes = node_harmonics(topology.mean_senders(of_edges.vector), harmonics(graph.vectors))
         by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.degree))
         edge_scalars = torch.cat([to_senders.norm(dim=-1, keepdim=True), by_receiver], dim=-1)
         node_vectors = torch.cat([centred_positions(graph).unsqueeze(1), graph.vectors], dim=1)
@@ -81,10 +81,10 @@ class SEGNN(nn.Module):
         return x.vectors.squeeze(-1) if self.output == "vectors" else topology.mean_nodes(x.scalars)
 
 
-def node_harmonics(of_edges: Harmonics, of_vectors: Harmonics) -> Harmonics:
-    """What conditions the updates of a node: 1 in degree 0; in degree 1 the mean over its edges, (nodes, degree, 3),
-    plus the sum over its vectors, (nodes, V, 3)."""
-    return Harmonics(1.0, of_edges.vector.mean(1) + of_vectors.vector.sum(1))
+def node_harmonics(mean_of_edges: Tensor, of_vectors: Harmonics) -> Harmonics:
+    """What conditions the updates of a node: 1 in degree 0; in degree 1 the mean over its edges, (nodes, 3), plus
+    the sum over its vectors, (nodes, V, 3)."""
+    return Harmonics(1.0, mean_of_edges + of_vectors.vector.sum(1))
 
 
 class SEGNNLayer(nn.Module):
@@ -104,7 +104,7 @@ class SEGNNLayer(nn.Module):
         """x of the nodes -> the same; edge_scalars (nodes, degree, E); harmonics of edges and of nodes."""
         messages = gate(self.message1(x, edge_scalars, of_edges, topology))
         messages = gate(self.message2(messages, of_edges))
-        received = Steerable(*(part.sum(1) for part in messages))
+        received = Steerable(*(topology.sum_senders(part) for part in messages))
         changed = self.update2(*self.update1(*x, *received, of_nodes), of_nodes)
         return Steerable(*(old + change for old, change in zip(x, changed, strict=True)))
 

@@ -34,4 +34,14 @@ forces: angstrom, eV, eV/angstrom (MD17's kcal/mol, and units that a file names,
     energy_mae                       meV                    of the whole molecule, not for each atom
     trivial predictor                no force, mean training energy
     symmetry                         rotations, inversion, translations, permutations of atoms of one element
+
+mocap: the unit of the recordings (about 5.6 cm in the public database), time in frames
+    positions, velocities, targets   (samples, joints, 3)   length; length / frame; length, `frames_ahead` later
+    model sees                       velocity as one vector a node, the number of links (1 or 2) on each edge, and
+                                     with `height` the height of each joint as a scalar
+    model returns                    (nodes, 3)             displacement, added to the position
+    mse                              length^2               mean over coordinates, joints and samples; min
+    trivial predictor                the best of: no motion, constant velocity, mean velocity of the body
+    symmetry                         rotations about the vertical, horizontal translations and permutations with
+                                     `height`; all rotations and translations without
 """

@@ -88,6 +88,26 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
+_ACE = "https://raw.githubusercontent.com/andreimano/ACE/8d6d2ad0183f377ac2115ab268ce087c9ac79984/EGNO/motion/dataset"
+
+DATASETS["mocap"] = Dataset(
+    (
+        Source(
+            "mocap/motion_run.pkl",
+            f"{_ACE}/motion_run.pkl",
+            "0d299bb8f9e20478b79a3d93170191cc2fb5913494b699349c672101ea75d1d0",
+        ),
+        Source(
+            "mocap/split_run.pkl",
+            f"{_ACE}/split_run.pkl",
+            "a7a78a05981e14629b5e71d4bb015ea70769c8a08cb7700efc5658a04f0ed10c",
+        ),
+    ),
+    "free for all uses, products included; may not be resold directly, even if converted",
+    "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from "
+    "NSF EIA-0196217.",
+)
+
 BY_HAND: dict[str, tuple[str, str]] = {
     "modelnet40": (
         "modelnet40_ply_hdf5_2048/ply_data_{train,test}*.h5",
@@ -139,6 +159,28 @@ def _fetch_file(source: Source, folder: Path, download: Download | None) -> Path
         reason = str(error).splitlines()[0]
         raise BadInput(f"data: cannot fetch {source.url}: {reason}; or place the file at {target}") from error
     return target
+
+
+def checked_sha256(folder: Path, path: str, key: str) -> str:
+    """The SHA-256 of a file of the data folder; BadInput where it is missing, or a public file with other content.
+
+    key: the setting that asks for the file, for messages
+    """
+    known = {
+        source.path: (name, source.sha256) for name, dataset in DATASETS.items() for source in dataset.sources
+    }
+    name, expected = known.get(path, (None, None))
+    try:
+        digest = sha256(folder / path)
+    except OSError as error:
+        remedy = f"fetch it with 'study data {name}'" if name else "put it there or set another --data-dir"
+        raise BadInput(f"{key}: cannot read {folder / path} ({error.strerror}); {remedy}") from error
+    if expected not in (None, digest):
+        raise BadInput(
+            f"{folder / path}: its SHA-256 is not that of the public file; "
+            f"delete it and fetch it again with 'study data {name}'"
+        )
+    return digest
 
 
 def sha256(path: Path) -> str:

@@ -21,6 +21,18 @@ def check_files(task: dict[str, Any], folder: Path) -> None:
                     raise BadInput(
                         f"task.molecule: {folder / path} is missing; `study data` fetches or tells"
                     )
+        case "mocap" if task["subject"] is None:
+            from trainables.tasks.mocap import PUBLIC
+
+            for path in PUBLIC:
+                if not (folder / path).is_file():
+                    raise BadInput(f"task: {folder / path} is missing; fetch it with 'study data mocap'")
+        case "mocap":
+            if not (folder / task["subject"]).is_dir():
+                raise BadInput(
+                    f"task.subject: {folder / task['subject']} is no folder; "
+                    "put one .asf and three or more .amc files there"
+                )
         case "pointclouds":
             from trainables.tasks.sources.cloud_files import files_of
 

@@ -13,7 +13,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables.graph import Graph, Signature, complete_topology
+from trainables.errors import BadInput
+from trainables.graph import Graph, Signature, Topology, complete_topology, cutoff_topology, nearest_topology
+from trainables.spec import later
 from trainables.symmetry import Symmetry, rotate_nodes
 from trainables.tasks.cache import Arrays, cached_arrays
 from trainables.tasks.task import Split, Task
@@ -26,7 +28,7 @@ BOX = 5.0
 STEPS_PER_FRAME = 100
 INPUT_FRAME, TARGET_FRAME = 30, 40
 DURATION = (TARGET_FRAME - INPUT_FRAME) * STEPS_PER_FRAME * TIME_STEP
-TRAJECTORIES_AT_ONCE = 2000  # few calls, and the arrays of a step still fit in the processor's cache
+PAIRS_AT_ONCE = 20_000  # few calls, and the arrays of a step still fit in the processor's cache
 
 
 def nbody(
@@ -38,11 +40,19 @@ def nbody(
     val: Annotated[int, Field(ge=1)] = 2000,
     test: Annotated[int, Field(ge=1)] = 2000,
     seed: Annotated[int, Field(ge=0)] = 43,
+    neighbors: Annotated[int | None, later(ge=1)] = None,
+    cutoff: Annotated[float | None, later(gt=0)] = None,
 ) -> Task:
     """The task with its data from the cache in `folder`, simulated first if it is not there.
 
+    neighbors, cutoff: the network's edges come from that many nearest bodies, or from those nearer than that; from
+        all others without either. The simulation always has the forces of all pairs.
     A smaller split is the beginning of a larger one with the same seed.
     """
+    if neighbors is not None and cutoff is not None:
+        raise BadInput("task.cutoff: give either it or task.neighbors, not both")
+    if neighbors is not None and neighbors >= bodies:
+        raise BadInput(f"task.neighbors: {neighbors} of {bodies} bodies; each has {bodies - 1} others")
     splits = {}
     for stream, (name, count) in enumerate(zip(SPLITS, (train, val, test), strict=True)):
         content = {"bodies": bodies, "law": law, "count": count, "seed": seed, "stream": stream, "version": 1}
@@ -53,7 +63,12 @@ def nbody(
             lambda count=count, stream=stream: _simulate(bodies, law, count, seed, stream),
         )
     return NBody(
-        {name: {key: torch.tensor(array) for key, array in arrays.items()} for name, arrays in splits.items()}
+        {
+            name: {key: torch.tensor(array) for key, array in arrays.items()}
+            for name, arrays in splits.items()
+        },
+        neighbors,
+        cutoff,
     )
 
 
@@ -70,15 +85,18 @@ class NBody(Task):
     metric_goal = "min"
     metric_ideal, loss_ideal = 0.0, 0.0
 
-    def __init__(self, splits: dict[str, Split]) -> None:
+    def __init__(
+        self, splits: dict[str, Split], neighbors: int | None = None, cutoff: float | None = None
+    ) -> None:
         self.splits = splits
+        self.neighbors, self.cutoff = neighbors, cutoff
         val = splits["val"]
         constant_velocity = val["positions"] + DURATION * val["velocities"]
         self.trivial = float((constant_velocity - val["targets"]).square().mean())
 
     def graph(self, split: Split) -> Graph:
         graphs, bodies, _ = split["positions"].shape
-        topology = complete_topology(graphs, bodies, split["positions"].device)
+        topology = self._topology(split["positions"])
         charges = split["charges"].flatten()
         return Graph(
             positions=split["positions"].flatten(0, 1),
@@ -88,6 +106,14 @@ class NBody(Task):
             topology=topology,
             graphs=graphs,
         )
+
+    def _topology(self, positions: Tensor) -> Topology:
+        graphs, bodies, _ = positions.shape
+        if self.neighbors is not None:
+            return nearest_topology(positions.flatten(0, 1), graphs, self.neighbors)
+        if self.cutoff is not None:
+            return cutoff_topology(positions.flatten(0, 1), graphs, self.cutoff)
+        return complete_topology(graphs, bodies, positions.device)
 
     def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
         return {"positions": (graph.positions + model(graph)).unflatten(0, (graph.graphs, -1))}
@@ -105,8 +131,9 @@ class NBody(Task):
 def _simulate(bodies: int, law: Law, count: int, seed: int, stream: int) -> Arrays:
     positions, velocities, charges = initial_conditions(bodies, law, count, seed, stream)
     frames = []
-    for start in range(0, count, TRAJECTORIES_AT_ONCE):
-        chunk = slice(start, start + TRAJECTORIES_AT_ONCE)
+    at_once = max(1, 2 * PAIRS_AT_ONCE // (bodies * (bodies - 1)))
+    for start in range(0, count, at_once):
+        chunk = slice(start, start + at_once)
         state = (positions[chunk], velocities[chunk])
         now = integrate(*state, charges[chunk], law, INPUT_FRAME * STEPS_PER_FRAME)
         later = integrate(*now, charges[chunk], law, (TARGET_FRAME - INPUT_FRAME) * STEPS_PER_FRAME)

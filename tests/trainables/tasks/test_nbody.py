@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from trainables.errors import BadInput
 from trainables.symmetry import random_rotations, rotate_graph
 from trainables.tasks.nbody import DURATION, energy, initial_conditions, integrate, nbody
 from trainables.tasks.task import select
@@ -150,3 +151,36 @@ def test_targets_rotate_with_the_graph(tmp_path):
         constant_velocity(rotate_graph(task.graph(batch), matrices)), task.rotate_targets(batch, matrices)
     )
     assert rotated.item() == pytest.approx(plain.item(), rel=1e-5)
+
+
+def test_neighbors_and_cutoff_choose_the_edges(tmp_path):
+    size = {"bodies": 6, **SMALL}
+    whole = nbody(tmp_path, **size)
+    distances = torch.cdist(whole.splits["val"]["positions"], whole.splits["val"]["positions"])
+    near = nbody(tmp_path, **size, neighbors=2)
+    topology = near.graph(near.splits["val"]).topology
+    nearest = distances.argsort(-1)[..., 1:3] + 6 * torch.arange(8)[:, None, None]
+    assert topology.senders.view(8, 6, 2).sort(-1).values.equal(nearest.sort(-1).values)
+    within = nbody(tmp_path, **size, cutoff=1.5)
+    graph = within.graph(within.splits["val"])
+    edges = graph.topology.present.flatten()
+    assert edges.sum() == (distances < 1.5).sum() - 8 * 6
+    receivers = torch.arange(len(edges)) // graph.topology.degree
+    lengths = (graph.positions[receivers] - graph.positions[graph.topology.senders]).norm(dim=1)
+    assert ((lengths < 1.5) == edges).all()
+    charges = within.splits["val"]["charges"].flatten()
+    assert graph.edge_scalars[:, 0].equal(charges[receivers] * charges[graph.topology.senders])
+
+
+@pytest.mark.parametrize("options", [{"neighbors": 5}, {"neighbors": 2, "cutoff": 1.0}])
+def test_edges_that_cannot_be_are_refused(options, tmp_path):
+    with pytest.raises(BadInput, match=r"task\.(neighbors|cutoff)"):
+        nbody(tmp_path, **SMALL, **options)
+
+
+def test_energy_drift_is_small_for_many_bodies_too():
+    positions, velocities, charges = initial_conditions(60, "charges", 4, seed=2, stream=0)
+    positions = positions * 8
+    before = energy(positions, velocities, charges, "charges")
+    after = energy(*integrate(positions, velocities, charges, "charges", steps=300), charges, "charges")
+    assert np.max(np.abs(after - before) / (np.abs(before) + 1)) < 1e-3

@@ -54,7 +54,7 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
         """As x."""
         received = [
-            (product * radial.unsqueeze(2)).mean(1).flatten(1, 2)
+            topology.mean_senders(product * radial.unsqueeze(2)).flatten(1, 2)
             for product, radial in self.values(x, couplings, edges, topology)
         ]
         return torch.cat(self.output(torch.cat(received, dim=1)), dim=1)
@@ -100,4 +100,4 @@ class Attention(nn.Module):
             query = (receiver @ matrix).unflatten(-1, (-1, channels)).unsqueeze(1)
             matches.append(((query * key).sum(2) * radial).sum(2))
         by_head = sum(matches).unflatten(-1, (self.heads, -1)).sum(-1)
-        return (by_head / (components * channels / self.heads) ** 0.5).softmax(1)
+        return topology.softmax_senders(by_head / (components * channels / self.heads) ** 0.5)

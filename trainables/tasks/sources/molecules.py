@@ -7,7 +7,7 @@ import numpy as np
 
 from trainables.errors import BadInput, nearest
 from trainables.tasks.cache import cached_arrays
-from trainables.tasks.datasets import DATASETS, sha256
+from trainables.tasks.datasets import checked_sha256
 from trainables.tasks.sources.extended_xyz import read_atom_energies, read_extended_xyz
 from trainables.tasks.sources.frames import Frames, Keys, check_frames
 from trainables.tasks.sources.md17 import read_md17
@@ -81,7 +81,7 @@ def read_frames(folder: Path, path: str, keys: Keys) -> Frames:
     keys: what the file calls its energies and forces
     """
     file = folder / path
-    digest = _checked_hash(folder, path)
+    digest = checked_sha256(folder, path, "task.molecule")
 
     def make() -> dict[str, np.ndarray]:
         frames = READERS[file.suffix](file, keys)
@@ -96,28 +96,9 @@ def reference_energy(folder: Path, path: str | None, numbers: np.ndarray) -> flo
     """The sum of the energies of the isolated atoms in eV; 0 where no file gives them."""
     if path is None:
         return 0.0
-    _checked_hash(folder, path)
+    checked_sha256(folder, path, "task.molecule")
     energies = read_atom_energies(folder / path)
     unknown = sorted(set(numbers.tolist()) - energies.keys())
     if unknown:
         raise BadInput(f"{folder / path}: no isolated atom with atomic number {unknown[0]}")
     return sum(energies[number] for number in numbers.tolist())
-
-
-def _checked_hash(folder: Path, path: str) -> str:
-    """The SHA-256 of the file; BadInput where it is missing, or a public file with other content."""
-    known = {
-        source.path: (name, source.sha256) for name, dataset in DATASETS.items() for source in dataset.sources
-    }
-    name, expected = known.get(path, (None, None))
-    try:
-        digest = sha256(folder / path)
-    except OSError as error:
-        remedy = f"fetch it with 'study data {name}'" if name else "put it there or set another --data-dir"
-        raise BadInput(f"task.molecule: cannot read {folder / path} ({error.strerror}); {remedy}") from error
-    if expected not in (None, digest):
-        raise BadInput(
-            f"{folder / path}: its SHA-256 is not that of the public file; "
-            f"delete it and fetch it again with 'study data {name}'"
-        )
-    return digest

@@ -1,0 +1,184 @@
+"""Recorded human motion: from a pose and its velocity now to the pose some frames later.
+
+The benchmark is "run" of subject 9 of mocap.cs.cmu.edu with the split of Huang et al. 2022 (arXiv 2203.06442), as
+Xu et al. 2024 (EGNO, arXiv 2401.11037) and Manolache et al. 2025 (ACE, arXiv 2505.13631) use it. Lengths are in the
+unit of the recordings; a velocity is the way from a frame to the next.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainables.errors import BadInput
+from trainables.graph import Graph, Signature, topology_of
+from trainables.symmetry import Symmetry, rotate_nodes
+from trainables.tasks.datasets import checked_sha256
+from trainables.tasks.sources.acclaim import read_subject
+from trainables.tasks.sources.motion import (
+    Motion,
+    Starts,
+    drawn_starts,
+    read_public_motion,
+    read_public_starts,
+)
+from trainables.tasks.task import Split, Task
+
+PUBLIC = MOTION, STARTS = "mocap/motion_run.pkl", "mocap/split_run.pkl"
+HEIGHT_UNIT = 10.0
+"""Heights are handed to the network in this unit, the same for every batch: joints are up to three of it high."""
+UP = 1
+
+
+def mocap(
+    folder: Path,
+    *,
+    subject: str | None = None,
+    frames_ahead: Annotated[int, Field(ge=1)] = 30,
+    height: bool = True,
+    train: Annotated[int, Field(ge=1)] = 200,
+    val: Annotated[int, Field(ge=1)] = 240,
+    test: Annotated[int, Field(ge=1)] = 240,
+    seed: Annotated[int, Field(ge=0)] = 43,
+) -> Task:
+    """The task with its data from `folder`.
+
+    subject: a folder within `folder` with one .asf and three or more .amc files; None for the public benchmark
+    frames_ahead: how much later the pose is asked for
+    height: tell the network each joint's height, which leaves the rotations about the vertical y axis and the
+        horizontal translations; without it the task's group has all rotations and translations, though gravity
+        acts either way
+    train, val, test: numbers of samples, the same from each sequence of a split (what is left over is dropped)
+    seed: of the split of a subject's own sequences; the public split is fixed
+    Raises BadInput where files are missing, damaged or too short.
+    """
+    folder = Path(folder)
+    if subject is None:
+        for path in PUBLIC:
+            checked_sha256(folder, path, "task")
+        motion, starts = read_public_motion(folder / MOTION), read_public_starts(folder / STARTS)
+        where = str(folder / STARTS)
+    else:
+        motion = read_subject(folder / subject)
+        starts, where = drawn_starts(motion, frames_ahead, seed), f"task.subject: {folder / subject}"
+    splits = {
+        name: samples(motion, starts, name, count, frames_ahead, where)
+        for name, count in {"train": train, "val": val, "test": test}.items()
+    }
+    return Mocap(splits, motion.links, frames_ahead, height=height)
+
+
+def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead: int, where: str) -> Split:
+    """The first samples of each sequence of a split: positions, velocities and targets (samples, joints, 3).
+
+    where: what the starts come from, for messages
+    """
+    parts: dict[str, list[np.ndarray]] = {"positions": [], "velocities": [], "targets": []}
+    each = count // len(starts[name])
+    if each == 0:
+        raise BadInput(
+            f"task.{name}: {count} samples are fewer than the {len(starts[name])} sequences of the split"
+        )
+    for index, frames in starts[name].items():
+        if not 0 <= index < len(motion.sequences):
+            raise BadInput(f"{where}: {name} asks for sequence {index}; there are {len(motion.sequences)}")
+        sequence, file = motion.sequences[index], motion.files[index]
+        if each > len(frames):
+            raise BadInput(
+                f"task.{name}: {each} samples of each sequence, but {where} has {len(frames)} for {file}; "
+                f"ask for {len(frames) * len(starts[name])} or fewer"
+            )
+        first = frames[:each]
+        outside = first[(first < 0) | (first + max(1, frames_ahead) >= len(sequence))]
+        if len(outside):
+            raise BadInput(
+                f"{file}: frame {outside[0]}: {frames_ahead} frames later is beyond the last frame, "
+                f"{len(sequence) - 1}; lower task.frames_ahead or choose another split"
+            )
+        parts["positions"].append(sequence[first])
+        parts["velocities"].append(sequence[first + 1] - sequence[first])
+        parts["targets"].append(sequence[first + frames_ahead])
+    dtype = torch.get_default_dtype()
+    return {key: torch.from_numpy(np.concatenate(arrays)).to(dtype) for key, arrays in parts.items()}
+
+
+def trivial_errors(split: Split, frames_ahead: int) -> dict[str, float]:
+    """The mean squared error of what needs no training: to stand still, to go on at constant velocity, and to move
+    all joints with the mean velocity of their body."""
+    now, way = split["positions"], frames_ahead * split["velocities"]
+    guesses = {
+        "static": now,
+        "constant velocity": now + way,
+        "centroid shift": now + way.mean(1, keepdim=True),
+    }
+    return {name: float((guess - split["targets"]).square().mean()) for name, guess in guesses.items()}
+
+
+def hops(links: np.ndarray, joints: int) -> np.ndarray:
+    """(joints, joints) 1 between linked joints, 2 between those with a common neighbor, 0 otherwise."""
+    linked = np.zeros((joints, joints), dtype=np.int64)
+    linked[links[:, 0], links[:, 1]] = linked[links[:, 1], links[:, 0]] = 1
+    np.fill_diagonal(linked, 0)
+    found = np.where(linked > 0, 1, np.where(linked @ linked > 0, 2, 0))
+    np.fill_diagonal(found, 0)
+    return found
+
+
+class Mocap(Task):
+    """Splits hold positions, velocities and targets (samples, joints, 3).
+
+    The model sees joints with edges to those one and two links away, the number of links on each edge, and returns
+    the way of each joint; the metric is the mean squared error of the coordinates. The best of the trivial
+    predictors is the bar.
+    """
+
+    metric = "mse"
+    metric_goal = "min"
+    metric_ideal, loss_ideal = 0.0, 0.0
+
+    def __init__(
+        self, splits: dict[str, Split], links: np.ndarray, frames_ahead: int, *, height: bool
+    ) -> None:
+        """links: (links, 2) pairs of joints"""
+        self.splits = splits
+        self.height = height
+        self.signature = Signature(scalars=int(height), vectors=1, edge_scalars=1, output="vectors")
+        # No mirror image: joints are told apart only by their links, and left and right are not the same limb.
+        if height:
+            self.symmetry = Symmetry(inversion=False, translations="xz", axis="y")
+        else:
+            self.symmetry = Symmetry(inversion=False, translations=True)
+        self.hops = torch.from_numpy(hops(links, splits["train"]["positions"].shape[1]))
+        self.trivials = trivial_errors(splits["val"], frames_ahead)
+        self.trivial = min(self.trivials.values())
+
+    def graph(self, split: Split) -> Graph:
+        graphs, joints, _ = split["positions"].shape
+        positions = split["positions"].flatten(0, 1)
+        topology = topology_of(self.hops > 0, graphs, positions.device)
+        within = topology.senders.view(graphs, joints, -1)[0]
+        links_between = self.hops.to(positions.device).gather(1, within).to(positions.dtype)
+        heights = positions[:, UP : UP + 1] / HEIGHT_UNIT
+        return Graph(
+            positions=positions,
+            scalars=heights if self.height else heights[:, :0],
+            vectors=split["velocities"].flatten(0, 1).unsqueeze(1),
+            edge_scalars=links_between.repeat(graphs, 1).view(-1, 1),
+            topology=topology,
+            graphs=graphs,
+        )
+
+    def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
+        return {"positions": (graph.positions + model(graph)).unflatten(0, (graph.graphs, -1))}
+
+    def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
+        return (prediction["positions"] - split["targets"]).square().mean()
+
+    def errors(self, prediction: dict[str, Tensor], split: Split) -> dict[str, Tensor]:
+        return {"mse": (prediction["positions"] - split["targets"]).square().mean((1, 2))}
+
+    def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
+        return {**split, "targets": rotate_nodes(split["targets"], matrices)}
