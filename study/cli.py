@@ -226,10 +226,11 @@ def notebooks(
 @app.command()
 def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = DEFAULT_DATA) -> None:
     """Fetch a public data set, its hash checked, into the data folder."""
-    from trainables.tasks.datasets import fetch
+    from trainables.tasks.datasets import DATASETS, fetch
 
     for path in fetch(name, Path(data_dir).expanduser()):
         print(path)
+    print(f"License: {DATASETS[name].licence}\n{DATASETS[name].citation}")
 
 
 @app.command("list")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests_support import study
+from typer.testing import CliRunner
+
+from study.cli import app
 
 STUDY = str(Path(sys.executable).with_name("study"))
 
@@ -107,3 +110,12 @@ def test_help_loads_nothing_heavy():
         "import sys, study.cli; sys.exit(any(m in sys.modules for m in ('torch', 'ray', 'pandas', 'numpy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_fetched_data_come_with_license_and_acknowledgement(monkeypatch, tmp_path):
+    monkeypatch.setattr("trainables.tasks.datasets.fetch", lambda name, folder: [folder / "motion_run.pkl"])
+    shown = CliRunner().invoke(app, ["data", "mocap", "--data-dir", str(tmp_path)])
+    assert shown.exit_code == 0
+    assert "motion_run.pkl" in shown.output
+    assert "may not be resold" in shown.output
+    assert "NSF EIA-0196217" in shown.output
