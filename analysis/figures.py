@@ -1,7 +1,7 @@
 """Which figures a report has, with the captions under them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,13 +17,27 @@ MOST_CASES = 6
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of one case (None: of all), as svg, pdf and png."""
+    """A figure of one case (None: of all), as svg, pdf and png.
+
+    problem: why it could not be drawn, where it has no files
+    """
 
     name: str
     title: str
     caption: str
     case: str | None
     files: dict[str, bytes]
+    problem: str = ""
+
+
+def _picture(
+    name: str, title: str, caption: str, case: str | None, draw: Callable[[], plots.Figure]
+) -> Picture:
+    try:
+        return Picture(name, title, caption, case, figure_files(draw()))
+    except Exception as error:  # a figure that fails costs itself, not the report
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        return Picture(name, title, caption, case, {}, reason)
 
 
 def make_pictures(
@@ -38,7 +52,7 @@ def make_pictures(
     contrasts = (
         tables["failure_contrasts"].frame if "failure_contrasts" in tables else trials[["case"]].iloc[:0]
     )
-    yield Picture(
+    yield _picture(
         "overview",
         "Overview",
         f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
@@ -46,27 +60,27 @@ def make_pictures(
         "failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; left of the "
         "line the arm failed less often.",
         None,
-        figure_files(plots.overview(trials, contrasts)),
+        lambda: plots.overview(trials, contrasts),
     )
     for number, case in enumerate(trials["case"].unique()[:MOST_CASES]):
         mine = trials[trials["case"] == case]
         ending = slug(case) if trials["case"].nunique() == 1 else f"{number + 1}-{slug(case)}"
         for drawn in (_grid_figures(mine), _seed_figures(mine, tables), _history_figures(mine, histories)):
-            for name, title, caption, figure in drawn:
-                yield Picture(f"{name}-{ending}", title, caption, case, figure_files(figure))
+            for name, title, caption, draw in drawn:
+                yield _picture(f"{name}-{ending}", title, caption, case, draw)
     if "performance_profiles" in tables:
-        yield Picture(
+        yield _picture(
             "profiles",
             "Performance profiles",
             "Share of trials whose skill exceeds each level, over the whole grid of all cases that every "
             "arm has; the higher the curve, the better. Bands are pointwise 95%.",
             None,
-            figure_files(plots.profile_curves(tables["performance_profiles"].frame)),
+            lambda: plots.profile_curves(tables["performance_profiles"].frame),
         )
 
 
-Drawn = Iterator[tuple[str, str, str, plots.Figure]]
-"""Name, title, caption and figure."""
+Drawn = Iterator[tuple[str, str, str, Callable[[], plots.Figure]]]
+"""Name, title, caption and how to draw the figure."""
 
 
 def _grid_figures(mine: pd.DataFrame) -> Drawn:
@@ -77,28 +91,28 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
         "Failure rate against learning rate",
         f"Share of failed trials of {seeds} with Wilson's 95% intervals, set a little apart to be told from each "
         "other.",
-        plots.failure_rate(mine),
+        lambda: plots.failure_rate(mine),
     )
     yield (
         "loss",
         "Loss against learning rate",
         f"Median and quartiles over {seeds} of min(validation loss, loss at initialisation). Above: how many "
         "trials failed; they count with the loss at initialisation.",
-        plots.loss_against_rate(mine),
+        lambda: plots.loss_against_rate(mine),
     )
     yield (
         "heat_map_arms",
         "Arms by learning rate",
         f"Left: failed of all trials. Right: median over {seeds} of the validation loss, failed trials at their loss "
         "at initialisation.",
-        plots.heat_maps(mine, "arm"),
+        lambda: plots.heat_maps(mine, "arm"),
     )
     if mine["schedule"].nunique() > 1:
         yield (
             "heat_map_schedules",
             "Schedules by learning rate",
             "The same for the arms that have a schedule, those of one schedule together.",
-            plots.heat_maps(mine[mine["schedule"].notna()], "schedule"),
+            lambda: plots.heat_maps(mine[mine["schedule"].notna()], "schedule"),
         )
 
 
@@ -110,13 +124,13 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
             "Spread between seeds",
             f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, mean and "
             "Student's 95% interval. Crosses are failed trials.",
-            plots.seed_spread(mine, choose_rates(mine)),
+            lambda: plots.seed_spread(mine, choose_rates(mine)),
         )
         yield (
             "expected_best",
             "Expected best of a budget",
             "Expected best validation score of n trials drawn at random from those run, and no further.",
-            plots.budget_curve(mine),
+            lambda: plots.budget_curve(mine),
         )
     if "cost" in tables and (tables["cost"].frame["case"] == mine["case"].iloc[0]).any():
         yield (
@@ -124,7 +138,7 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
             "Cost against gain",
             f"Test score at the chosen learning rate with Student's 95% interval over {seeds_at_each(mine)}, against "
             "the seconds that an epoch took by the clock, beside whatever else the machine did.",
-            plots.cost_against_score(tables["best_setting"].frame, tables["cost"].frame, mine),
+            lambda: plots.cost_against_score(tables["best_setting"].frame, tables["cost"].frame, mine),
         )
 
 
@@ -139,7 +153,7 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
             f"Validation metric at the chosen learning rate, median and quartiles over {seeds_at_each(chosen)}, "
             "above the weight theta of the relaxed branch. Trials that stopped early count for the epochs they "
             "reached.",
-            plots.training_curves(chosen, histories),
+            lambda: plots.training_curves(chosen, histories),
         )
     if "equivariance_error" in histories and histories["equivariance_error"].notna().any():
         yield (
@@ -148,7 +162,7 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
             f"|f(gx) − g f(x)| / |f(x)| of the model in training at the chosen learning rate, median and quartiles "
             f"over {seeds_at_each(chosen)}, in the precision of the training: about 1e-7 is rounding in float32. The "
             "delivered model's error, in float64, is in the table.",
-            plots.equivariance_curves(chosen, histories),
+            lambda: plots.equivariance_curves(chosen, histories),
         )
 
 

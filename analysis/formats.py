@@ -5,6 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 
+def plain(text: str) -> str:
+    """The text in one line, with marks that are not to be seen, or that turn the text around them, spelled out."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
 def number(value: Any, digits: int = 3) -> str:
     """A number with `digits` significant digits; whole numbers with thousands apart; '–' for none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):

@@ -28,6 +28,7 @@ TRIAL_COLUMNS = (
 )
 FAILURE_COLUMNS = ("study", "case", "arm", "lr", "seed", "outcome", "reason", "detail", "trial")
 CURVE_POINTS = 32
+DETAIL = 300  # characters
 
 
 def render(
@@ -52,11 +53,11 @@ def render(
         tables=tables,
         cases=list(dict.fromkeys(picture.case for picture in pictures if picture.case)),
         all_cases=summary["cases"],
-        pictures=[(picture, data_uri(picture.files["svg"])) for picture in pictures],
+        pictures=[(picture, data_uri(picture.files["svg"]) if picture.files else "") for picture in pictures],
         trials={"columns": TRIAL_COLUMNS, "rows": cells(trials, TRIAL_COLUMNS)},
         failures={
             "columns": FAILURE_COLUMNS,
-            "rows": cells(unfinished, FAILURE_COLUMNS),
+            "rows": cells(unfinished.assign(detail=unfinished["detail"].map(_last_line)), FAILURE_COLUMNS),
             "curves": {trial: curves[trial] for trial in unfinished["trial"] if trial in curves},
         },
     )
@@ -74,6 +75,12 @@ def cells(table: pd.DataFrame, columns: tuple[str, ...]) -> list[list[Any]]:
         else:
             values.append([None if pd.isna(value) else value for value in column.tolist()])
     return [list(row) for row in zip(*values, strict=True)]
+
+
+def _last_line(detail: Any) -> Any:
+    """What a crash comes to; the whole traceback is in the trial's log."""
+    lines = detail.strip().splitlines() if isinstance(detail, str) else []
+    return lines[-1][:DETAIL] if lines else detail
 
 
 def downsample(values: np.ndarray) -> list[float | None]:

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures import Picture, at_chosen_rates, make_pictures
+from analysis.formats import plain
 from analysis.load import Results, load_results, read_histories
 from analysis.page import downsample, render
-from analysis.prepare import name_cases, prepare
+from analysis.prepare import controls, name_cases, prepare
 from analysis.stated import Stated, read_stated
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
@@ -37,6 +38,7 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     tables = make_tables(trials, histories, _stated(results, trials))
     pictures = list(make_pictures(trials, histories, tables))
     curves = _curves_of_failures(histories, trials)
+    complaints += [f"figure {one.name} could not be drawn ({one.problem})" for one in pictures if one.problem]
     summary = make_summary(results, everything, trials, tables, complaints)
     page = render(results, everything, curves, summary, tables, pictures)
 
@@ -78,9 +80,12 @@ def make_summary(
         "cases": list(trials["case"].unique()),
         "seeds": int(trials["seed"].nunique()),
         "training_share": training_share(everything),
-        "warnings": warnings(trials),
-        "finding": finding(counts, trials, tables),
-        "limits": limits(counts, crashes, trials, tables),
+        "warnings": [plain(line) for line in warnings(trials)],
+        "finding": [plain(line) for line in finding(counts, trials, tables)],
+        "limits": [
+            plain(line)
+            for line in limits(counts, crashes, trials, tables, _without_control(everything, trials))
+        ],
         "notes": [f"{one.name}: {line}" for one in results for line in one.complaints] + complaints,
         "versions": _versions(everything),
         "software": _software(),
@@ -93,6 +98,12 @@ def _stated(results: list[Results], trials: pd.DataFrame) -> dict[str, Stated]:
     by_study = {one.name: read_stated(one.config) for one in reversed(results)}
     first = trials.drop_duplicates("case")
     return {case: by_study[study] for case, study in zip(first["case"], first["study"], strict=True)}
+
+
+def _without_control(everything: pd.DataFrame, trials: pd.DataFrame) -> list[str]:
+    """The cases whose planned strict arm has no result."""
+    planned, judged = controls(everything), controls(trials)
+    return [case for case in trials["case"].unique() if case in planned and case not in judged]
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:

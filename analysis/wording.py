@@ -1,7 +1,7 @@
 """The finding in plain words, which never say more than the intervals allow."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -54,9 +54,16 @@ def seeds_at_each(trials: pd.DataFrame) -> str:
 
 
 def limits(
-    counts: dict[str, int], crashes: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]
+    counts: dict[str, int],
+    crashes: dict[str, int],
+    trials: pd.DataFrame,
+    tables: dict[str, Table],
+    without_control: Sequence[str] = (),
 ) -> list[str]:
-    """What the data cannot say, one line each; crashes: reason -> trials."""
+    """What the data cannot say, one line each.
+
+    crashes: reason -> trials; without_control: cases whose strict arm was planned and has no result
+    """
     lines = []
     if counts["missing"]:
         lines.append(
@@ -82,7 +89,11 @@ def limits(
     if alone:
         lines.append(f"One arm only in: {'; '.join(alone)}. There is nothing to compare it with.")
     compared = _cases(tables, "failure_contrasts")
-    without = [case for case in trials["case"].unique() if case not in compared and case not in alone]
+    without = [case for case in trials["case"].unique() if case not in {*compared, *alone, *without_control}]
+    if without_control:
+        lines.append(
+            f"The strict arm has no result in: {'; '.join(without_control)}. No contrasts are given there."
+        )
     if without:
         lines.append(f"No strict arm as a control in: {'; '.join(without)}. No contrasts are given there.")
     seeds = int(trials.groupby(["case", "arm", "lr"])["seed"].nunique().max())

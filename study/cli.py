@@ -1,5 +1,6 @@
 """The command line. Heavy imports wait inside the commands, so that help comes at once."""
 
+import io
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # which takes what stands in brackets for markup of its own
     help="Does relaxing equivariance during training make equivariant networks easier to train?",
 )
 
@@ -37,12 +39,26 @@ def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2."""
     from trainables.errors import BadInput
 
-    sys.path.insert(0, os.getcwd())  # so that `model: mypackage.module:MyNet` is found
+    _look_here_last()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # consoles that do not know a mark of a name
     try:
         app()
     except BadInput as error:
         print(f"study: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _look_here_last() -> None:
+    """Have `model: mypackage.module:MyNet` found in the current folder, and nothing there hide a module of ours."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        return
+    if here != str(Path(__file__).parents[1]):
+        sys.path[:] = [place for place in sys.path if place not in ("", here)]
+        sys.path.append(here)
 
 
 @app.command()
@@ -73,10 +89,12 @@ def run(
 
         wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
         chosen = [logger(where) for logger, where in wanted.items() if where is not None]
-        run_study(study, store, data_dir, address, retry_crashed, chosen, check)
+        run_study(study, store, _absolute(data_dir), address, retry_crashed, chosen, check)
         counts, _ = status(store)
+        _stand_somewhere()
         page = _report([store.uri], store.uri)
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
+    _say_crashes(store)
     print(f"report: {page}")
     raise typer.Exit(1 if counts["crashed"] or counts["missing"] else 0)
 
@@ -179,23 +197,37 @@ def status(
 
         print(job_status(_job(folder, address)))
         return
+    from study.plan import planned_ids
     from study.plan import status as count_trials
-    from trainables.results.store import open_store
+    from trainables.results.crashes import as_json as crashes_as_json
+    from trainables.results.crashes import crashes
 
+    store = _results_folder(folder)
     with _bad_folder_is_bad_input():
-        counts, complaints = count_trials(open_store(folder))
+        counts, complaints = count_trials(store)
+        found = crashes(store, planned_ids(store))
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
-    print(json.dumps(counts) if as_json else "\n".join(f"{key:8} {value}" for key, value in counts.items()))
+    if as_json:
+        print(json.dumps({**counts, "crashes": crashes_as_json(found)}))
+        return
+    print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
+    _say_crashes(store)
 
 
 @app.command()
 def report(
     folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Results folders or packed files.")],
-    to: Annotated[str | None, typer.Option(help="Folder for the report [default: the first DIR].")] = None,
+    to: Annotated[str | None, typer.Option(help="Folder for the report [default: DIR, of one].")] = None,
 ) -> None:
     """Tables, figures, report.html and summary.json from the folders alone."""
+    from trainables.errors import BadInput
+
+    if to is None and len(folders) > 1:
+        raise BadInput("--to: name a folder for the report of several; that of each DIR alone is kept")
     into = _folder_for_output(to or folders[0])
+    for folder in folders:
+        _results_folder(folder)
     with _bad_folder_is_bad_input():
         print(_report(folders, into))
 
@@ -205,6 +237,7 @@ def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -
     """Put a results folder into one Parquet file, which every analysis takes too."""
     from trainables.results.pack import pack as pack_folder
 
+    _results_folder(folder)
     with _bad_folder_is_bad_input():
         print(f"{file}: {pack_folder(folder, file)} files")
 
@@ -217,6 +250,7 @@ def notebooks(
     """Execute the analysis notebooks on a folder and put them, with their HTML, beside its report."""
     from analysis.notebooks import execute_notebooks
 
+    _results_folder(folder)
     with _bad_folder_is_bad_input():
         into = _folder_for_output(to or folder)
         for path in execute_notebooks(folder, into):
@@ -234,8 +268,19 @@ def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = 
 
 
 @app.command("list")
-def list_names() -> None:
-    """Presets, tasks, models, methods and schedules."""
+def list_names(
+    kind: Annotated[str | None, typer.Argument(help="`schema`: the JSON schema of a config.")] = None,
+) -> None:
+    """Presets, tasks, models, methods and schedules; `schema` for the JSON schema that editors take."""
+    if kind == "schema":
+        from study.schema import schema
+
+        print(json.dumps(schema(), indent=1))
+        return
+    if kind is not None:
+        from trainables.errors import BadInput
+
+        raise BadInput(f"KIND: '{kind}' is not known; known: schema")
     from study.config import presets
     from trainables.registry import REGISTRY
     from trainables.relaxation.schedules import FALLS
@@ -251,6 +296,49 @@ def _report(folders: list[str], into: str) -> str:
 
     write_report(folders, into)
     return f"{into.rstrip('/')}/report/report.html"
+
+
+def _results_folder(folder: str) -> "Store":
+    """The store of a results folder or packed file; BadInput where it is none."""
+    from trainables.errors import BadInput
+    from trainables.results.pack import open_source
+
+    with _bad_folder_is_bad_input():
+        store = open_source(folder)
+        for name in ("plan.json", "study.yaml"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                store.read(name)
+                return store
+        if store.names("trials"):
+            return store
+    raise BadInput(
+        f"DIR: {folder} is no results folder: it holds neither plan.json nor study.yaml nor trials"
+    )
+
+
+def _say_crashes(store: "Store") -> None:
+    """Why trials crashed, and how to go on."""
+    from study.plan import planned_ids
+    from trainables.results.crashes import crashes
+
+    found = crashes(store, planned_ids(store))
+    for one in found:
+        print(one.line(store.uri))
+    if found:
+        print("mend the cause, then `study run` the same with --retry-crashed")
+
+
+def _absolute(folder: str) -> str:
+    """The folder from the root, where it is not below a home of each node's own."""
+    return folder if folder.startswith("~") else os.path.abspath(folder)
+
+
+def _stand_somewhere() -> None:
+    """Leave a current folder that is gone: Ray clears that of a job away with the first of its nodes."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir("/")
 
 
 def _folder_for_output(folder: str) -> str:

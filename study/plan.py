@@ -168,14 +168,19 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 def status(store: Store) -> tuple[dict[str, int], list[str]]:
     """Counts of planned, learned, failed, crashed and missing trials, and a line for each bad record."""
+    planned = planned_ids(store)
+    records, complaints = read_records(store, planned)
+    return {"planned": len(planned), **count(records), "missing": len(planned) - len(records)}, complaints
+
+
+def planned_ids(store: Store) -> list[str]:
+    """The ids of the planned trials of a results folder; BadInput where there is no plan."""
     try:
-        planned = [str(entry["id"]) for entry in json.loads(store.read("plan.json"))]
+        return [str(entry["id"]) for entry in json.loads(store.read("plan.json"))]
     except FileNotFoundError as error:
         raise BadInput(f"DIR: {store.uri} holds no plan.json; is it a results folder?") from error
     except (ValueError, TypeError, KeyError) as error:
         raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error}); `study run` mends it") from error
-    records, complaints = read_records(store, planned)
-    return {"planned": len(planned), **count(records), "missing": len(planned) - len(records)}, complaints
 
 
 def count(records: dict[str, Record]) -> dict[str, int]:

@@ -65,6 +65,10 @@ class Progress:
             self._print(self.line())
             self.last_line = now
 
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._print(line)
+
     def _print(self, line: str) -> None:
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 

@@ -1,5 +1,6 @@
 """Run what is missing of a study: slots of a cluster take the trials, the results folder remembers them."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from study.lock import locked
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.progress import Progress, console
 from study.rehearsal.check import check_trials
+from trainables.results.crashes import crash_line
 from trainables.results.record import damaged_histories, read_records, record_path
 from trainables.results.store import Store
 from trainables.spec import canonical_json
@@ -36,6 +38,7 @@ def run_study(
     KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
     """
     trials = plan(config)
+    code_folder = os.getcwd()
     with terminated_like_interrupted(), locked(store) as run:
         damaged = check_folder(store, config, trials)
         records, complaints = read_records(store, [trial.id for trial in trials])
@@ -62,6 +65,7 @@ def run_study(
             conditions = Conditions(
                 results=store.uri,
                 data_folder=data_folder,
+                code_folder=code_folder,
                 run=run,
                 threads=max(1, int(config.resources.cpus)),
                 gpus=config.resources.gpus,
@@ -74,8 +78,12 @@ def run_study(
                 def follow(news: News) -> None:
                     for trial in news.ended if loggers else ():
                         log_trial(loggers, store, trial.id)
+                    crashes = [trial.id for trial in news.ended if trial.outcome == "crashed"]
+                    for record in read_records(store, crashes)[0].values():
+                        progress.say(f"trial {record.id} ({arms[record.id]}) crashed: {crash_line(record)}")
                     progress.update(news)
 
+                arms = {trial.id: trial.arm for trial in missing}
                 specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
                 run_trials(specs, config.resources, conditions, follow)
 

@@ -52,7 +52,7 @@ class Topology:
     def to_edges(self, node_features: Tensor) -> Tensor:
         """(nodes, ...) -> (edges, ...): the receiver's feature on each of its edges."""
         expanded = node_features.unsqueeze(1).expand(-1, self.degree, *node_features.shape[1:])
-        return expanded.reshape(-1, *node_features.shape[1:])
+        return expanded.flatten(0, 1)
 
     def sum_edges(self, messages: Tensor) -> Tensor:
         """(edges, ...) -> (nodes, ...): the sum over the edges that each node receives."""

@@ -5,8 +5,10 @@ ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own is n
 held to the same rule, so that built-in and foreign options are checked alike.
 """
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -55,7 +57,18 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
     try:
         return getattr(import_module(module_name), attribute)
     except (Exception, SystemExit) as error:  # a user's module may do anything
-        raise BadInput(f"{key}: '{name}' cannot be imported: {brief(error)}") from error
+        raise BadInput(f"{key}: '{name}' cannot be imported: {brief(error)}{_hidden(module_name)}") from error
+
+
+def _hidden(module_name: str) -> str:
+    """A remedy where a module of the current folder is hidden by another of its name."""
+    top = module_name.partition(".")[0]
+    found = getattr(sys.modules.get(top), "__file__", None) or ""
+    here = [Path.cwd() / f"{top}.py", Path.cwd() / top]
+    mine = next((path for path in here if path.exists() and not found.startswith(str(path))), None)
+    if mine is None or not found:
+        return ""
+    return f"; {mine} is hidden by the module of the same name in {Path(found).parent}: rename yours"
 
 
 def revision_of(factory: Callable[..., Any]) -> int:

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.style import COLUMN, log_axis, marks, metric_name, styled
+from analysis.plots.style import COLUMN, log_axis, marks, metric_name, named, styled
 from analysis.statistics.budget import expected_best
 
 
@@ -17,7 +17,7 @@ def budget_curve(trials: pd.DataFrame) -> Figure:
     for arm, mark in marks(list(trials["arm"].unique())).items():
         rows = table[table["arm"] == arm]
         every = max(1, len(rows) // 8)
-        axes.plot(rows["n"], rows["best"], label=arm, markevery=every, **mark.line())
+        axes.plot(rows["n"], rows["best"], label=named(arm), markevery=every, **mark.line())
     if len(table) and (table["best"] > 0).all() and trials["metric_goal"].iloc[0] != "max":
         log_axis(axes)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

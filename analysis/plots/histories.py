@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.style import COLUMN, Mark, log_axis, marks, metric_name, styled
+from analysis.plots.style import COLUMN, Mark, log_axis, marks, metric_name, named, styled
 
 MOST_EPOCHS = 200
 
@@ -62,6 +62,6 @@ def _draw(
             continue
         rows = quantiles.loc[arm]
         axes.fill_between(rows.index, rows[0.25], rows[0.75], color=mark.color, alpha=0.15, linewidth=0)
-        axes.plot(rows.index, rows[0.5], label=arm, markevery=max(1, len(rows) // 6), **mark.line())
+        axes.plot(rows.index, rows[0.5], label=named(arm), markevery=max(1, len(rows) // 6), **mark.line())
     if value != "theta" and len(quantiles) and (quantiles[0.25] > 0).all():
         log_axis(axes)

@@ -47,7 +47,7 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
         axes.text(
             0.5,
             0.5,
-            "no strict arm\nto compare with",
+            "no result of a strict\narm to compare with",
             ha="center",
             va="center",
             transform=axes.transAxes,

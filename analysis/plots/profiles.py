@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, marks, styled
+from analysis.plots.style import COLUMN, marks, named, styled
 
 
 @styled
@@ -14,7 +14,7 @@ def profile_curves(profiles: pd.DataFrame) -> Figure:
     for arm, mark in marks(list(profiles["arm"].unique())).items():
         rows = profiles[profiles["arm"] == arm]
         axes.fill_between(rows["level"], rows["low"], rows["high"], color=mark.color, alpha=0.15, linewidth=0)
-        axes.plot(rows["level"], rows["share"], label=arm, markevery=8, **mark.line())
+        axes.plot(rows["level"], rows["share"], label=named(arm), markevery=8, **mark.line())
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])

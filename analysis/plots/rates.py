@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, Mark, log_axis, marks, rate_axis, styled
+from analysis.plots.style import COLUMN, Mark, log_axis, marks, named, rate_axis, styled
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.failure import failure_rates
 
@@ -27,7 +27,7 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
         rows = table[table["arm"] == arm]
         errors = np.clip([rows["rate"] - rows["low"], rows["high"] - rows["rate"]], 0, None)
         mark = style[arm]
-        axes.plot(rows["lr"] * shift, rows["rate"], label=arm, **mark.line())
+        axes.plot(rows["lr"] * shift, rows["rate"], label=named(arm), **mark.line())
         axes.errorbar(
             rows["lr"] * shift, rows["rate"], errors, fmt="none", ecolor=mark.color, elinewidth=0.6, alpha=0.6
         )
@@ -56,7 +56,7 @@ def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: i
     for arm, mark in style.items():
         rows = table[table["arm"] == arm]
         axes.fill_between(rows["lr"], rows["q1"], rows["q3"], color=mark.color, alpha=0.15, linewidth=0)
-        axes.plot(rows["lr"], rows["median"], label=arm, **mark.line())
+        axes.plot(rows["lr"], rows["median"], label=named(arm), **mark.line())
     if (table["low"] > 0).all():
         log_axis(axes)
     start = trials["loss_at_init"].median()

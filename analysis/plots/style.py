@@ -3,6 +3,7 @@ colour-blindness."""
 
 import io
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -12,12 +13,14 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from analysis.formats import metric
 
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
+LONGEST = 80  # characters of a line of text
 
 LOOK = {
     "font.size": 8,
@@ -36,6 +39,7 @@ LOOK = {
     "figure.dpi": 110,
     "savefig.dpi": 200,
     "svg.hashsalt": "equivariance-study",
+    "text.parse_math": False,  # a dollar in the name of an arm is a dollar
 }
 # Okabe and Ito's colours, ordered so that neighbours differ in lightness as well.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
@@ -137,10 +141,27 @@ def metric_name(trials: pd.DataFrame) -> str:
     return metric(str(names.iloc[0])) if len(names) else "metric"
 
 
+def named(arm: str) -> str:
+    """The name of an arm as a label; matplotlib leaves labels that begin with an underscore out of legends."""
+    return f" {arm}" if arm.startswith("_") else arm
+
+
+def fitting(text: str) -> str:
+    """The text without what no font draws, each line short enough for a figure."""
+    lines = (
+        "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in line)
+        for line in text.split("\n")
+    )
+    return "\n".join(line if len(line) <= LONGEST else f"{line[:40]}…{line[-30:]}" for line in lines)
+
+
 def figure_files(figure: Figure) -> dict[str, bytes]:
     """The figure as svg, pdf and png; the same figure gives the same bytes."""
     files = {}
-    with mpl.rc_context(LOOK):
+    with mpl.rc_context(LOOK), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        for text in figure.findobj(Text):
+            text.set_text(fitting(text.get_text()))
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.execute(figure)

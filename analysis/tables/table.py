@@ -1,11 +1,13 @@
 """A statistic as a table, and the files made of it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from analysis.formats import plain
 from analysis.prepare import controls
 
 Show = dict[str, Callable[[Any], str]]
@@ -75,8 +77,14 @@ def as_markdown(table: Table) -> str:
     """The shown columns as a Markdown table, with the case in front."""
     rows = [[case, *texts] for case, texts in _with_cases(table)]
     lines = [["Case", *table.show], [":---"] * (len(table.show) + 1), *rows]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    cells = [[markdown(cell) for cell in line] for line in lines]
     return f"**{table.heading}** {table.caption}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def markdown(text: str) -> str:
+    """The text with what Markdown or HTML would read as a sign made harmless."""
+    text = plain(text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"(?<!\w)[_~#]|[_~](?!\w)|\](?=\()|[\\`*|$]", lambda mark: f"\\{mark[0]}", text)
 
 
 def as_latex(table: Table) -> str:
@@ -102,6 +110,7 @@ def _with_cases(table: Table) -> list[tuple[str, list[str]]]:
 SPECIAL = {
     "\\": "\\textbackslash{}",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "|": "\\textbar{}",
     "~": "\\textasciitilde{}",
     "^": "\\textasciicircum{}",
     "<": "\\textless{}",
@@ -118,4 +127,4 @@ SPECIAL = {
 
 def latex(text: str) -> str:
     """The text with LaTeX's special characters made harmless."""
-    return "".join(SPECIAL.get(mark, mark) for mark in text)
+    return "".join(SPECIAL.get(mark, mark) for mark in plain(text))

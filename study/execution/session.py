@@ -1,19 +1,30 @@
 """The Ray session of a run: started here or joined, ended with the run, and open to Ctrl-C at any moment."""
 
+import errno
+import os
+import shutil
 import signal
-from collections.abc import Iterator
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray.job_config import JobConfig
 
 from study.execution.reach import check_reachable
-from trainables.errors import BadInput
+from trainables.errors import BadInput, brief
 
 HANDLER_SECONDS = 0.01
+LONGEST_PATH = 24
+FREE_BYTES = 100e6
+MACHINE_FAULTS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT}
+INSTALLED = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 
 
@@ -40,11 +51,72 @@ def _start_ray() -> None:
     """Start a Ray cluster of this process's own; its workers find a user's model where the command was given."""
     # "local": a cluster that happens to run on this machine is somebody else's.
     local: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    folder = scratch_folder()
     try:
         with _loopback_only():
-            ray.init(**local, **QUIET)
+            ray.init(**local, **QUIET, _temp_dir=folder, job_config=_own_code_first())
+    except OSError as error:
+        if error.errno not in MACHINE_FAULTS:
+            raise ConnectionError(f"Ray does not start here ({brief(error)})") from error
+        raise BadInput(
+            f"RAY_TMPDIR: Ray cannot start in {folder} ({brief(error)}); name another folder in this variable"
+        ) from error
     except Exception as error:  # it has no type of its own for this
         raise ConnectionError(f"Ray does not start here ({str(error).strip().splitlines()[0]})") from error
+
+
+def scratch_folder() -> str:
+    """A folder for the sockets and logs of Ray: the first with a short path, that can be written and has room.
+
+    Sockets of Unix have paths of up to 107 characters, of which Ray needs most; schedulers like to name longer
+    folders in TMPDIR.
+    """
+    given = os.environ.get("RAY_TMPDIR")
+    own = f"study-{os.getuid()}"
+    usual = [tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm", os.getcwd()] if given is None else [given]
+    reasons = []
+    for folder in dict.fromkeys(usual):
+        reason = _unfit(folder)
+        if reason is None:
+            return os.path.join(folder, own)
+        reasons.append(f"{folder} {reason}")
+    raise BadInput(
+        f"RAY_TMPDIR: no folder for Ray ({'; '.join(reasons)}); name one with a path of up to {LONGEST_PATH} "
+        "characters in this variable"
+    )
+
+
+def _unfit(folder: str) -> str | None:
+    """Why Ray cannot have its sockets in a folder; None if it can."""
+    if len(os.fsencode(folder)) > LONGEST_PATH:
+        return "is too long a path"
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            file.write(b"x")
+            file.flush()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return f"cannot be written ({error.strerror})"
+    return None if free >= FREE_BYTES else "is full"
+
+
+def _own_code_first() -> JobConfig:
+    """Workers that look for modules where they are installed, and not first in the current folder as Ray has it.
+
+    A folder or a file called `study` there would hide this project's own. The slots add the current folder at the
+    end; a checkout that is not installed is found by its own root.
+    """
+    config = JobConfig()
+    root = str(Path(__file__).parents[2])
+    config._py_driver_sys_path = _Settled([] if root in INSTALLED else [root])
+    return config
+
+
+class _Settled(list[str]):
+    """A list that Ray does not get to extend."""
+
+    def extend(self, more: Iterable[str]) -> None:
+        """Leave the list as it is."""
 
 
 def _join_cluster(address: str) -> None:
@@ -53,7 +125,7 @@ def _join_cluster(address: str) -> None:
     if colon and port.isdigit():
         check_reachable(address, host, int(port))
     try:
-        ray.init(address=address, **QUIET)
+        ray.init(address=address, **QUIET, job_config=_own_code_first())
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"--address {address}: no Ray cluster to run on there ({reason})") from error

@@ -4,6 +4,7 @@ Each task's data is loaded once, each arm's model built for every value of an ax
 small: a training step at full theta, the projection, the test in float64 that measures its equivariance.
 """
 
+import errno
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from study.config import override, presets
 from study.plan import PlannedTrial, plan
 from study.rehearsal.small import few_samples, rehearse
 from trainables import registry
-from trainables.errors import BadInput, raised_at
+from trainables.errors import BadInput, brief, raised_at
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.spec import TrialSpec, canonical_json
 from trainables.tasks.task import Task, size
@@ -151,7 +152,18 @@ def _kind(trial: PlannedTrial) -> str:
 def load_whole(description: dict[str, Any], folder: Path) -> Task:
     """The task with all its data. BadInput, naming the task, where that cannot be used."""
     with _told("task"):
-        task: Task = registry.build("task", description, folder)
+        try:
+            task: Task = registry.build("task", description, folder)
+        except PermissionError as error:
+            raise BadInput(
+                f"--data-dir: {folder} cannot be used ({brief(error)}); choose another folder"
+            ) from error
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise BadInput(
+                f"--data-dir: {folder} cannot be used ({brief(error)}); choose another folder"
+            ) from error
         for name in ("train", "val", "test"):
             if size(task.splits[name]) == 0:
                 raise BadInput(f"task: the split `{name}` is empty")
@@ -218,7 +230,7 @@ def _told(where: str) -> Iterator[None]:
         yield
     except BadInput as error:
         place = where.partition(": ")[0]
-        raise (error if str(error).startswith(place) else BadInput(f"{place}: {error}")) from error
+        raise (error if str(error).startswith((place, "--")) else BadInput(f"{place}: {error}")) from error
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise BadInput(f"{where} failed: {raised_at(error)}") from error
 

@@ -43,7 +43,24 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["stop", "raysubmit_1", "--address", "http://127.0.0.1:1"], 2, "no answer"),
         (["fetch", "nowhere", "copy"], 2, "holds no files"),
         (["fetch", "s3://", "copy"], 2, "URI"),
-        (["status", "nowhere"], 2, "plan.json"),
+        (["status", "nowhere"], 2, "nowhere: no such results folder"),
+        (["status", "other"], 2, "DIR: other is no results folder"),
+        (["status", "other/notes.txt"], 2, "not a packed results folder"),
+        (["report", "other"], 2, "DIR: other is no results folder"),
+        (["report", "other/notes.txt", "--to", "there"], 2, "not a packed results folder"),
+        (["report", "a", "b"], 2, "--to: name a folder for the report of several"),
+        (["pack", "other", "packed.parquet"], 2, "DIR: other is no results folder"),
+        (["notebooks", "other"], 2, "DIR: other is no results folder"),
+        (["list", "schemas"], 2, "known: schema"),
+        (["check", "nbody-quik"], 2, "did you mean 'nbody-quick'"),
+        (["check", "nowhere:Net"], 2, "model.name: 'nowhere:Net' cannot be imported"),
+        (["check", "study:Net"], 2, "has no attribute 'Net'"),
+        (["check", "hidden_by_json:Net"], 2, "cannot be imported"),
+        (["run", "twice.yaml"], 2, "twice.yaml, line 3: model: this key is there twice"),
+        (["run", "nbody-quick", "--set", "grid.seed=20240607"], 2, "write [20240607] for this one seed"),
+        (["run", "nbody-quick", "--set", "grid.lr=[1e-3, 0.001]"], 2, "grid.lr: holds a value twice"),
+        (["run", "nbody-quick", "--set", "training={epochs: 1, epochs: 2}"], 2, "there twice"),
+        (["run", "nbody-quick", "--set", "task={name: forces, molecule: nowhere.xyz}"], 2, "nowhere.xyz"),
         (["status", "s3://a b"], 2, "DIR"),
         (["status", "raysubmit_1", "--address", "http://127.0.0.1:1"], 2, "no answer"),
         (["report", "nowhere"], 2, "DIR"),
@@ -59,16 +76,17 @@ STUDY = str(Path(sys.executable).with_name("study"))
 )
 def test_exit_codes_and_messages(arguments, code, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("my notes")
+    (tmp_path / "twice.yaml").write_text("name: a\nmodel: egnn\nmodel: segnn\n")
+    before = sorted(tmp_path.rglob("*"))
     finished = study(*arguments)
     assert finished.returncode == code, finished.stderr
     assert words in finished.stderr
     assert "Traceback" not in finished.stderr
     if code == 2 and "frobnicate" not in arguments:
         assert len(finished.stderr.strip().splitlines()) <= 2
-    leftovers = [
-        path for path in tmp_path.rglob("*") if path.name in ("study.yaml", "plan.json", "record.json")
-    ]
-    assert leftovers == []
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_command_itself_ends_with_the_code_and_the_line():
@@ -76,6 +94,29 @@ def test_the_command_itself_ends_with_the_code_and_the_line():
     assert finished.returncode == 2
     assert finished.stderr.startswith("study: ")
     assert len(finished.stderr.splitlines()) == 1
+
+
+def test_options_in_brackets_are_shown_by_help():
+    assert "[default: results/NAME]" in study("run", "--help").stdout
+    assert "[default: DIR, of one]" in study("report", "--help").stdout
+    assert "[default: DIR]" in study("notebooks", "--help").stdout
+
+
+def test_a_console_that_knows_no_unicode_shows_the_rest(tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        "name: größe\nmodel: egnn\ntask: {name: nbodý}\narms: {a: {method: strict}}"
+    )
+    for encoding in (
+        {"PYTHONIOENCODING": "ascii"},
+        {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ):
+        finished = subprocess.run(
+            [sys.executable, "-m", "study", "plan", "study.yaml"],
+            capture_output=True, cwd=tmp_path, env={**os.environ, **encoding}, check=False,
+        )  # fmt: skip
+        assert finished.returncode == 2, finished.stderr
+        assert b"Traceback" not in finished.stderr
+        assert b"unknown task 'nbod" in finished.stderr
 
 
 def test_list_names_everything_that_a_study_may_use():

@@ -53,6 +53,14 @@ def study(data_folder):
 def write_config(folder, content):
     """The config of a study of a user's own model, which lies beside it."""
     (folder / "mine.py").write_text(OWN_MODEL)
+    for name in (
+        "study",
+        "analysis",
+        "trainables",
+        "random",
+        "torch",
+    ):  # nothing here hides what the run needs
+        (folder / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(content))
     return path
@@ -71,7 +79,7 @@ def here(finished, data_folder, monkeypatch):
     """The command line in this process, where the finished study lies."""
     monkeypatch.chdir(finished[1].parent)
     monkeypatch.setenv("STUDY_DATA", str(data_folder))
-    monkeypatch.syspath_prepend(finished[1].parent)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(finished[1].parent)])
     return study_here
 
 
@@ -240,6 +248,7 @@ def test_a_trial_that_crashes_is_tried_thrice_and_again_only_where_asked(tmp_pat
         """The exit code, and the records by their number of layers."""
         process = study("run", config, "--results", tmp_path, "--no-check", *options, cwd=tmp_path)
         records = [json.loads(path.read_text()) for path in tmp_path.glob("trials/*/record.json")]
+        assert ("in a bad mood" in process.stdout) == (process.returncode == 1)
         return process.returncode, {record["spec"]["model"]["layers"]: record for record in records}
 
     code, records = run()
@@ -247,7 +256,18 @@ def test_a_trial_that_crashes_is_tried_thrice_and_again_only_where_asked(tmp_pat
     assert set(records) == {1, 2, 3}
     assert [layers for layers, record in records.items() if record["outcome"] == "crashed"] == [1]
     assert records[1]["reason"] == "error"
-    assert records[1]["detail"].endswith("RuntimeError: in a bad mood\n")
+    assert records[1]["detail"].startswith("RuntimeError: in a bad mood (moody.py:")
+    (crashed,) = (
+        id
+        for id in [record["id"] for record in records.values()]
+        if (tmp_path / "trials" / id / "log.txt").exists()
+    )
+    log = (tmp_path / "trials" / crashed / "log.txt").read_text()
+    assert log.count("RuntimeError: in a bad mood") == 3
+    told = study("status", tmp_path, cwd=tmp_path).stdout
+    assert f"1 trial crashed (error): {records[1]['detail']}; see {tmp_path}/trials/{crashed}/log.txt" in told
+    (reason,) = json.loads(study("status", tmp_path, "--json", cwd=tmp_path).stdout)["crashes"]
+    assert reason["trials"] == 1
     assert (tmp_path / "tries").read_text() == "xxx"
 
     (tmp_path / "mended").touch()

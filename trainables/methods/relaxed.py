@@ -42,7 +42,7 @@ def _weight_alone(value: Any) -> Any:
     return value if isinstance(value, dict | Weight) else {"weight": value}
 
 
-WeightOrNumber = Annotated[Weight, BeforeValidator(_weight_alone)]
+WeightOrNumber = Annotated[Weight, BeforeValidator(_weight_alone, json_schema_input_type=float | Weight)]
 USUAL = Weight(weight=0.01)
 
 

@@ -30,7 +30,7 @@ class Record:
     """The outcome of one trial. Numbers that are not finite or not known are None.
 
     reason: None, non_finite, diverged, not_learned, collapsed, out_of_memory, timeout, node_lost or error
-    detail: the reason in one line, with its numbers; for a crash the end of the log
+    detail: the reason in one line, with its numbers; for a crash the exception and where it was raised
     metric, metric_goal: name of the judged number; "min" or "max"
     val_metric, val_loss: of the delivered model, that of the best epoch on validation or of the last
     test_metric: read once, on the delivered model; tests: further metrics and test sets, name -> value
@@ -95,6 +95,11 @@ def record_path(trial_id: str) -> str:
 def history_path(trial_id: str) -> str:
     """Where the history of a trial lies in the results folder."""
     return f"trials/{trial_id}/history.parquet"
+
+
+def log_path(trial_id: str) -> str:
+    """Where what a trial printed lies in the results folder, with its traceback if it crashed."""
+    return f"trials/{trial_id}/log.txt"
 
 
 def encode_record(record: Record) -> bytes:

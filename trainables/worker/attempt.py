@@ -20,7 +20,7 @@ import torch
 from trainables import registry
 from trainables.distributed.parallel import Alone
 from trainables.distributed.processes import in_processes
-from trainables.errors import BadInput
+from trainables.errors import BadInput, raised_at
 from trainables.results.record import Record, damaged_histories, read_records, write_outcome
 from trainables.results.store import Store, Unavailable
 from trainables.results.versions import versions
@@ -29,6 +29,7 @@ from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.training.loop import run_trial
 from trainables.worker.memory import large_tensors_kept
+from trainables.worker.printed import Log, printed
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
@@ -61,6 +62,13 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
         _tidy(spec.id, around.store)
         return records[spec.id]
     errors = _earlier_errors(spec.id, around)
+    with printed() as log:
+        record = _attempts(spec, around, errors, log)
+        log.write(around.store, spec.id)
+    return record
+
+
+def _attempts(spec: TrialSpec, around: Surroundings, errors: list[dict[str, str]], log: Log) -> Record:
     while len(errors) < ATTEMPTS:
         _note_attempt(spec.id, around, errors)
         if len(errors) == ATTEMPTS - 1:
@@ -70,7 +78,8 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
         except Unavailable:
             raise  # the fault of the results folder, not of the trial
         except Exception as error:  # whatever it is, it must not cost the other trials their turn
-            errors.append({"run": around.run, "node": around.node, "error": _tail(error)})
+            errors.append({"run": around.run, "node": around.node, "error": raised_at(error)})
+            log.add(f"Attempt {len(errors)} of {ATTEMPTS} ended so:\n{_traceback(error)}\n")
             if isinstance(error, BadInput):
                 break
     record = crashed(spec, errors[-1]["error"] or "the worker died without a word", around.device)
@@ -79,15 +88,18 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
     return record
 
 
-def crashed(spec: TrialSpec, log_tail: str, device: torch.device, reason: str | None = None) -> Record:
-    """The record of a trial that infrastructure kept from ending."""
-    out_of_memory = "OutOfMemoryError" in log_tail or "MemoryError" in log_tail
+def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: str | None = None) -> Record:
+    """The record of a trial that infrastructure kept from ending.
+
+    detail: the exception, or what else ended it, in one line
+    """
+    out_of_memory = "OutOfMemoryError" in detail or "MemoryError" in detail
     return Record(
         id=spec.id,
         spec=spec.model_dump(mode="json"),
         outcome="crashed",
         reason=reason or ("out_of_memory" if out_of_memory else "error"),
-        detail=log_tail,
+        detail=detail,
         device=device.type,
         **_provenance(time.time()),
     )
@@ -146,8 +158,8 @@ def _tidy(trial_id: str, store: Store) -> None:
     store.delete(_attempts_path(trial_id))
 
 
-def _tail(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))[-2000:]
+def _traceback(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _provenance(started: float) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Conditions:
         gpus: Of one trial; fractions share a GPU, 0 trains on the CPU.
         processes: That share each batch of a trial.
         limits: Of one trial.
+        code_folder: Where the modules of users' own models lie, searched last.
     """
 
     results: str
@@ -32,3 +33,4 @@ class Conditions:
     gpus: float = 0
     processes: int = 1
     limits: Limits = Limits()
+    code_folder: str = ""

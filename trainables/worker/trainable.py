@@ -1,5 +1,6 @@
 """The trainable that Ray Tune runs: a slot of the cluster that makes attempts at one trial after the other."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", conditions
     queue: hands them out; `next_trial(slot, id, outcome)` of study.execution.queue
     conditions: what the trials of the run share
     """
+    if conditions.code_folder not in ("", *sys.path):
+        sys.path.append(conditions.code_folder)  # last, so that nothing there hides a module of this project
     slot, trials = tune.get_context().get_trial_id(), 0
     spec: str | None = ray.get(queue.next_trial.remote(slot))
     while spec is not None:

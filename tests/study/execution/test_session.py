@@ -1,0 +1,68 @@
+"""Where Ray has its sockets: a folder that is short, writable and has room, or the variable to set."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from study.execution import session
+from study.execution.session import scratch_folder
+from trainables.errors import BadInput
+
+
+@pytest.fixture(autouse=True)
+def no_given_folder(monkeypatch):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
+def test_the_usual_folder_is_taken_where_it_fits(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    assert Path(scratch_folder()).parent == Path("/tmp")
+
+
+def test_a_long_folder_is_passed_over(monkeypatch, tmp_path):
+    long = tmp_path / "some-user-name" / "slurm_jobdir" / "1355700"
+    long.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    folder = scratch_folder()
+    assert len(folder) <= 40
+    assert not folder.startswith(str(tmp_path))
+
+
+def test_a_full_folder_is_passed_over(monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/tmp")
+    usage = shutil.disk_usage
+    monkeypatch.setattr(
+        shutil,
+        "disk_usage",
+        lambda folder: usage(folder)._replace(free=0) if folder == "/tmp" else usage(folder),
+    )
+    assert not scratch_folder().startswith("/tmp")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("/tmp/" + "x" * 90, "too long"), ("/proc", "cannot be written"), ("/nowhere", "cannot be written")],
+)
+def test_a_folder_that_was_named_is_used_or_refused(monkeypatch, given, words):
+    monkeypatch.setenv("RAY_TMPDIR", given)
+    with pytest.raises(BadInput, match=rf"RAY_TMPDIR: no folder for Ray .*{words}"):
+        scratch_folder()
+
+
+def test_where_none_fits_each_is_named_with_its_reason(monkeypatch):
+    monkeypatch.setattr(session, "FREE_BYTES", 1e30)
+    with pytest.raises(
+        BadInput, match=r"RAY_TMPDIR: .*/tmp is full.*; name one with a path of up to 24 characters"
+    ):
+        scratch_folder()
+
+
+def test_ray_cannot_put_the_current_folder_first():
+    config = session._own_code_first()
+    config._py_driver_sys_path.extend([os.getcwd(), "/elsewhere"])
+    assert "/elsewhere" not in config._py_driver_sys_path
+    # What Ray sends to its workers is this list and no other.
+    assert list(config._get_proto_job_config().py_driver_sys_path) == list(config._py_driver_sys_path)

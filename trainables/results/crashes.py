@@ -1,0 +1,45 @@
+"""Why trials crashed, in words: each reason once, with how many trials it ended and how to go on."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+
+from trainables.results.record import Record, log_path, read_records
+from trainables.results.store import Store
+
+
+@dataclass(frozen=True)
+class Crashes:
+    """Trials that one and the same thing ended.
+
+    log: path, in the results folder, of what the first of them printed
+    """
+
+    reason: str
+    detail: str
+    trials: int
+    log: str
+
+    def line(self, folder: str) -> str:
+        """The crashes as people read them."""
+        who = "1 trial" if self.trials == 1 else f"{self.trials} trials"
+        return f"{who} crashed ({self.reason}): {self.detail}; see {folder.rstrip('/')}/{self.log}"
+
+
+def crash_line(record: Record) -> str:
+    """The one line that says most of a crash: the detail, or the last line of the traceback of older records."""
+    lines = record.detail.strip().splitlines()
+    return lines[-1].strip() if lines else (record.reason or "for no known reason")
+
+
+def crashes(store: Store, trial_ids: list[str]) -> list[Crashes]:
+    """The reasons for which trials of a results folder crashed, the most frequent first."""
+    records, _ = read_records(store, trial_ids)
+    crashed = [record for record in records.values() if record.outcome == "crashed"]
+    kinds = Counter((record.reason or "error", crash_line(record)) for record in crashed)
+    first = {(record.reason or "error", crash_line(record)): record.id for record in reversed(crashed)}
+    return [Crashes(*kind, number, log_path(first[kind])) for kind, number in kinds.most_common()]
+
+
+def as_json(found: list[Crashes]) -> list[dict[str, str | int]]:
+    """The crashes for machines."""
+    return [asdict(one) for one in found]
