@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from trainables.results.yaml_text import BadYAML, read_yaml
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Stated:
 def read_stated(config: str) -> Stated:
     """The statements in the text of a study.yaml. What is not there or not as it should be is left out."""
     try:
-        content = yaml.safe_load(config)
-    except (yaml.YAMLError, RecursionError):
+        content = read_yaml(config)
+    except BadYAML:
         return Stated()
     content = content if isinstance(content, dict) else {}
     bounds = content.get("equivalence")

@@ -34,5 +34,5 @@ def _peak(run: Run) -> int:
     thetas = []
     for step in steps:
         run.method.begin_step(run.model, step, run.steps)
-        thetas.append(run.method.measures(run.model)["theta"])
+        thetas.append(float(run.method.theta_now(run.model)))
     return steps[thetas.index(max(thetas))]

@@ -48,7 +48,7 @@ def test_a_step_is_priced_where_theta_is_largest(tmp_path, schedule):
     run = rehearse(spec, few_samples(task, 4), torch.device("cpu"))
     (index,) = batches(run, 0)
     train_step(run, index, torch.Generator())
-    assert run.method.measures(run.model)["theta"] > 0.9
+    assert run.method.theta_now(run.model) > 0.9
 
 
 def lines(content, tmp_path):
