@@ -1,7 +1,7 @@
 """What a method may do in the course of a trial. The training loop calls these and nothing else."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,23 @@ class Method:
     def penalty(self, model: nn.Module) -> Tensor | None:
         """What is added to the loss of this step, from what the forward pass left; None for nothing."""
         return None
+
+    def watched(self, model: nn.Module) -> Tensor | None:
+        """Numbers (k,) of this step, means over the samples, that the method wants back by `observe`; None for none.
+
+        Where several processes share a batch, it gets those of the whole batch.
+        """
+        return None
+
+    def observe(self, model: nn.Module, loss: float, watched: list[float]) -> None:
+        """Take note of the loss of a step, and of what was watched in it."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must carry beside the model: numbers, strings, tensors, and lists and dicts of them."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from such a state."""
 
     def end_step(self, model: nn.Module) -> None:
         """Update what is not trained by the optimiser (dual variables)."""

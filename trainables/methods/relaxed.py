@@ -11,10 +11,11 @@ from trainables.methods.method import Method, Rotate
 from trainables.relaxation import penalties
 from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.companions import LinearCompanion
+from trainables.relaxation.controllers import Steering, check_course, is_controller
 from trainables.relaxation.project import project, projected, reset_statistics
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
-from trainables.relaxation.schedules import check_schedule, relaxed_steps, theta
+from trainables.relaxation.schedules import relaxed_steps, theta
 from trainables.spec import Settings, Share, later
 
 
@@ -61,8 +62,9 @@ class Penalty(Settings):
 class Relaxed(Method):
     """Companions beside the strict layers, whose strength theta goes to exactly 0; then a strict phase.
 
-    schedule: triangle, linear, cosine, exponential, step, hold, constant, or `package.module:function` (see
-        trainables.relaxation.schedules)
+    schedule: triangle, linear, cosine, exponential, step, hold, constant, `package.module:function` (see
+        trainables.relaxation.schedules), or `package.module:Class`, a controller that sets theta for each layer
+        by what it observes (see trainables.relaxation.controllers; `warmup` means nothing to it)
     peak: largest theta; warmup: share of the relaxed steps in which theta rises, None for the schedule's own
     strict_phase: share of all steps, at the end, in which the projected model is trained
     penalty: weights of the penalties on the companions
@@ -87,7 +89,7 @@ class Relaxed(Method):
     def __init__(
         self,
         *,
-        schedule: Annotated[str, AfterValidator(check_schedule)] = "triangle",
+        schedule: Annotated[str, AfterValidator(check_course)] = "triangle",
         peak: Annotated[float, Field(gt=0)] = 1.0,
         warmup: Share | None = None,
         strict_phase: Annotated[float, Field(ge=0, lt=1)] = 0.1,
@@ -113,6 +115,8 @@ class Relaxed(Method):
         self.lie_form = lie_form
         self.whole_batch = self.root_of_sum = penalty_form == "root_sum"
         self.theta = 0.0
+        self.steering = Steering(schedule) if is_controller(schedule) else None
+        self.thetas: dict[str, float] = {}
         self.directions = self.symmetry.rotation_axes
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
@@ -120,7 +124,7 @@ class Relaxed(Method):
         relaxed = relax(
             model, generator, layers=self.layers, companion=self.companion, init=self.init, show=None
         )
-        self._set_theta(relaxed, 0.0)
+        self._set_thetas(relaxed, dict.fromkeys(relaxed_layers(relaxed), 0.0))
         return relaxed
 
     def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
@@ -133,18 +137,23 @@ class Relaxed(Method):
 
     def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
         """Set theta, the direction of the random generator, and what the forward pass must keep."""
-        relaxed = relaxed_steps(steps, self.strict_phase)
-        self._set_theta(model, theta(self.schedule, step, relaxed, self.peak, self.warmup))
+        relaxed, layers = relaxed_steps(steps, self.strict_phase), list(relaxed_layers(model))
+        if self.steering is None:
+            one = theta(self.schedule, step, relaxed, self.peak, self.warmup)
+            self._set_thetas(model, dict.fromkeys(layers, one))
+        else:
+            shares = self.steering.begin(layers, step, relaxed)
+            self._set_thetas(model, {layer: self.peak * share for layer, share in shares.items()})
         if self.lie_form == "random" and self.symmetry.all_rotations:
             self.directions = penalties.random_direction(step)
         else:
             self.directions = self.symmetry.rotation_axes
 
-    def _set_theta(self, model: nn.Module, value: float) -> None:
-        self.theta = value
-        penalised = any(weight.at(value / self.peak) > 0 for weight in self.weights.values())
-        for layer in relaxed_layers(model).values():
-            layer.set_strength(value, recording=penalised)
+    def _set_thetas(self, model: nn.Module, thetas: dict[str, float]) -> None:
+        self.thetas, self.theta = thetas, max(thetas.values())
+        penalized = any(weight.at(self.theta / self.peak) > 0 for weight in self.weights.values())
+        for name, layer in relaxed_layers(model).items():
+            layer.set_strength(thetas[name], recording=penalized or self.steering is not None)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
         """The weighted penalties of this step, in the form that was asked for; None where theta is 0."""
@@ -177,6 +186,31 @@ class Relaxed(Method):
             if sums:
                 terms.append(weights[name] * penalties.root(torch.stack(sums).sum()))
         return terms
+
+    @torch.no_grad()
+    def watched(self, model: nn.Module) -> Tensor | None:
+        """For a controller: by layer the Lie and parity terms, each the mean over the layer's calls."""
+        if self.steering is None:
+            return None
+        weights = {"norm": 0.0, "lie": 1.0, "parity": 1.0}
+        layers = relaxed_layers(model).values()
+        return torch.stack(
+            [sum(self._means([layer], weights), start=torch.zeros_like(layer.scale)) for layer in layers]
+        )
+
+    def observe(self, model: nn.Module, loss: float, watched: list[float]) -> None:
+        """Hand it on to the controller."""
+        if self.steering is not None:
+            self.steering.observe(loss, dict(zip(relaxed_layers(model), watched, strict=True)))
+
+    def state(self) -> dict[str, Any]:
+        """That of the controller."""
+        return {} if self.steering is None else self.steering.state()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Put the controller where it was."""
+        if self.steering is not None:
+            self.steering.load_state(state)
 
     def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
         averaged = self.lie_form == "averaged" and self.symmetry.all_rotations
@@ -218,5 +252,10 @@ class Relaxed(Method):
         return self.theta
 
     def measures(self, model: nn.Module) -> dict[str, float]:
-        """theta"""
-        return {"theta": self.theta if relaxed_layers(model) else 0.0}
+        """theta, the largest of all layers; under a controller that of each layer by its name too."""
+        relaxed = relaxed_layers(model)
+        by_layer = relaxed if self.steering is not None else {}
+        return {
+            "theta": self.theta if relaxed else 0.0,
+            **{f"theta.{name}": self.thetas[name] for name in by_layer},
+        }

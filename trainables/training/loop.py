@@ -158,6 +158,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(trunk + companions, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
+        method.load_state(saved.get("method", {}))
     if spec.training.compile:
         model.compile()
     return Run(
@@ -259,6 +260,7 @@ def train_step(
     with torch.autocast(run.device.type, torch.bfloat16, enabled=training.precision == "bfloat16"):
         loss = run.task.loss(run.task.predict(run.model, graph), batch)
         penalty = run.method.penalty(run.model) if run.relaxed else None
+    watched = run.method.watched(run.model) if run.relaxed else None
     for optimizer in optimisers:
         optimizer.zero_grad()
     (run.share * (loss if penalty is None else loss + penalty)).backward()
@@ -271,6 +273,9 @@ def train_step(
         optimizer.step()
     if run.relaxed:
         run.method.end_step(run.model)
+    if watched is not None:
+        seen = run.team.sum(run.share * torch.cat([loss.detach().view(1), watched]).double()).tolist()
+        run.method.observe(run.model, seen[0], seen[1:])
     return loss.detach(), 0.0 if penalty is None else penalty.detach(), theta
 
 
@@ -310,6 +315,7 @@ def state_of(run: Run) -> State:
         "progress": {name: getattr(run.progress, name) for name in Progress.__dataclass_fields__},
         "model": run.model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in run.trunk + run.companions],
+        "method": run.method.state(),
     }
 
 

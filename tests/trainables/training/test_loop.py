@@ -27,6 +27,7 @@ METHODS = [
     {"name": "ace", "form": "elastic"},
     {"name": "unconstrained"},
     {"name": "relaxed", "rotate": "graph", "strict_phase": 0.25},
+    {"name": "relaxed", "schedule": "trainables.relaxation.controllers:Stalling", "strict_phase": 0.25},
 ]
 TIMES = ("seconds",)
 
