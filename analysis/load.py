@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trainables.results.alarms import alarms
 from trainables.results.pack import first_line, open_source
 from trainables.results.record import UNFIT, Record, fits, history_path, read_records
 from trainables.results.store import Store, read_all
@@ -39,6 +40,7 @@ class Results:
 
     trials: one row per trial with an outcome; missing: one row per planned trial without one
     config: the text of study.yaml; complaints: a line for each thing that could not be read or trusted
+    alarms: what must be known before the numbers; see `trainables.results.alarms`
     """
 
     source: str
@@ -47,6 +49,7 @@ class Results:
     trials: pd.DataFrame
     missing: pd.DataFrame
     complaints: list[str]
+    alarms: list[str] = field(default_factory=list)
 
 
 def load_trials(source: str | Path) -> pd.DataFrame:
@@ -61,7 +64,7 @@ def load_trials(source: str | Path) -> pd.DataFrame:
     Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
     """
     results = load_results(source)
-    for complaint in results.complaints:
+    for complaint in (*results.complaints, *results.alarms):
         warnings.warn(complaint, stacklevel=2)
     return results.trials
 
@@ -77,7 +80,8 @@ def load_results(source: str | Path) -> Results:
     complaints += bad
     trials = [_row(entry, name, records[entry["id"]]) for entry in plan if entry["id"] in records]
     missing = [_row(entry, name, None) for entry in plan if entry["id"] not in records]
-    return Results(str(source), name, config, _table(trials), _table(missing), complaints)
+    heard = alarms(records.values())
+    return Results(str(source), name, config, _table(trials), _table(missing), complaints, heard)
 
 
 def load_history(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:

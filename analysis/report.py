@@ -81,7 +81,10 @@ def make_summary(
         "seeds": int(trials["seed"].nunique()),
         "training_share": training_share(everything),
         "warnings": [plain(line) for line in warnings(trials)],
-        "finding": [plain(line) for line in finding(counts, trials, tables)],
+        "finding": [
+            *(plain(f"{one.name}: {line}") for one in results for line in one.alarms),
+            *(plain(line) for line in finding(counts, trials, tables)),
+        ],
         "limits": [
             plain(line)
             for line in limits(counts, crashes, trials, tables, _without_control(everything, trials))

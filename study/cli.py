@@ -90,9 +90,11 @@ def run(
         wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
         chosen = [logger(where) for logger, where in wanted.items() if where is not None]
         run_study(study, store, _absolute(data_dir), address, retry_crashed, chosen, check)
-        counts, _ = status(store)
+        counts, complaints = status(store)
         _stand_somewhere()
         page = _report([store.uri], store.uri)
+    for complaint in complaints:
+        print(f"study: {complaint}", file=sys.stderr)
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
     _say_crashes(store)
     print(f"report: {page}")

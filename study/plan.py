@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from study.config import StudyConfig, arms_of, resolve_at, to_yaml
 from study.grid import set_option, split_axis
 from trainables.errors import BadInput, first_message
+from trainables.results.alarms import alarms
 from trainables.results.record import Record, read_records
 from trainables.results.store import Store
 from trainables.results.yaml_text import BadYAML, read_yaml
@@ -167,9 +168,10 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 
 
 def status(store: Store) -> tuple[dict[str, int], list[str]]:
-    """Counts of planned, learned, failed, crashed and missing trials, and a line for each bad record."""
+    """Counts of planned, learned, failed, crashed and missing trials, and a line for each bad record and alarm."""
     planned = planned_ids(store)
     records, complaints = read_records(store, planned)
+    complaints += alarms(records.values())
     return {"planned": len(planned), **count(records), "missing": len(planned) - len(records)}, complaints
 
 

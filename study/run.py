@@ -14,6 +14,7 @@ from study.lock import locked
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.progress import Progress, console
 from study.rehearsal.check import check_trials
+from study.same_sources import check_sources
 from trainables.results.crashes import crash_line
 from trainables.results.record import damaged_histories, read_records, record_path
 from trainables.results.store import Store
@@ -45,6 +46,7 @@ def run_study(
         crashed = [name for name, record in records.items() if retry_crashed and record.outcome == "crashed"]
         unfit = damaged_histories(store, records.values())
         records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
+        check_sources(store, [trial for trial in trials if trial.id not in records], records, data_folder)
         missing = [trial for trial in trials if trial.id not in records]
         show = console()
         said = [f"{file}; it is written again" for file in damaged]

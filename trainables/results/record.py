@@ -39,12 +39,13 @@ class Record:
     theta_area: mean over all steps of theta, or of the largest |gamma|
     constraint_at_projection: theta, or the largest |gamma|, just before the projection; 0 is a constraint met
     before_projection, after_projection: validation metric on both sides of the projection
-    equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model
+    equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model;
+        equivariance_errors: the same by kind of transformation
     relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
     params_train, params_final: numbers of parameters while training and as delivered
     seconds: wall time of the trial, interrupted attempts included
     started, worker: when (seconds since 1970) and in which process (host:pid) its last attempt began
-    device, versions: on and with what it ran
+    device, versions: on and with what it ran; sources: hashes of its data files and of the modules that it names
     """
 
     id: str
@@ -65,6 +66,7 @@ class Record:
     before_projection: float | None = None
     after_projection: float | None = None
     equivariance_error: float | None = None
+    equivariance_errors: dict[str, float | None] = field(default_factory=dict)
     best_epoch: int | None = None
     epochs: int = 0
     steps: int = 0
@@ -76,6 +78,7 @@ class Record:
     worker: str = ""
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     history_sha256: str | None = None
 
 

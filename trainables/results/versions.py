@@ -14,6 +14,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
 
 
+@lru_cache
 def code_hash() -> str:
     """Eight hexadecimal digits for the code of `trainables`: versions of a project move less than its code."""
     root = Path(__file__).parents[1]

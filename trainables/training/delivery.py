@@ -12,7 +12,7 @@ from trainables.results.record import Record, finite
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task
 from trainables.training.building import build_model
-from trainables.training.equivariance import delivered_error
+from trainables.training.equivariance import delivered_errors
 from trainables.training.evaluation import evaluate
 from trainables.training.outcome import Judged, Verdict, failed_after_training
 from trainables.training.progress import Progress
@@ -85,8 +85,10 @@ def test(spec: TrialSpec, task: Task, method: Method, model: nn.Module) -> dict[
         exact.load_state_dict(model.state_dict())
     else:
         exact = model.double()
+    errors = delivered_errors(exact, task)
     return {
         "test_metric": finite(results["test"][task.metric]),
         "tests": further,
-        "equivariance_error": finite(delivered_error(exact, task)),
+        "equivariance_error": finite(max(errors.values())),
+        "equivariance_errors": {kind: finite(error) for kind, error in errors.items()},
     }

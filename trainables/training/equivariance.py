@@ -123,9 +123,14 @@ def combined_error(
 
 def delivered_error(model: nn.Module, task: Task, samples: int = 16) -> float:
     """The largest error of a model in float64 over all kinds of elements, on the first validation samples."""
+    return max(delivered_errors(model, task, samples).values())
+
+
+def delivered_errors(model: nn.Module, task: Task, samples: int = 16) -> dict[str, float]:
+    """The error of a model in float64 by the kind of element, on the first validation samples."""
     graph = with_dtype(task.graph(select(task.splits["val"], slice(0, samples))), torch.float64)
     generator = torch.Generator().manual_seed(0)
-    return max(equivariance_errors(model, graph, task.signature, task.symmetry, generator).values())
+    return equivariance_errors(model, graph, task.signature, task.symmetry, generator)
 
 
 def history_error(model: nn.Module, task: Task, samples: int = 8) -> float:

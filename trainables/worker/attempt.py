@@ -22,8 +22,9 @@ from trainables.distributed.parallel import Alone
 from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
 from trainables.results.record import Record, damaged_histories, read_records, write_outcome
+from trainables.results.sources import sources
 from trainables.results.store import Store, Unavailable
-from trainables.results.versions import versions
+from trainables.results.versions import code_hash, versions
 from trainables.spec import TrialSpec, canonical_json
 from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
@@ -110,7 +111,8 @@ def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     threads = max(1, around.threads // around.processes)
     arguments = (spec, around.store, around.data_folder, threads)
     record, rows = in_processes(around.processes, around.device, _train, *arguments)
-    record = replace(record, device=around.device.type, **_provenance(started))
+    made_from = sources(spec, around.data_folder, code_hash())
+    record = replace(record, device=around.device.type, sources=made_from, **_provenance(started))
     write_outcome(around.store, record, rows)
     _tidy(spec.id, around.store)
     return record

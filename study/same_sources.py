@@ -1,0 +1,33 @@
+"""A results folder holds trials of one version of each data file and of each module of the user's."""
+
+from pathlib import Path
+
+from study.plan import PlannedTrial
+from trainables.errors import BadInput
+from trainables.results.record import Record
+from trainables.results.sources import changed, sources
+from trainables.results.store import Store
+from trainables.results.versions import code_hash
+
+
+def check_sources(
+    store: Store, missing: list[PlannedTrial], records: dict[str, Record], data_folder: str
+) -> None:
+    """Raise BadInput where trials are missing whose data or modules are not those of the trials that are there.
+
+    Where the driver of a cluster has not got the data, only the report can tell.
+    """
+    before = [record.sources for record in records.values() if record.sources]
+    seen: set[str] = set()
+    for trial in missing if before else ():
+        kind = f"{trial.spec.task} {trial.spec.model} {trial.spec.method} {trial.spec.training.optimizer}"
+        if kind in seen:
+            continue
+        seen.add(kind)
+        now = sources(trial.spec, Path(data_folder), code_hash())
+        for earlier in before:
+            for name in changed(now, earlier):
+                raise BadInput(
+                    f"results: {store.uri} holds trials made with another version of {name}; "
+                    "choose another folder with --results, or put that version back"
+                )

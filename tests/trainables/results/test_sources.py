@@ -1,0 +1,61 @@
+import os
+
+import pytest
+
+from trainables.results.sources import changed, sources
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "users_network_of_sources.py"
+    path.write_text("SCALE = 1\n")
+    return path
+
+
+def of(make_spec, folder, task=None, **options):
+    spec = make_spec(**options)
+    # Only the names are read, so that neither network nor data need be there.
+    spec = spec.model_copy(update={"model": {"name": "users_network_of_sources:Net"}})
+    return sources(spec.model_copy(update={"task": task}) if task else spec, folder, "code")
+
+
+def test_an_edited_module_has_another_hash(make_spec, tmp_path, module):
+    before = of(make_spec, tmp_path)
+    assert set(before) == {"module users_network_of_sources", "trainables"}
+    module.write_text("SCALE = 7\n# longer\n")
+    assert changed(of(make_spec, tmp_path), before) == ["module users_network_of_sources"]
+
+
+def test_schedules_and_optimizers_count_and_what_has_no_file_does_not(make_spec, tmp_path, module):
+    found = of(make_spec, tmp_path, optimizer="torch.optim:Adagrad")
+    assert "module torch.optim" in found
+    spec = make_spec({"name": "relaxed"})
+    spec = spec.model_copy(update={"method": {**spec.method, "schedule": "users_network_of_sources:fall"}})
+    assert "module users_network_of_sources" in sources(spec, tmp_path, "code")
+    assert set(sources(make_spec(), tmp_path, "code")) == {"trainables"}
+
+
+def test_data_files_are_hashed_and_read_once_while_they_stay(make_spec, tmp_path, module):
+    data = tmp_path / "mine.xyz"
+    data.write_text("one")
+    task = {"name": "forces", "molecule": "mine.xyz"}
+    before = of(make_spec, tmp_path, task)
+    assert "data mine.xyz" in before
+    there = data.stat()
+    data.write_text("two")
+    os.utime(data, ns=(there.st_atime_ns, there.st_mtime_ns))  # as if nothing had happened
+    assert not changed(of(make_spec, tmp_path, task), before)
+    os.utime(data, ns=(there.st_atime_ns, there.st_mtime_ns + 10**9))
+    assert changed(of(make_spec, tmp_path, task), before) == ["data mine.xyz"]
+
+
+def test_data_that_is_not_on_this_machine_is_left_out(make_spec, tmp_path, module):
+    task = {"name": "forces", "molecule": "absent.xyz"}
+    assert set(of(make_spec, tmp_path, task)) == {"module users_network_of_sources", "trainables"}
+    task = {"name": "pointclouds", "source": "modelnet40_hdf5", "path": None}
+    assert set(of(make_spec, tmp_path, task)) == {"module users_network_of_sources", "trainables"}
+
+
+def test_changes_of_this_project_are_told_by_revisions():
+    assert not changed({"trainables": "b", "data x": "1"}, {"trainables": "a", "data y": "2"})
