@@ -8,13 +8,13 @@ from study.config import StudyConfig
 from study.execution.loggers import Logger, log_trial
 from study.execution.preflight import check
 from study.execution.queue import News
+from study.execution.same_sources import check_sources
 from study.execution.session import connected, terminated_like_interrupted
 from study.execution.slots import run_trials
 from study.lock import locked
 from study.plan import PlannedTrial, check_folder, count, plan, write_folder
 from study.progress import Progress, console
 from study.rehearsal.check import check_trials
-from study.same_sources import check_sources
 from trainables.results.crashes import crash_line
 from trainables.results.record import damaged_histories, read_records, record_path
 from trainables.results.store import Store

@@ -22,7 +22,6 @@ from trainables.distributed.parallel import Alone
 from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
 from trainables.results.record import Record, damaged_histories, read_records, write_outcome
-from trainables.results.sources import sources
 from trainables.results.store import Store, Unavailable
 from trainables.results.versions import code_hash, versions
 from trainables.spec import TrialSpec, canonical_json
@@ -31,6 +30,7 @@ from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoi
 from trainables.training.loop import run_trial
 from trainables.worker.memory import large_tensors_kept
 from trainables.worker.printed import Log, printed
+from trainables.worker.sources import sources
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0

@@ -1,13 +1,19 @@
 import pytest
-from tests_support import CONTENT
 
 from study.config import resolve_config
+from study.execution.same_sources import check_sources
 from study.plan import plan
-from study.same_sources import check_sources
 from trainables.errors import BadInput
 from trainables.results.record import Record
-from trainables.results.sources import sources
 from trainables.results.store import open_store
+from trainables.worker.sources import sources
+
+CONTENT = {
+    "name": "small",
+    "task": {"name": "nbody", "train": 20, "val": 10, "test": 10},
+    "arms": {"strict": {"method": "strict"}},
+    "grid": {"lr": [1e-3], "seed": 3},
+}
 
 
 @pytest.fixture

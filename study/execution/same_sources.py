@@ -5,9 +5,9 @@ from pathlib import Path
 from study.plan import PlannedTrial
 from trainables.errors import BadInput
 from trainables.results.record import Record
-from trainables.results.sources import changed, sources
 from trainables.results.store import Store
 from trainables.results.versions import code_hash
+from trainables.worker.sources import changed, sources
 
 
 def check_sources(

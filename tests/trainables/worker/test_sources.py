@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from trainables.results.sources import changed, sources
+from trainables.worker.sources import changed, sources
 
 
 @pytest.fixture
