@@ -90,7 +90,7 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
         "failure_rate",
         "Failure rate against learning rate",
         f"Share of failed trials of {seeds} with Wilson's 95% intervals, set a little apart to be told from each "
-        "other.",
+        "other; the smooth lines are the curves that LR50 is read from, with the band of those not rejected.",
         lambda: plots.failure_rate(mine),
     )
     yield (

@@ -22,13 +22,13 @@ from trainables.results.yaml_text import BadYAML, read_yaml
 
 TEXTS = [
     *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
-    *("metric", "metric_goal", "device", "worker", "spec", "pair"),
+    *("metric", "metric_goal", "device", "worker", "spec", "pair", "control", "own"),
 ]
 NUMBERS = [
     *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
     *("theta_area", "constraint_at_projection"),
     *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
-    *("started", "seconds", "relaxed_layers", "params_train", "params_final"),
+    *("started", "seconds", "relaxed_layers", "params_train", "params_final", "round"),
 ]
 COUNTS = ("seed", "epochs", "steps")
 TRIAL_NAME = re.compile(r"[\w-][\w.-]*")
@@ -60,7 +60,8 @@ def load_trials(source: str | Path) -> pd.DataFrame:
     loss_at_init, equivariance_error, epochs, steps, seconds, relaxed_layers, params_train, params_final, and further
     numbers of the record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`,
     `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all
-    settings but the method's.
+    settings but the arm's own; `control`, the arm that the study names as such; `own`, the training settings in which
+    the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1 for the grid.
     Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
     """
     results = load_results(source)
@@ -78,10 +79,32 @@ def load_results(source: str | Path) -> Results:
     plan = _read_plan(store, complaints)
     records, bad = read_records(store, list(dict.fromkeys(entry["id"] for entry in plan)))
     complaints += bad
-    trials = [_row(entry, name, records[entry["id"]]) for entry in plan if entry["id"] in records]
-    missing = [_row(entry, name, None) for entry in plan if entry["id"] not in records]
-    heard = alarms(records.values())
-    return Results(str(source), name, config, _table(trials), _table(missing), complaints, heard)
+    table = trial_table(plan, name, records, _control(config))
+    there = table["trial"].isin(list(records))
+    trials, missing = (table[rows].reset_index(drop=True) for rows in (there, ~there))
+    return Results(
+        str(source), name, config, _whole(trials), _whole(missing), complaints, alarms(records.values())
+    )
+
+
+def trial_table(
+    plan: list[dict[str, Any]], study: str, records: dict[str, Record], control: str | None
+) -> pd.DataFrame:
+    """One row per planned trial, as `load_trials` describes it; outcome `missing` where there is no record.
+
+    plan: entries of plan.json; control: the arm that the study names as such
+    """
+    return _table([{**_row(entry, study, records.get(entry["id"])), "control": control} for entry in plan])
+
+
+def _control(config: str) -> str | None:
+    """The control that a study.yaml names."""
+    try:
+        content = read_yaml(config)
+    except BadYAML:
+        return None
+    control = content.get("control") if isinstance(content, dict) else None
+    return control if isinstance(control, str) else None
 
 
 def load_history(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:
@@ -167,13 +190,16 @@ def _is_planned(entry: Any) -> bool:
         and isinstance(entry.get("id"), str)
         and TRIAL_NAME.fullmatch(entry["id"]) is not None
         and isinstance(entry.get("spec", {}), dict)
+        and isinstance(entry.get("shared", {}), dict)
+        and isinstance(entry.get("round", 1), int)
     )
 
 
 def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, Any]:
     """A planned trial and its record as one flat row."""
     spec = record.spec if record is not None else entry.get("spec", {})
-    settings = _flat(spec)
+    settings, shared = _flat(spec), entry.get("shared", {})
+    base = _differing(_flat({block: spec.get(block, {}) for block in shared}), _flat(shared))
     row: dict[str, Any] = {
         "trial": entry["id"],
         "study": study,
@@ -184,7 +210,10 @@ def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, 
         "seed": settings.get("seed"),
         "outcome": "missing",
         "spec": _digest(spec),
-        "pair": _digest({key: value for key, value in spec.items() if key != "method"}),
+        "pair": _digest({key: value for key, value in {**spec, **shared}.items() if key != "method"}),
+        "own": " ".join(base) or None,
+        "round": entry.get("round", 1),
+        **{f"base.{key}": value for key, value in base.items()},
     }
     if record is not None:
         known = [
@@ -205,8 +234,12 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     )
     numbers = [*NUMBERS, *(name for name in table if name.startswith("tests."))]
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
-    whole = [name for name in COUNTS if table[name].notna().all()]
-    return table.astype({**dict.fromkeys(TEXTS, object), **dict.fromkeys(whole, int)})
+    return _whole(table.astype(dict.fromkeys(TEXTS, object)))
+
+
+def _whole(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with counts as whole numbers where all are known."""
+    return table.astype({name: int for name in COUNTS if table[name].notna().all()})
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -218,6 +251,11 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
     return flat
+
+
+def _differing(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """The shared values of the settings that an arm has otherwise."""
+    return {key: shared.get(key) for key in {**own, **shared} if own.get(key) != shared.get(key)}
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ def prepare(trials: pd.DataFrame) -> pd.DataFrame:
     apart in `arm`. A trial that two studies share is kept once.
     """
     trials = name_cases(trials)
-    judged = trials[trials["outcome"].isin(["learned", "failed"])]
+    judged = _one_seed(trials[trials["outcome"].isin(["learned", "failed"])])
     return with_losses(judged.drop_duplicates(["case", "arm", "spec"]).reset_index(drop=True))
 
 
@@ -27,13 +27,12 @@ def name_cases(trials: pd.DataFrame) -> pd.DataFrame:
     trials = trials.reset_index(drop=True)
     case = trials["task"].fillna("unknown task") + " · " + trials["model"].fillna("unknown model")
     arm = trials["arm"].fillna("unnamed").astype(str)
-    compared = [name for name in trials if name.startswith(COMPARED)]
-    if not _has_two_revisions(trials):
-        compared = [name for name in compared if name != OPTIMIZER_REVISION]
-    method = ["method", *(name for name in trials if name.startswith("method."))]
+    shared, own = _settings(trials)
+    method = trials[["method", *(name for name in trials if name.startswith("method."))]]
     return trials.assign(
-        case=case + _differences(trials, compared, case, ", {}"),
-        arm=arm + _differences(trials, method, arm, " ({})"),
+        case=case + _differences(shared, case, ", {}"),
+        arm=arm + _differences(method.join(own), arm, " ({})"),
+        is_control=_is_control(trials),
     )
 
 
@@ -45,11 +44,46 @@ def _has_two_revisions(trials: pd.DataFrame) -> bool:
     return bool((editions > 1).any())
 
 
-def _differences(trials: pd.DataFrame, columns: list[str], groups: pd.Series, form: str) -> pd.Series:
+def _settings(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The settings that the arm does not decide, and the training settings that it has of its own (else missing)."""
+    compared = [name for name in trials if name.startswith(COMPARED)]
+    if not _has_two_revisions(trials):
+        compared = [name for name in compared if name != OPTIMIZER_REVISION]
+    shared = trials[compared].copy()
+    names = [name for name in shared if f"base.{name}" in trials]
+    own = shared[names].copy()
+    for name in names:
+        has = trials["own"].map(lambda keys, name=name: isinstance(keys, str) and name in keys.split())
+        shared[name] = shared[name].where(~has, trials[f"base.{name}"])
+        own[name] = own[name].where(has)
+    return shared, own
+
+
+def _one_seed(trials: pd.DataFrame) -> pd.DataFrame:
+    """The table with one number in `seed` for each combination of seeds where single streams have seeds of their own.
+
+    The seed of the other streams is then in `seeds.rest`.
+    """
+    streams = [name for name in trials if name.startswith("seeds.")]
+    if not streams:
+        return trials
+    combination = trials.groupby(["seed", *streams], dropna=False, sort=False).ngroup()
+    return trials.assign(**{"seeds.rest": trials["seed"], "seed": combination})
+
+
+def _is_control(trials: pd.DataFrame) -> pd.Series:
+    """Whether a trial is of its study's control: the arm that is named, else a strict one that trains as all do."""
+    plain = trials["method"] == CONTROL_METHOD
+    if "control" not in trials:
+        return plain
+    return (trials["control"] == trials["arm"]) | (trials["control"].isna() & plain & trials["own"].isna())
+
+
+def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Series:
     """For each trial the settings `name=value` that are not the same all over its group, as text; '' for none."""
-    texts = pd.Series("", index=trials.index, dtype=object)
-    for _, group in trials[columns].groupby(groups, sort=False):
-        varied = [name for name in columns if group[name].nunique(dropna=False) > 1]
+    texts = pd.Series("", index=settings.index, dtype=object)
+    for _, group in settings.groupby(groups, sort=False):
+        varied = [name for name in settings if group[name].nunique(dropna=False) > 1]
         for values, rows in group.groupby(varied, dropna=False, sort=False) if varied else []:
             told = [
                 f"{name}={value}" for name, value in zip(varied, values, strict=True) if not pd.isna(value)
@@ -99,6 +133,15 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def controls(trials: pd.DataFrame) -> dict[str, str]:
-    """The control of each case: its first arm whose method is `strict`; cases without one are left out."""
-    strict = trials[trials["method"] == CONTROL_METHOD].drop_duplicates("case")
-    return dict(zip(strict["case"], strict["arm"], strict=True))
+    """The control of each case: the arm that the study names, else the first strict one that trains as all do.
+
+    Cases without one are left out.
+    """
+    marked = trials["is_control"] if "is_control" in trials else trials["method"] == CONTROL_METHOD
+    first = trials[marked].drop_duplicates("case")
+    return dict(zip(first["case"], first["arm"], strict=True))
+
+
+def first_round(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials of the grid alone, which no result had a say in."""
+    return trials[trials["round"] <= 1] if "round" in trials else trials

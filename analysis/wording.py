@@ -95,7 +95,7 @@ def limits(
             f"The strict arm has no result in: {'; '.join(without_control)}. No contrasts are given there."
         )
     if without:
-        lines.append(f"No strict arm as a control in: {'; '.join(without)}. No contrasts are given there.")
+        lines.append(f"No control in: {'; '.join(without)}. No contrasts are given there.")
     seeds = int(trials.groupby(["case", "arm", "lr"])["seed"].nunique().max())
     if seeds == 1:
         lines.append(

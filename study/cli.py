@@ -113,6 +113,10 @@ def plan(config: Config, set_: Set = None, data_dir: Data = DEFAULT_DATA) -> Non
     print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
     for axis, values in study.grid.items():
         print(f"  grid {axis}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}")
+    if study.refine is not None:
+        print(
+            f"  that is the first round; refine adds at most {study.refine.budget - len(trials)} trials more"
+        )
     for line in priced(study, trials, data_dir):
         print(line, flush=True)
 
@@ -201,6 +205,7 @@ def status(
         return
     from study.plan import planned_ids
     from study.plan import status as count_trials
+    from study.refine.rounds import state_of_rounds
     from trainables.results.crashes import as_json as crashes_as_json
     from trainables.results.crashes import crashes
 
@@ -215,6 +220,9 @@ def status(
         return
     print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
     _say_crashes(store)
+    with _bad_folder_is_bad_input():
+        for line in state_of_rounds(folder):
+            print(line)
 
 
 @app.command()

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 
-from study.grid import EVERY_ARM, different, get_option, read_grid, set_option, split_axis
+from study.grid import EVERY_ARM, STREAMS, different, get_option, read_grid, set_option, split_axis
 from trainables.errors import BadInput, first_message, nearest
 from trainables.options import options_model
 from trainables.registry import locate, resolve
@@ -85,11 +85,32 @@ class Published(Settings):
     source: str
 
 
+class Refine(Settings):
+    """When to stop adding trials after the grid; widths decide, never p values.
+
+    edge: half-width of the interval of LR50 to reach in each arm, in decades of learning rate
+    score: half-width of the paired difference to the control to reach, as a share of the control's mean
+    budget: most trials of the study, those of the grid included
+    """
+
+    edge: Annotated[float, Field(gt=0)] | None = None
+    score: Annotated[float, Field(gt=0)] | None = None
+    budget: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> "Refine":
+        if self.edge is None and self.score is None:
+            raise ValueError("give `edge`, `score` or both")
+        return self
+
+
 class StudyConfig(Settings):
     """A study: arms compared on one grid.
 
-    arms: name -> resolved method description
+    arms: name -> resolved method description, with the key `training` for settings of the arm's own
+    control: the arm that the others are compared with; if None the first strict one that trains as all do
     grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
+    refine: further trials after the grid
     equivalence: the smallest effects that matter; published: values of others for the report to show
     """
 
@@ -98,7 +119,9 @@ class StudyConfig(Settings):
     model: dict[str, Any]
     training: SharedTraining = SharedTraining()  # type: ignore[valid-type]
     arms: dict[str, dict[str, Any]]
+    control: str | None = later(None)
     grid: dict[str, list[Any]]
+    refine: Refine | None = later(None)
     failure: Failure = Failure()
     resources: Resources = Resources()
     equivalence: Equivalence = later(Equivalence())
@@ -228,8 +251,32 @@ def _arm(name: str, arm: Any) -> dict[str, Any]:
     where = f"arms.{name}"
     if not isinstance(arm, dict) or not isinstance(arm.get("method"), str):
         raise BadInput(f"{where}.method: missing; write `{name}: {{method: strict}}`")
-    options = {str(key): value for key, value in arm.items() if key != "method"}
-    return resolve("method", {"name": arm["method"], **options}, where)
+    options = {str(key): value for key, value in arm.items() if key not in ("method", "training")}
+    resolved = resolve("method", {"name": arm["method"], **options}, where)
+    own = _own_training(arm.get("training") or {}, f"{where}.training")
+    return {**resolved, "training": own} if own else resolved
+
+
+def _own_training(settings: Any, where: str) -> dict[str, Any]:
+    """The training settings that an arm has of its own, checked, without defaults."""
+    if not isinstance(settings, dict):
+        raise BadInput(f"{where}: must be a mapping such as `{{warmup: 0.1}}`")
+    try:
+        checked = SharedTraining(**{str(key): value for key, value in settings.items()})
+    except ValidationError as error:
+        raise BadInput(first_message(error, where, SharedTraining)) from error
+    return {str(key): getattr(checked, str(key)) for key in settings}
+
+
+def method_of(arm: dict[str, Any]) -> dict[str, Any]:
+    """The resolved method description of an arm."""
+    return {key: value for key, value in arm.items() if key != "training"}
+
+
+def control_of(config: StudyConfig) -> str | None:
+    """The arm that the others are compared with: the one named, or the first strict one that trains as all do."""
+    plain = (name for name, arm in config.arms.items() if arm["name"] == "strict" and "training" not in arm)
+    return config.control or next(plain, None)
 
 
 def arms_of(config: StudyConfig, axis: str) -> list[str]:
@@ -240,11 +287,23 @@ def arms_of(config: StudyConfig, axis: str) -> list[str]:
     name = where.removeprefix("arms.")
     if name != EVERY_ARM:
         return [name]
+    if path[0] == "training":
+        return list(config.arms)
     having = [arm for arm, method in config.arms.items() if path[0] in _options_of(method)]
     if not having:
         known = sorted({option for method in config.arms.values() for option in _options_of(method)})
         raise BadInput(f"grid.{axis}: no arm has the option '{path[0]}'; {nearest(path[0], known)}")
     return having
+
+
+def own_settings(config: StudyConfig, arm: str) -> set[str]:
+    """The training settings that an arm has of its own, as a setting or as an axis."""
+    own = set(config.arms[arm].get("training", {}))
+    for axis in config.grid:
+        if axis.startswith("arms.") and arm in arms_of(config, axis):
+            first, *rest = split_axis(axis, list(config.arms))[1]
+            own |= {".".join(rest)} if first == "training" else set()
+    return own
 
 
 def _options_of(method: dict[str, Any]) -> list[str]:
@@ -253,16 +312,37 @@ def _options_of(method: dict[str, Any]) -> list[str]:
 
 def _checked(config: StudyConfig, axis: str, value: Any) -> Any:
     """A value of an axis as the setting's type has it; BadInput where the setting does not take it."""
-    if axis in ("lr", "seed"):
+    checked = _settled(config, axis, value)
+    if axis.startswith("arms.") and control_of(config) in arms_of(config, axis):
+        raise BadInput(
+            f"grid.{axis}: '{control_of(config)}' is the control, which all are compared with; "
+            "name another `control`, or give each value an arm of its own"
+        )
+    return checked
+
+
+def _settled(config: StudyConfig, axis: str, value: Any) -> Any:
+    if axis in ("lr", "seed", *STREAMS):
         return value
     where, path = split_axis(axis, list(config.arms))
+    arms = arms_of(config, axis)
+    if where == "training":
+        for arm in config.arms:
+            if path[0] in own_settings(config, arm):
+                raise BadInput(
+                    f"grid.{axis}: the arm '{arm}' sets {axis} itself; leave it out of the grid or of the arm"
+                )
+    if where.startswith("arms.") and path[0] == "training":
+        return _own_training({".".join(path[1:]): value}, f"grid.{where}.training")[path[1]]
     if where == "training":
         return get_option(_training_with(config, path, value), path, value)
     if where in ("task", "model"):
         return get_option(resolve_at(where, getattr(config, where), path, value), path, value)
     found = [
-        get_option(resolve_at("method", config.arms[arm], path, value, f"grid.arms.{arm}"), path, value)
-        for arm in arms_of(config, axis)
+        get_option(
+            resolve_at("method", method_of(config.arms[arm]), path, value, f"grid.arms.{arm}"), path, value
+        )
+        for arm in arms
     ]
     return found[0]
 

@@ -10,6 +10,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from trainables.errors import BadInput, nearest
 from trainables.spec import Positive, Settings
 
+STREAMS = ("seed.init", "seed.order")
+"""Random numbers that can have seeds of their own: initial weights, and the order of the samples."""
+
 MOST_SEEDS = 1_000
 MOST_TRIALS = 1_000_000
 EVERY_ARM = "*"
@@ -39,7 +42,7 @@ def read_grid(grid: Any, arms: Sequence[str]) -> dict[str, list[Any]]:
         raise BadInput("grid: must be a mapping such as `{lr: [1.0e-3], seed: 5}`")
     axes = {key: _values(key, value) for key, value in {"lr": [1e-3], "seed": 5, **grid}.items()}
     for key in axes:
-        if key not in ("lr", "seed"):
+        if key not in ("lr", "seed", *STREAMS):
             split_axis(key, arms)
     count = prod(map(len, axes.values())) * len(arms)
     if count > MOST_TRIALS:
@@ -74,7 +77,8 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
             )
         return f"arms.{name}", option.split(".")
     raise BadInput(
-        f"grid.{key}: unknown key; use lr, seed or a key below task, model, training, arms.NAME or arms.*"
+        f"grid.{key}: unknown key; use lr, seed, {', '.join(STREAMS)} or a key below task, model, training, "
+        "arms.NAME or arms.*"
     )
 
 
@@ -109,26 +113,26 @@ def _values(key: str, value: Any) -> list[Any]:
         except (ValidationError, TypeError) as error:
             remedy = "write {log: [1.0e-4, 1.0e-1], points: 7}, with up to 1,000 points, or a list of values"
             raise BadInput(f"grid.{key}: {remedy}") from error
-    if key == "seed" and not isinstance(value, list):
-        value = _seeds(value)
+    if key in ("seed", *STREAMS) and not isinstance(value, list):
+        value = _seeds(key, value)
     values = value if isinstance(value, list) else [value]
     if not values:
         raise BadInput(f"grid.{key}: is empty; give at least one value")
     match key:
         case "lr":
             values = [_as(key, Positive, each) for each in values]
-        case "seed":
+        case "seed" | "seed.init" | "seed.order":
             values = [_as(key, Annotated[int, Field(ge=0)], each) for each in values]
     return different(key, values)
 
 
-def _seeds(count: Any) -> list[int]:
-    whole = _as("seed", int, count)
+def _seeds(key: str, count: Any) -> list[int]:
+    whole = _as(key, int, count)
     if whole > MOST_SEEDS:
-        raise BadInput(f"grid.seed: {whole} means {whole:,} seeds; write [{whole}] for this one seed")
+        raise BadInput(f"grid.{key}: {whole} means {whole:,} seeds; write [{whole}] for this one seed")
     if whole < 1:
         raise BadInput(
-            f"grid.seed: {whole} means {whole} seeds; N means the N seeds from 0 on, [N] the one seed N"
+            f"grid.{key}: {whole} means {whole} seeds; N means the N seeds from 0 on, [N] the one seed N"
         )
     return list(range(whole))
 

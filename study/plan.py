@@ -1,37 +1,33 @@
 """From a config to its trials, and what is in the way of running them in a folder."""
 
 import json
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from pydantic import ValidationError
 
-from study.config import StudyConfig, arms_of, resolve_at, to_yaml
-from study.grid import set_option, split_axis
-from trainables.errors import BadInput, first_message
+from study.config import StudyConfig, arms_of, method_of, resolve_at, to_yaml
+from study.grid import STREAMS, set_option, split_axis
+from study.refine.planned import PlannedTrial, planned_from
+from study.refine.rounds import check_refine
+from trainables.errors import BadInput, first_message, nearest
 from trainables.results.alarms import alarms
 from trainables.results.record import Record, read_records
 from trainables.results.store import Store
 from trainables.results.yaml_text import BadYAML, read_yaml
-from trainables.spec import TRIAL_ID, TrialSpec, content_id
+from trainables.spec import TRIAL_ID, Training, TrialSpec, content_id
 from trainables.training.optimizer_names import REVISIONS
 
 
-@dataclass(frozen=True)
-class PlannedTrial:
-    """A trial of the plan and the arm it belongs to; the spec itself knows no arm."""
-
-    id: str
-    arm: str
-    spec: TrialSpec
-
-
 def plan(config: StudyConfig) -> list[PlannedTrial]:
-    """Every arm on every point of the grid, the arms of one point side by side. Raises BadInput.
+    """The first round: every arm on every point of the grid, the arms of one point side by side. Raises BadInput.
 
     An axis of one arm's own multiplies the trials of that arm alone.
     """
+    if config.control is not None and config.control not in config.arms:
+        raise BadInput(
+            f"control: there is no arm '{config.control}'; {nearest(config.control, list(config.arms))}"
+        )
     applies = {axis: arms_of(config, axis) for axis in config.grid}
     points = [dict(zip(config.grid, values, strict=True)) for values in product(*config.grid.values())]
     trials: list[PlannedTrial] = []
@@ -40,21 +36,26 @@ def plan(config: StudyConfig) -> list[PlannedTrial]:
         shared = _settings(config, point)
         for arm in config.arms:
             own = {axis: value for axis, value in point.items() if arm in applies[axis]}
-            trial = _trial(arm, {**shared, "method": _method(config, arm, own)})
+            content = {**shared, "method": _method(config, arm, own)}
+            trial = _trial(arm, content, _own_training(config, arm, own))
             other = arms_by_id.setdefault(trial.id, trial.arm)
             if other != arm:
                 raise BadInput(f"arms.{arm}: is the same as arms.{other}; change one or leave it out")
             trials.append(trial)
-    return list({trial.id: trial for trial in trials}.values())
+    trials = list({trial.id: trial for trial in trials}.values())
+    check_refine(config, trials)
+    return trials
 
 
-def _trial(arm: str, content: dict[str, Any]) -> PlannedTrial:
+def _trial(arm: str, content: dict[str, Any], own: dict[str, Any]) -> PlannedTrial:
+    """The trial of an arm from the content of its spec and the training settings of its own."""
     try:
-        spec = TrialSpec(**content)
+        spec = TrialSpec(**{**content, "training": {**content["training"], **own}})
+        shared = Training(**content["training"])
     except ValidationError as error:
         message = first_message(error, "", TrialSpec)
         raise BadInput(message.replace("training.lr", "grid.lr").replace("seed:", "grid.seed:", 1)) from error
-    return PlannedTrial(spec.id, arm, spec)
+    return PlannedTrial(spec.id, arm, spec, shared if shared != spec.training else None)
 
 
 def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +66,7 @@ def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
         "training": {**config.training.model_dump(), "lr": point["lr"]},
         "failure": config.failure.model_dump(),
         "seed": point["seed"],
+        "seeds": {axis.partition(".")[2]: value for axis, value in point.items() if axis in STREAMS},
     }
     for axis, value in point.items():
         kind, _, _ = axis.partition(".")
@@ -79,17 +81,29 @@ def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
 
 def _method(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[str, Any]:
     """The method of an arm at a point of the axes that apply to it."""
-    method = config.arms[arm]
+    method = method_of(config.arms[arm])
     for axis, value in point.items():
-        if axis.startswith("arms."):
-            _, path = split_axis(axis, list(config.arms))
+        _, path = split_axis(axis, list(config.arms)) if axis.startswith("arms.") else ("", [])
+        if path and path[0] != "training":
             method = resolve_at("method", method, path, value, f"grid.arms.{arm}")
     return method
 
 
+def _own_training(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[str, Any]:
+    """The training settings that an arm has of its own at a point of the axes that apply to it."""
+    own = dict(config.arms[arm].get("training", {}))
+    for axis, value in point.items():
+        if axis.startswith("arms."):
+            _, (first, *rest) = split_axis(axis, list(config.arms))
+            own |= {".".join(rest): value} if first == "training" else {}
+    if "optimizer" in own:
+        own["optimizer_revision"] = REVISIONS.get(str(own["optimizer"]), 1)
+    return own
+
+
 def encode_plan(trials: list[PlannedTrial]) -> bytes:
-    """plan.json: a list of id, arm and spec, one trial a line."""
-    entries = [{"id": t.id, "arm": t.arm, "spec": t.spec.model_dump(mode="json")} for t in trials]
+    """plan.json: a list of id, arm and spec, one trial a line, with the round of those after the grid."""
+    entries = [trial.entry() for trial in trials]
     return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
 
 
@@ -142,6 +156,17 @@ def _read_plan(store: Store) -> set[str] | None:
     return ids if whole else None
 
 
+def later_rounds(store: Store, config: StudyConfig) -> list[PlannedTrial]:
+    """The trials after the grid that the folder has in its plan; none where the plan cannot be read."""
+    if config.refine is None or not _read_plan(store):
+        return []
+    entries = [entry for entry in json.loads(store.read("plan.json")) if entry.get("round", 1) != 1]
+    try:
+        return [planned_from(entry) for entry in entries if entry["arm"] in config.arms]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
 def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
     """Write study.yaml and plan.json: what is asked is on record before the first trial."""
     store.write("study.yaml", to_yaml(config).encode())
@@ -150,7 +175,9 @@ def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
     """`key: old -> new` for each setting that two configs do not share; what only extends is left out."""
-    if where.split(".")[0] in ("resources", "name"):
+    if where.split(".")[0] in ("resources", "name", "control") or where == "refine.budget":
+        return []
+    if where == "refine" and old is None:
         return []
     if isinstance(old, dict) and isinstance(new, dict):
         keys = list(dict.fromkeys([*old, *new]))

@@ -15,9 +15,11 @@ class Progress:
     """Counts trials as they end.
 
     planned: trials of the plan; done: how many of them had a record before this run; failed: among those
+    stage: what the line begins with
     """
 
-    def __init__(self, planned: int, done: int, failed: int, console: Console) -> None:
+    def __init__(self, planned: int, done: int, failed: int, console: Console, stage: str = "") -> None:
+        self.stage = stage
         self.planned, self.done, self.failed, self.crashed, self.console = planned, done, failed, 0, console
         self.done_before, self.running, self.started = done, 0, time.monotonic()
         self.last_line = self.started
@@ -44,7 +46,7 @@ class Progress:
         )
         crashed = f", {self.crashed} crashed" if self.crashed else ""
         return (
-            f"{self.done}/{self.planned} done ({self.failed} failed{crashed}), "
+            f"{self.stage}{self.done}/{self.planned} done ({self.failed} failed{crashed}), "
             f"{self.running} running, {max(left - self.running, 0)} waiting{pace}"
         )
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
+
 from study.config import StudyConfig
 from study.execution.loggers import Logger, log_trial
 from study.execution.preflight import check
@@ -12,11 +14,13 @@ from study.execution.same_sources import check_sources
 from study.execution.session import connected, terminated_like_interrupted
 from study.execution.slots import run_trials
 from study.lock import locked
-from study.plan import PlannedTrial, check_folder, count, plan, write_folder
+from study.plan import check_folder, count, later_rounds, plan, write_folder
 from study.progress import Progress, console
+from study.refine.planned import PlannedTrial
+from study.refine.rounds import with_rounds
 from study.rehearsal.check import check_trials
 from trainables.results.crashes import crash_line
-from trainables.results.record import damaged_histories, read_records, record_path
+from trainables.results.record import Record, damaged_histories, read_records, record_path
 from trainables.results.store import Store
 from trainables.spec import canonical_json
 from trainables.worker.conditions import Conditions
@@ -38,14 +42,17 @@ def run_study(
     try_first: whether to take each kind of trial through `study.rehearsal.check` before the first
     KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
     """
-    trials = plan(config)
+    grid = plan(config)
     code_folder = os.getcwd()
     with terminated_like_interrupted(), locked(store) as run:
+        there = {trial.id for trial in grid}
+        trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
         damaged = check_folder(store, config, trials)
         records, complaints = read_records(store, [trial.id for trial in trials])
         crashed = [name for name, record in records.items() if retry_crashed and record.outcome == "crashed"]
         unfit = damaged_histories(store, records.values())
         records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
+        trials = with_rounds(config, trials, records)
         check_sources(store, [trial for trial in trials if trial.id not in records], records, data_folder)
         missing = [trial for trial in trials if trial.id not in records]
         show = console()
@@ -74,20 +81,40 @@ def run_study(
                 processes=config.resources.processes,
                 limits=config.resources.limits(),
             )
-            outcomes = count(records)
-            with Progress(len(trials), len(records), outcomes["failed"], show) as progress:
+            while missing:
+                _run_round(config, trials, records, missing, conditions, store, loggers, show)
+                records, _ = read_records(store, [trial.id for trial in trials])
+                known = {trial.id for trial in trials}
+                trials = with_rounds(config, trials, records)
+                missing = [trial for trial in trials if trial.id not in known]
+                write_folder(store, config, trials)
 
-                def follow(news: News) -> None:
-                    for trial in news.ended if loggers else ():
-                        log_trial(loggers, store, trial.id)
-                    crashes = [trial.id for trial in news.ended if trial.outcome == "crashed"]
-                    for record in read_records(store, crashes)[0].values():
-                        progress.say(f"trial {record.id} ({arms[record.id]}) crashed: {crash_line(record)}")
-                    progress.update(news)
 
-                arms = {trial.id: trial.arm for trial in missing}
-                specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
-                run_trials(specs, config.resources, conditions, follow)
+def _run_round(
+    config: StudyConfig,
+    trials: list[PlannedTrial],
+    records: dict[str, Record],
+    missing: list[PlannedTrial],
+    conditions: Conditions,
+    store: Store,
+    loggers: Sequence[Logger],
+    show: Console,
+) -> None:
+    """Run those trials of a plan that have no record, with their progress shown."""
+    stage = f"round {max(trial.round for trial in trials)}: " if config.refine is not None else ""
+    with Progress(len(trials), len(records), count(records)["failed"], show, stage) as progress:
+
+        def follow(news: News) -> None:
+            for trial in news.ended if loggers else ():
+                log_trial(loggers, store, trial.id)
+            crashes = [trial.id for trial in news.ended if trial.outcome == "crashed"]
+            for record in read_records(store, crashes)[0].values():
+                progress.say(f"trial {record.id} ({arms[record.id]}) crashed: {crash_line(record)}")
+            progress.update(news)
+
+        arms = {trial.id: trial.arm for trial in missing}
+        specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
+        run_trials(specs, config.resources, conditions, follow)
 
 
 def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:

@@ -129,11 +129,22 @@ class Failure(Settings):
     collapsed: Collapsed = Collapsed()
 
 
+class Seeds(Settings):
+    """Seeds of single streams of random numbers, where they are not the trial's seed.
+
+    init: initial weights, the companions' included; order: order of the samples
+    """
+
+    init: Annotated[int, Field(ge=0)] | None = later(None)
+    order: Annotated[int, Field(ge=0)] | None = later(None)
+
+
 class TrialSpec(Settings):
     """One trial.
 
     task, model, method: resolved descriptions `{name: ..., option: ...}`, every option filled in
     seed: decides initialisation, order of the samples, dropout and augmentation, each by its own stream
+    seeds: for streams that have another seed
     """
 
     task: dict[str, Any]
@@ -142,6 +153,7 @@ class TrialSpec(Settings):
     training: Training
     failure: Failure
     seed: Annotated[int, Field(ge=0)]
+    seeds: Seeds = later(Seeds())
 
     @model_validator(mode="after")
     def _named(self) -> "TrialSpec":
@@ -149,6 +161,16 @@ class TrialSpec(Settings):
             if "name" not in getattr(self, kind):
                 raise ValueError(f"{kind}.name: missing")
         return self
+
+    @property
+    def init_seed(self) -> int:
+        """The seed of the initial weights."""
+        return self.seed if self.seeds.init is None else self.seeds.init
+
+    @property
+    def order_seed(self) -> int:
+        """The seed of the order of the samples."""
+        return self.seed if self.seeds.order is None else self.seeds.order
 
     @property
     def id(self) -> str:

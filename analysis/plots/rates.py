@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from analysis.plots.style import COLUMN, Mark, log_axis, marks, named, rate_axis, styled
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.failure import failure_rates
+from analysis.statistics.onset import failure_curve
 
 
 @styled
@@ -21,13 +22,16 @@ def failure_rate(trials: pd.DataFrame) -> Figure:
 
 
 def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: int = 8) -> None:
-    """The lines of `failure_rate` on given axes."""
+    """The rates of `failure_rate` on given axes, with the fitted curve of each arm and its band."""
     table = failure_rates(trials, ["arm", "lr"]).sort_values("lr")
     for arm, shift in zip(style, dodge(len(style), trials["lr"]), strict=True):
         rows = table[table["arm"] == arm]
         errors = np.clip([rows["rate"] - rows["low"], rows["high"] - rows["rate"]], 0, None)
         mark = style[arm]
-        axes.plot(rows["lr"] * shift, rows["rate"], label=named(arm), **mark.line())
+        axes.plot(rows["lr"] * shift, rows["rate"], label=named(arm), **{**mark.line(), "linewidth": 0.6})
+        fit = failure_curve(*(rows[name].to_numpy(float) for name in ("lr", "failed", "n")))
+        axes.plot(fit["lr"], fit["chance"], color=mark.color, linewidth=1.4, alpha=0.8)
+        axes.fill_between(fit["lr"], fit["low"], fit["high"], color=mark.color, alpha=0.08, linewidth=0)
         axes.errorbar(
             rows["lr"] * shift, rows["rate"], errors, fmt="none", ecolor=mark.color, elinewidth=0.6, alpha=0.6
         )

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import first_round
 from analysis.statistics.holm import holm
 from analysis.statistics.intervals import t_interval
 
@@ -15,10 +16,13 @@ def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """The learning rate with the best mean validation score for each case and arm; ties go to the smaller rate.
 
     Only rates are compared at which the arm has as many seeds as at most others allow (at least half of the most), so
-    that a rate with one lucky survivor of crashes is not chosen. Returns case, arm, lr.
+    that a rate with one lucky survivor of crashes is not chosen. Of a refined study only the grid is asked: later
+    rounds add rates where failures start. Returns case, arm, lr.
     """
-    means = trials.groupby(["case", "arm", "lr"], sort=False).agg(
-        score=("val_score", "mean"), n=("val_score", "count"), goal=("metric_goal", "first")
+    means = (
+        first_round(trials)
+        .groupby(["case", "arm", "lr"], sort=False)
+        .agg(score=("val_score", "mean"), n=("val_score", "count"), goal=("metric_goal", "first"))
     )
     means = means.reset_index().dropna(subset="score")
     most = means.groupby(["case", "arm"])["n"].transform("max")

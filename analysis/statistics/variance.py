@@ -9,6 +9,8 @@ NAMES = {
     "C(arm)": "arm",
     "C(rate)": "learning rate",
     "C(seed)": "seed",
+    "C(init)": "initialization",
+    "C(order)": "data order",
     "C(arm):C(rate)": "arm × learning rate",
 }
 
@@ -39,15 +41,23 @@ def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
             "y": np.log10(mine["loss"]),
             "arm": mine["arm"],
             "rate": mine["lr"].astype(str),
-            "seed": mine["seed"].astype(str),
+            **_seeds(mine),
         }
     )
-    levels = {name: data[name].nunique() for name in ("arm", "rate", "seed")}
+    levels = {name: data[name].nunique() for name in data if name != "y"}
     terms = [f"C({name})" for name, count in levels.items() if count > 1]
     filled = data.groupby(["arm", "rate"]).ngroups == levels["arm"] * levels["rate"]
-    left = len(data) - levels["arm"] * levels["rate"] - levels["seed"]
+    left = len(data) - levels["arm"] * levels["rate"] - sum(levels.values()) + levels["arm"] + levels["rate"]
     if min(levels["arm"], levels["rate"]) > 1 and filled and left > 0:
         terms.append("C(arm):C(rate)")
     if not terms or len(data) <= sum(levels.values()) or data["y"].std() == 0:
         return None
     return anova_lm(ols("y ~ " + " + ".join(terms), data).fit(), typ=2)
+
+
+def _seeds(mine: pd.DataFrame) -> dict[str, pd.Series]:
+    """The seed, and those of initial weights and data order where they are told apart."""
+    if "seeds.rest" not in mine:
+        return {"seed": mine["seed"].astype(str)}
+    columns = {"seed": "seeds.rest", "init": "seeds.init", "order": "seeds.order"}
+    return {name: mine[column].astype(str) for name, column in columns.items() if column in mine}

@@ -2,12 +2,21 @@
 
 import pandas as pd
 
+from analysis.prepare import first_round
 from analysis.stated import Stated
 from analysis.statistics.best_setting import choose_rates
-from analysis.tables import across, failures, planning, scores
+from analysis.tables import across, failures, planning, refined, scores
 from analysis.tables.table import Table, as_csv, as_latex, as_markdown
 
 __all__ = ["Table", "as_csv", "as_latex", "as_markdown", "make_tables"]
+
+
+OF_THE_GRID = {
+    *("failure_rates", "failure_contrasts", "middle_rate", "interquartile_mean", "learning_rate_sensitivity"),
+    *("expected_best", "variance_shares", "probability_of_improvement", "performance_profiles"),
+    "hyperparameter_sensitivity",
+}
+"""Names of the tables that speak of the whole grid."""
 
 
 def make_tables(
@@ -19,14 +28,17 @@ def make_tables(
 
     histories: of failed trials and of those at the chosen learning rates; stated: by case, what its study says
     beforehand
+    What is said of the whole grid leaves out the rounds after it, and says so.
     """
     if trials.empty:
         return {}
     rates, stated = choose_rates(trials), stated or {}
     histories = pd.DataFrame({"trial": [], "epoch": []}) if histories is None else histories
+    grid = first_round(trials)
     tables = [
-        failures.grid(trials),
-        failures.contrasts(trials, stated),
+        failures.grid(grid),
+        failures.contrasts(grid, stated),
+        refined.rounds(trials),
         failures.onset(trials),
         failures.reasons(trials, histories),
         scores.best_setting(trials, rates),
@@ -34,17 +46,19 @@ def make_tables(
         planning.published(trials, rates, stated),
         planning.speed(trials, rates, histories),
         planning.seeds(trials, rates, stated),
-        scores.middle_rate(trials),
-        scores.whole_grid(trials),
-        scores.sensitivity(trials),
-        scores.budget(trials),
-        scores.variance(trials),
+        scores.middle_rate(grid),
+        scores.whole_grid(grid),
+        scores.sensitivity(grid),
+        scores.budget(grid),
+        scores.variance(grid),
         scores.equivariance_errors(trials),
         scores.costs(trials),
         failures.by_rate(trials),
         failures.each_failure(trials, histories),
-        across.improvement(trials),
-        across.profiles(trials),
-        across.hyperparameters(trials),
+        across.improvement(grid),
+        across.profiles(grid),
+        across.hyperparameters(grid),
     ]
+    if refined.is_refined(trials):
+        tables = [refined.of_the_grid(table) if table.name in OF_THE_GRID else table for table in tables]
     return {table.name: table for table in tables if not table.frame.empty}

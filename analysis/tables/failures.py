@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis.formats import interval, number, p_value, percent, points, rate
 from analysis.measured import COVERAGE
+from analysis.prepare import first_round
 from analysis.stated import Stated
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.equivalence import failure_verdicts
@@ -69,7 +70,9 @@ def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> 
 def onset(trials: pd.DataFrame) -> Table:
     """Where failures start, and what can be used."""
     widths = (
-        usable_widths(trials).add_prefix("width_").rename(columns={"width_case": "case", "width_arm": "arm"})
+        usable_widths(first_round(trials))
+        .add_prefix("width_")
+        .rename(columns={"width_case": "case", "width_arm": "arm"})
     )
     return Table(
         "learning_rate_range",
@@ -78,7 +81,7 @@ def onset(trials: pd.DataFrame) -> Table:
         "upwards, with its profile-likelihood 95% interval. Usable: decades of learning rate with a "
         "median loss within 10% of the arm's best and fewer than 20% failures, with a bootstrap interval "
         f"over whole seeds (in simulations it held the truth {percent(COVERAGE['usable_width'])} of the "
-        "time). Marked where the grid ends before the range does.",
+        "time), of the grid alone. Marked where the grid ends before the range does.",
         half_failure_rates(trials).merge(widths, on=["case", "arm"], how="left"),
         ARM
         | {

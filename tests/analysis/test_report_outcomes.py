@@ -68,7 +68,7 @@ def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(only_svg, st
         ({"arms": {"strict": {"name": "strict"}}}, "One arm only"),
         (
             {"arms": {"ace": {"name": "ace"}, "other": {"name": "relaxed"}}},
-            "No strict arm as a control",
+            "No control in",
         ),
         ({"missing": 28}, "none of 28 planned trials has a result"),
         ({"goal": "max"}, "accuracy"),

@@ -20,7 +20,7 @@ from analysis.statistics.holm import holm
 from analysis.statistics.hyperparameters import hyperparameter_sensitivity
 from analysis.statistics.improvement import probability_of_improvement
 from analysis.statistics.intervals import wilson
-from analysis.statistics.onset import half_failure_rate
+from analysis.statistics.onset import failure_curve, half_failure_rate
 from analysis.statistics.paired import mcnemar_exact, newcombe_paired, paired_failures
 from analysis.statistics.profiles import performance_profiles
 from analysis.statistics.sensitivity import rate_sensitivity
@@ -138,6 +138,21 @@ def test_onset_agrees_with_a_fitted_logistic():
     assert np.log10(half_failure_rate(rates, failed, seeds)["lr50"]) == pytest.approx(
         -fit.params[0] / fit.params[1], abs=0.02
     )
+
+
+def test_the_fitted_curve_is_the_one_that_lr50_is_read_from():
+    rates, seeds = 10 ** np.linspace(-4, -1, 7), np.full(7, 5.0)
+    failed = np.array([0, 0, 0, 1, 3, 5, 5.0])
+    found, curve = half_failure_rate(rates, failed, seeds), failure_curve(rates, failed, seeds)
+    place = np.log10(curve["lr"])
+    assert np.interp(np.log10(found["lr50"]), place, curve["chance"]) == pytest.approx(0.5, abs=0.01)
+    assert ((curve["low"] <= curve["chance"]) & (curve["chance"] <= curve["high"])).all()
+    # the band reaches one half where the interval of LR50 ends
+    assert np.interp(np.log10(found["low"]), place, curve["high"]) == pytest.approx(0.5, abs=0.05)
+    assert np.interp(np.log10(found["high"]), place, curve["low"]) == pytest.approx(0.5, abs=0.05)
+    unequal = failure_curve(rates[[0, 2, 4, 5]], np.array([0, 0, 2, 9.0]), np.array([5, 2, 4, 10.0]))
+    assert np.isfinite(unequal).all(axis=None)
+    assert failure_curve(rates[:1], failed[:1], seeds[:1]).empty
 
 
 def test_usable_width_and_its_censoring():

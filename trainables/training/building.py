@@ -14,7 +14,7 @@ from trainables.training.streams import stream_seed
 
 def build_model(spec: TrialSpec, task: Task, dtype: torch.dtype) -> nn.Module:
     """The model of a spec in `dtype`."""
-    torch.manual_seed(stream_seed(spec.seed, "model"))
+    torch.manual_seed(stream_seed(spec.init_seed, "model"))
     with default_dtype(dtype):
         return registry.build("model", spec.model, task.signature)
 

@@ -133,7 +133,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     method.symmetry = task.symmetry
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
     model = build_model(spec, task, PRECISIONS[spec.training.precision])
-    model = method.relax(model, stream(spec.seed, "companions")).to(device)
+    model = method.relax(model, stream(spec.init_seed, "companions")).to(device)
     model = team.couple(model, batch_size)
     if saved is None:
         splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
@@ -231,7 +231,7 @@ def validate(run: Run) -> dict[str, float]:
 def batches(run: Run, epoch: int) -> Iterator[Tensor]:
     """The indices of each batch of an epoch, in an order of the seed's own."""
     train = run.task.splits["train"]
-    order = torch.randperm(size(train), generator=stream(run.spec.seed, "order", epoch)).to(run.device)
+    order = torch.randperm(size(train), generator=stream(run.spec.order_seed, "order", epoch)).to(run.device)
     for first in range(0, run.steps_per_epoch * run.batch_size, run.batch_size):
         yield order[first : first + run.batch_size]
 

@@ -1,0 +1,47 @@
+"""How precisely is the answer known? Half-widths of the intervals that a refined study is to narrow."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.prepare import controls
+from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at
+from analysis.statistics.onset import half_failure_rates
+
+
+def precision(trials: pd.DataFrame) -> pd.DataFrame:
+    """The intervals of LR50 and of the score against the control, for each case and arm of prepared trials.
+
+    Returns case, arm, low, high (the part of the interval of log10 LR50 within the range of learning rates), edge
+    (half of its width in decades, 0 where LR50 is known to lie outside), lr (the chosen one), pairs, score (half the
+    width of the interval of the paired difference to the control, as a share of the control's mean). NaN where there
+    is no interval; the control's own score is NaN.
+    """
+    rates = choose_rates(trials)
+    table = edges(trials).merge(rates, on=["case", "arm"], how="left")
+    return table.merge(score_widths(trials, rates), on=["case", "arm"], how="left")
+
+
+def edges(trials: pd.DataFrame) -> pd.DataFrame:
+    """The columns case, arm, low, high and edge of `precision`."""
+    table = half_failure_rates(trials)
+    ends = trials.groupby(["case", "arm"], sort=False)["lr"].agg(["min", "max"]).reset_index()
+    ends = np.log10(table[["case", "arm"]].merge(ends, on=["case", "arm"])[["min", "max"]].to_numpy(float))
+    low, high = (np.log10(table[name].to_numpy(float)) for name in ("low", "high"))
+    # An interval that lies outside as a whole has neither end within: its place is told by the estimate.
+    outside = np.isnan(low) & np.isnan(high) & table["censored"].isin(["above", "below"]).to_numpy()
+    above = (table["censored"] == "above").to_numpy()
+    low = np.where(np.isnan(low), np.where(outside & above, ends[:, 1], ends[:, 0]), low)
+    high = np.where(np.isnan(high), np.where(outside & ~above, ends[:, 0], ends[:, 1]), high)
+    return table[["case", "arm"]].assign(low=low, high=high, edge=(high - low) / 2)
+
+
+def score_widths(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+    """The columns case, arm, pairs and score of `precision`, at the given rates."""
+    means = scores_at(trials, rates).set_index(["case", "arm"])["mean"]
+    tables = []
+    for case, control in controls(trials).items():
+        found = paired_scores(trials[trials["case"] == case], rates, control)
+        share = (found["high"] - found["low"]) / 2 / abs(means.get((case, control), np.nan))
+        tables.append(found[["arm", "pairs"]].assign(case=case, score=share))
+    columns = ["case", "arm", "pairs", "score"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

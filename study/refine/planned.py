@@ -1,0 +1,34 @@
+"""A trial of a plan: the spec itself knows neither arm nor round."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.spec import Training, TrialSpec
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """A trial of the plan and the arm it belongs to.
+
+    shared: the training settings of the arms that have none of their own, where this arm has some
+    round: in which the trial was planned; the grid is the first
+    """
+
+    id: str
+    arm: str
+    spec: TrialSpec
+    shared: Training | None = None
+    round: int = 1
+
+    def entry(self) -> dict[str, Any]:
+        """The trial as plan.json holds it; `shared` and `round` only where they say something."""
+        entry: dict[str, Any] = {"id": self.id, "arm": self.arm, "spec": self.spec.model_dump(mode="json")}
+        if self.shared is not None:
+            entry["shared"] = {"training": self.shared.model_dump(mode="json")}
+        return entry if self.round == 1 else {**entry, "round": self.round}
+
+
+def planned_from(entry: dict[str, Any]) -> PlannedTrial:
+    """The trial of an entry of plan.json. Raises KeyError, TypeError or ValueError where it is none."""
+    shared = Training(**entry["shared"]["training"]) if "shared" in entry else None
+    return PlannedTrial(entry["id"], entry["arm"], TrialSpec(**entry["spec"]), shared, entry.get("round", 1))

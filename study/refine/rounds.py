@@ -1,0 +1,138 @@
+"""Rounds of trials after the grid: each a pure function of the config, the trials so far and their records."""
+
+from itertools import chain, count, islice
+from math import inf
+
+import pandas as pd
+
+from analysis.load import load_results, trial_table
+from analysis.prepare import name_cases, prepare
+from analysis.statistics.precision import precision
+from study.config import Refine, StudyConfig, control_of
+from study.refine.planned import PlannedTrial
+from study.refine.rule import wanted
+from trainables.errors import BadInput
+from trainables.results.record import Record
+from trainables.results.yaml_text import read_yaml
+
+
+def check_refine(config: StudyConfig, grid: list[PlannedTrial]) -> None:
+    """Raise BadInput where the grid cannot be refined as asked."""
+    refine = config.refine
+    if refine is None:
+        return
+    for axis, name in (("lr", "learning rates"), ("seed", "seeds")):
+        if len(config.grid[axis]) < 2:
+            raise BadInput(f"refine: needs two {name} or more to start from; extend grid.{axis}")
+    streams = [key for key in config.grid if key.startswith("seed.")]
+    if streams:
+        raise BadInput(f"refine: adds seeds of its own; leave {streams[0]} out of the grid")
+    if refine.score is not None and control_of(config) is None:
+        raise BadInput("refine.score: there is no control to compare with; name an arm with `control`")
+    if refine.budget < len(grid):
+        raise BadInput(
+            f"refine.budget: {refine.budget} is below the {len(grid)} trials of the grid; raise it, or make the grid "
+            "smaller"
+        )
+
+
+def with_rounds(
+    config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
+) -> list[PlannedTrial]:
+    """The trials and all further ones that follow from their records: none while a trial lacks its record."""
+    while config.refine is not None and all(trial.id in records for trial in trials):
+        more = next_round(config, trials, records)
+        if not more:
+            break
+        trials = [*trials, *more]
+    return trials
+
+
+def next_round(
+    config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
+) -> list[PlannedTrial]:
+    """The trials of the round after `trials`; none where the answer is precise enough or the budget is spent."""
+    refine = config.refine
+    if refine is None:
+        return []
+    table = _table(config, trials, records)
+    results = prepare(table)
+    if results.empty:
+        return []
+    planned = name_cases(table).groupby(["case", "arm", "lr"])["seed"].nunique()
+    by_id = {trial.id: trial for trial in trials}
+    examples = {
+        (row.case, row.arm): by_id[row.trial] for row in results.drop_duplicates(["case", "arm"]).itertuples()
+    }
+    more: dict[str, PlannedTrial] = {}
+    number = 1 + max(trial.round for trial in trials)
+    for group in wanted(results, planned, refine.edge or inf, refine.score or inf):
+        new = {}
+        for want in group:
+            for seed in seeds(config, want.seeds):
+                trial = _at(examples[want.case, want.arm], want.lr, seed, number)
+                if trial.id not in by_id and trial.id not in more:
+                    new[trial.id] = trial
+        if len(trials) + len(more) + len(new) <= refine.budget:
+            more |= new
+    return list(more.values())
+
+
+def still_open(config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]) -> list[str]:
+    """A line for each interval that is wider than was asked for."""
+    results = prepare(_table(config, trials, records))
+    if config.refine is None or results.empty:
+        return []
+    return open_lines(precision(results), config.refine.edge, config.refine.score)
+
+
+def state_of_rounds(folder: str) -> list[str]:
+    """The round that a refined study has come to, and a line for each interval that is still too wide.
+
+    Reads the folder's files and imports nothing that they name. Empty for a study without rounds.
+    """
+    results = load_results(folder)
+    content = read_yaml(results.config) if results.config else None
+    asked = content.get("refine") if isinstance(content, dict) else None
+    if not asked:
+        return []
+    refine = Refine(**asked)
+    planned = [table for table in (results.trials, results.missing) if not table.empty]
+    number = max((int(table["round"].max()) for table in planned), default=1)
+    lines = [f"round {number}, {sum(map(len, planned))} trials of a budget of {refine.budget}"]
+    trials = prepare(results.trials)
+    if trials.empty:
+        return lines
+    return lines + [f"open: {line}" for line in open_lines(precision(trials), refine.edge, refine.score)]
+
+
+def open_lines(widths: pd.DataFrame, edge: float | None, score: float | None) -> list[str]:
+    """A line for each interval of `precision` that is wider than asked; None asks for nothing."""
+    several = widths["case"].nunique() > 1
+    lines = []
+    for row in widths.itertuples():
+        who = f"{row.case}, {row.arm}" if several else row.arm
+        if edge is not None and row.edge > edge:
+            lines.append(f"{who}: LR50 to {row.edge:.2g} decades, {edge:g} asked")
+        if score is not None and row.score > score:
+            lines.append(f"{who}: score to {row.score:.2%} of the control's, {score:.2%} asked")
+    return lines
+
+
+def seeds(config: StudyConfig, number: int) -> list[int]:
+    """The first seeds of a study: those of the grid, then those that follow the largest."""
+    listed = config.grid["seed"]
+    return list(islice(chain(listed, count(max(listed) + 1)), number))
+
+
+def _table(config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]) -> pd.DataFrame:
+    return trial_table([trial.entry() for trial in trials], config.name, records, config.control)
+
+
+def _at(example: PlannedTrial, lr: float, seed: int, number: int) -> PlannedTrial:
+    """The trial like `example` at another learning rate and seed."""
+    training, shared = (
+        block and block.model_copy(update={"lr": lr}) for block in (example.spec.training, example.shared)
+    )
+    spec = example.spec.model_copy(update={"training": training, "seed": seed})
+    return PlannedTrial(spec.id, example.arm, spec, shared, number)

@@ -1,0 +1,95 @@
+"""What the next round needs, from the trials so far: how many seeds at which learning rate of which arm.
+
+Looks at the widths of intervals, never at p values or at which arm is ahead.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.statistics.precision import precision
+
+LATTICE = 40  # learning rates to a decade that a round may choose from
+PLACES = (1 / 3, 2 / 3)  # of the widest interval, where new rates are set
+SEEDS_AT_A_PLACE = 2  # more in each round
+MOST_GROWTH = 2.0  # of the number of seeds at a chosen rate, in one round
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The number of seeds that an arm is to have at a learning rate, those that are there included."""
+
+    case: str
+    arm: str
+    lr: float
+    seeds: int
+
+
+def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) -> list[list[Wanted]]:
+    """Groups of seeds to run next, the most urgent first; a group is run as a whole, so that pairs stay pairs.
+
+    trials: prepared, with a result
+    planned: number of seeds by case, arm and learning rate, crashed ones too
+    edge: half-width to reach for log10 LR50, in decades; score: for the paired difference, as a share of the control
+    """
+    table = precision(trials)
+    groups = []
+    for case, rows in table.groupby("case", sort=False):
+        groups += at_edges(rows, planned[case], edge)
+        groups += at_chosen_rates(rows, planned[case], score)
+    return groups
+
+
+def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[Wanted]]:
+    """More seeds for all arms at rates of the lattice within the widest interval of LR50; none where all are narrow.
+
+    rows: of `precision`, for one case; planned: seeds by arm and learning rate
+    """
+    open_rows = rows[rows["edge"] > edge]
+    if open_rows.empty:
+        return []
+    widest = open_rows.loc[open_rows["edge"].idxmax()]
+    there = planned.groupby("lr").max()
+    ends = np.log10([there.index.min(), there.index.max()])
+    places = {lattice_rate(widest["low"] + share * 2 * widest["edge"], *ends) for share in PLACES}
+    groups = []
+    for place in sorted(places):
+        seeds = int(there.get(place, 0)) + SEEDS_AT_A_PLACE
+        groups.append([Wanted(widest["case"], arm, place, seeds) for arm in rows["arm"]])
+    return groups
+
+
+def lattice_rate(place: float, lowest: float, highest: float) -> float:
+    """The rate of the lattice nearest to `place` (log10) between `lowest` and `highest`."""
+    steps = min(
+        max(round(place * LATTICE), math.ceil(lowest * LATTICE - 1e-6)), math.floor(highest * LATTICE + 1e-6)
+    )
+    return float(f"{10 ** (steps / LATTICE):.4g}")
+
+
+def at_chosen_rates(rows: pd.DataFrame, planned: pd.Series, score: float) -> list[list[Wanted]]:
+    """For each arm whose difference to the control is not known well enough, more seeds of both at their rates.
+
+    rows: of `precision`, for one case; planned: seeds by arm and learning rate
+    """
+    control = rows[rows["score"].isna() & rows["pairs"].isna()]
+    groups = []
+    for row in rows[rows["score"] > score].itertuples():
+        pairs = int(row.pairs)
+        more = min(pairs_needed(pairs, row.score / score), math.ceil(MOST_GROWTH * pairs)) - pairs
+        both = [(row.arm, row.lr), *zip(control["arm"], control["lr"], strict=True)]
+        seeds = min(planned.get(place, 0) for place in both) + more
+        groups.append(
+            [Wanted(row.case, arm, lr, seeds) for arm, lr in both if planned.get((arm, lr), 0) < seeds]
+        )
+    return [group for group in groups if group]
+
+
+def pairs_needed(pairs: int, excess: float) -> int:
+    """The least number of pairs, above `pairs`, at which an interval `excess` times too wide is expected to fit."""
+    reach = stats.t.ppf(0.975, pairs - 1) / np.sqrt(pairs) / excess
+    more = np.arange(pairs + 1, 100_000)
+    return int(more[np.argmax(stats.t.ppf(0.975, more - 1) / np.sqrt(more) <= reach)])

@@ -1,0 +1,133 @@
+"""Rounds follow from config and records alone: killed, damaged and extended studies come to the same trials."""
+
+import hashlib
+import math
+
+import pytest
+from tests_support import CONTENT
+
+from study.config import resolve_config
+from study.plan import check_folder, later_rounds, plan, write_folder
+from study.refine.rounds import next_round, still_open, with_rounds
+from study.refine.rule import lattice_rate, pairs_needed
+from trainables.results.record import Record
+from trainables.results.store import open_store
+
+EDGES = {"strict": -1.9, "triangle": -2.2}
+
+
+def content(**refine):
+    grid = {"lr": {"log": [1e-4, 1e-1], "points": 4}, "seed": 2}
+    return {**CONTENT, "grid": grid, "refine": {"edge": 0.1, "budget": 200, **refine}}
+
+
+def record(trial, crashed=False):
+    """What a trial would give: failed beyond the edge of its arm, else a score with the noise of its id."""
+    place = math.log10(trial.spec.training.lr)
+    failed = place > EDGES[trial.arm]
+    luck = int(hashlib.sha256(trial.id.encode()).hexdigest(), 16) % 1000 / 1000 - 0.5
+    score = 0.01 * (1 + 0.1 * luck + 0.3 * (place + 3) ** 2)
+    numbers = {} if failed or crashed else {"val_metric": score, "val_loss": score, "test_metric": score}
+    outcome = "crashed" if crashed else "failed" if failed else "learned"
+    reason = "node_lost" if crashed else "diverged" if failed else None
+    shared = {"metric": "mse", "metric_goal": "min", "trivial": 0.1, "loss_at_init": 0.11}
+    return Record(trial.id, trial.spec.model_dump(mode="json"), outcome, reason, **shared, **numbers)
+
+
+def run(config, trials=None, records=None, most=math.inf):
+    """Run a study round by round to its end, or until `most` trials have a record; returns trials and records."""
+    records = {} if records is None else records
+    trials = with_rounds(config, trials or plan(config), records)
+    while missing := [trial for trial in trials if trial.id not in records]:
+        for trial in missing:
+            if len(records) >= most:
+                return trials, records
+            records[trial.id] = record(trial)
+        trials = with_rounds(config, trials, records)
+    return trials, records
+
+
+def ids(trials):
+    return [(trial.id, trial.arm, trial.round) for trial in trials]
+
+
+def test_rounds_go_on_until_every_edge_is_known():
+    config = resolve_config(content())
+    trials, records = run(config)
+    assert len(trials) > 16
+    assert still_open(config, trials, records) == []
+    assert still_open(config, trials[:16], records) != []
+    assert len({trial.id for trial in trials}) == len(trials)
+
+
+def test_new_rates_lie_on_the_lattice_near_the_edges_and_are_shared_by_all_arms():
+    trials, _ = run(resolve_config(content()))
+    added = {arm: {t.spec.training.lr for t in trials if t.arm == arm and t.round > 1} for arm in EDGES}
+    assert added["strict"] == added["triangle"]
+    for rate in added["strict"]:
+        assert rate == lattice_rate(math.log10(rate), -4, -1)
+        assert -3 < math.log10(rate) < -1
+    pairs = [{(t.spec.training.lr, t.spec.seed) for t in trials if t.arm == arm} for arm in EDGES]
+    assert pairs[0] == pairs[1]
+
+
+@pytest.mark.parametrize("killed_after", [3, 16, 17, 19, 22])
+def test_a_killed_study_comes_to_the_trials_of_an_undisturbed_one(tmp_path, killed_after):
+    config = resolve_config(content(score=0.02))
+    undisturbed, _ = run(config)
+    trials, records = run(config, most=killed_after)
+    store = open_store(tmp_path)
+    write_folder(store, config, trials)
+    known = later_rounds(store, config)
+    assert ids(known) == ids(trial for trial in trials if trial.round > 1)
+    again, _ = run(config, plan(config) + known, dict(records))
+    assert ids(again) == ids(undisturbed)
+    without_its_plan, _ = run(config, plan(config), dict(records))
+    assert ids(without_its_plan) == ids(undisturbed)
+
+
+def test_the_budget_counts_all_trials_and_can_be_raised(tmp_path):
+    small, large = (resolve_config(content(edge=0.03, budget=budget)) for budget in (24, 200))
+    trials, records = run(small)
+    assert len(trials) <= 24
+    assert still_open(small, trials, records) != []
+    store = open_store(tmp_path)
+    write_folder(store, small, trials)
+    assert check_folder(store, large, plan(large) + later_rounds(store, large)) == []
+    more, _ = run(large, plan(large) + later_rounds(store, large), records)
+    assert {trial.id for trial in trials} < {trial.id for trial in more}
+    assert {trial.id for trial in more} == {trial.id for trial in run(large)[0]}
+
+
+def test_score_adds_seeds_at_the_chosen_rates_of_the_arms_only():
+    config = resolve_config(content(edge=None, score=0.02))
+    trials, records = run(config)
+    added = [trial for trial in trials if trial.round > 1]
+    assert {(trial.arm, trial.spec.training.lr) for trial in added} == {("strict", 1e-3), ("triangle", 1e-3)}
+    assert still_open(config, trials, records) == []
+
+
+def test_crashed_trials_count_as_run_and_not_as_results():
+    config = resolve_config(content())
+    grid = plan(config)
+    records = {trial.id: record(trial, crashed=index % 5 == 0) for index, trial in enumerate(grid)}
+    assert next_round(config, grid, records)
+    all_crashed = {trial.id: record(trial, crashed=True) for trial in grid}
+    assert next_round(config, grid, all_crashed) == []
+
+
+def test_nothing_follows_while_a_trial_lacks_its_record():
+    config = resolve_config(content())
+    grid = plan(config)
+    records = {trial.id: record(trial) for trial in grid[1:]}
+    assert with_rounds(config, grid, records) == grid
+
+
+def test_pairs_needed_by_the_width_of_students_interval():
+    from scipy import stats
+
+    def width(pairs):
+        return stats.t.ppf(0.975, pairs - 1) / math.sqrt(pairs)
+
+    needed = pairs_needed(5, 3.0)
+    assert width(needed) <= width(5) / 3.0 < width(needed - 1)
