@@ -34,14 +34,14 @@ DETAIL = 300  # characters
 def render(
     results: list[Results],
     trials: pd.DataFrame,
-    curves: dict[str, list[float | None]],
+    curves: dict[str, Any],
     summary: dict[str, Any],
     tables: dict[str, Table],
     pictures: list[Picture],
 ) -> str:
     """The whole page.
 
-    trials: every planned trial with its case, missing ones too; curves: training loss of failed trials by trial
+    trials: every planned trial with its case, missing ones too; curves: of `make_curves`
     """
     environment = Environment(
         loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -58,8 +58,9 @@ def render(
         failures={
             "columns": FAILURE_COLUMNS,
             "rows": cells(unfinished.assign(detail=unfinished["detail"].map(_last_line)), FAILURE_COLUMNS),
-            "curves": {trial: curves[trial] for trial in unfinished["trial"] if trial in curves},
+            "sparks": True,
         },
+        curves=curves,
     )
 
 
@@ -81,6 +82,17 @@ def _last_line(detail: Any) -> Any:
     """What a crash comes to; the whole traceback is in the trial's log."""
     lines = detail.strip().splitlines() if isinstance(detail, str) else []
     return lines[-1][:DETAIL] if lines else detail
+
+
+def make_curves(histories: pd.DataFrame) -> dict[str, Any]:
+    """By trial its epochs, training loss and validation metric, each downsampled."""
+    names = [name for name in ("epoch", "train_loss", "val_metric") if name in histories]
+    if len(names) < 2:
+        return {}
+    groups = histories.groupby("trial", sort=False, observed=True)
+    return {
+        str(trial): {name: downsample(rows[name].to_numpy(float)) for name in names} for trial, rows in groups
+    }
 
 
 def downsample(values: np.ndarray) -> list[float | None]:

@@ -11,14 +11,18 @@ import pandas as pd
 
 from analysis.figures import Picture, at_chosen_rates, make_pictures
 from analysis.formats import plain
+from analysis.headline import alarms, forest, headlines
 from analysis.load import Results, load_results, read_histories
-from analysis.page import downsample, render
+from analysis.page import make_curves, render
 from analysis.prepare import controls, name_cases, prepare
 from analysis.stated import Stated, read_stated
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
 from analysis.wording import finding, limits, warnings
 from trainables.results.store import Store, open_store
+
+MOST_CURVES = 1000
+"""Of a larger study the page holds the curves of failed trials and those at the chosen learning rates."""
 
 
 def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     histories, complaints = _histories(results, trials)
     tables = make_tables(trials, histories, _stated(results, trials))
     pictures = list(make_pictures(trials, histories, tables))
-    curves = _curves_of_failures(histories, trials)
+    curves = make_curves(histories)
     complaints += [f"figure {one.name} could not be drawn ({one.problem})" for one in pictures if one.problem]
     summary = make_summary(results, everything, trials, tables, complaints)
     page = render(results, everything, curves, summary, tables, pictures)
@@ -81,6 +85,14 @@ def make_summary(
         "seeds": int(trials["seed"].nunique()),
         "training_share": training_share(everything),
         "warnings": [plain(line) for line in warnings(trials)],
+        "alarms": [
+            *(plain(f"{one.name}: {line}") for one in results for line in one.alarms),
+            *alarms(counts, _versions(everything)),
+        ],
+        "headlines": (
+            {case: plain(told) for case, told in headlines(trials, tables).items()} if len(trials) else {}
+        ),
+        "forest": forest(trials, tables) if len(trials) else [],
         "finding": [
             *(plain(f"{one.name}: {line}") for one in results for line in one.alarms),
             *(plain(line) for line in finding(counts, trials, tables)),
@@ -115,25 +127,16 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _histories(results: list[Results], trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The histories that the page shows: of failed trials, and of those at the chosen learning rates."""
-    wanted = (
-        {*trials.loc[trials["failed"], "trial"], *at_chosen_rates(trials)["trial"]} if len(trials) else set()
-    )
+    """The histories that the page shows: of all trials, or of the failed ones and those at the chosen rates."""
+    wanted = set(trials["trial"]) if len(trials) else set()
+    if len(wanted) > MOST_CURVES:
+        wanted = {*trials.loc[trials["failed"], "trial"], *at_chosen_rates(trials)["trial"]}
     tables, complaints = [], []
     for one in results:
         table, bad = read_histories(one.source, [trial for trial in one.trials["trial"] if trial in wanted])
         tables.append(table)
         complaints += [f"{one.name}: {line}" for line in bad]
     return _joined(tables).astype({"trial": object}), complaints
-
-
-def _curves_of_failures(histories: pd.DataFrame, trials: pd.DataFrame) -> dict[str, list[float | None]]:
-    """Training loss by epoch of each failed trial, downsampled."""
-    if "train_loss" not in histories or trials.empty:
-        return {}
-    failed = histories[histories["trial"].isin(trials.loc[trials["failed"], "trial"])]
-    groups = failed.groupby("trial", sort=False)["train_loss"]
-    return {str(trial): downsample(losses.to_numpy(float)) for trial, losses in groups}
 
 
 def _versions(trials: pd.DataFrame) -> dict[str, list[str]]:

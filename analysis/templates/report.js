@@ -15,14 +15,37 @@
     return typeof left === "number" && typeof right === "number" ? left - right : String(left).localeCompare(String(right));
   }
 
-  function matches(row, columns, words) {
-    return words.every((word) => {
-      const [name, wanted] = word.split(/:(.*)/s);
-      const index = columns.indexOf(name);
-      const cells = wanted !== undefined && index >= 0 ? [row[index]] : row;
-      const text = wanted !== undefined && index >= 0 ? wanted : word;
-      return cells.some((cell) => show(cell).toLowerCase().includes(text));
-    });
+  const COMPARISONS = {
+    "<": (left, right) => left < right,
+    "<=": (left, right) => left <= right,
+    ">": (left, right) => left > right,
+    ">=": (left, right) => left >= right,
+    "=": (left, right) => left === right,
+  };
+
+  function holds(row, columns, word) {
+    const [, name, sign, bound] = word.match(/^([\w.]+)(<=|>=|<|>|=)(.+)$/) || [];
+    const place = columns.indexOf(name);
+    if (place >= 0 && bound.trim() !== "" && !Number.isNaN(Number(bound))) {
+      return typeof row[place] === "number" && COMPARISONS[sign](row[place], Number(bound));
+    }
+    const [column, wanted] = word.split(/:(.*)/s);
+    const index = wanted === undefined ? -1 : columns.indexOf(column);
+    return (index >= 0 ? [row[index]] : row).some((cell) => show(cell).toLowerCase().includes(index >= 0 ? wanted : word));
+  }
+
+  function csv(columns, rows) {
+    const quote = (cell) => {
+      const text = cell === null ? "" : String(cell);
+      return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    return [columns, ...rows].map((row) => row.map(quote).join(",")).join("\n") + "\n";
+  }
+
+  function download(name, text) {
+    const link = element("a", { download: name, href: URL.createObjectURL(new Blob([text], { type: "text/csv" })) });
+    link.click();
+    URL.revokeObjectURL(link.href);
   }
 
   function spark(values) {
@@ -62,12 +85,65 @@
     return made;
   }
 
-  function browse(place) {
-    const { columns, rows, curves } = JSON.parse(document.getElementById(place.dataset.source).textContent);
-    const trial = columns.indexOf("trial");
-    let order = { index: -1, sign: 1 }, page = 0;
+  const curves = JSON.parse(document.getElementById("curve-data").textContent);
+  const WIDTH = 480, HEIGHT = 220, LEFT = 56, BOTTOM = 24;
 
-    const filter = element("input", { type: "search", placeholder: "filter, as: strict failed lr:0.1" });
+  function chart(trial, told) {
+    const { epoch, ...lines } = curves[trial];
+    const known = Object.values(lines).flat().filter((value) => value !== null && value > 0).map(Math.log10);
+    const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `curves of trial ${trial}` });
+    const caption = element("figcaption", { textContent: `${trial}: ${told}` });
+    const readout = element("div", { className: "caption", textContent: "— training loss   - - validation metric" });
+    if (!known.length) return element("figure", {}, caption, "no positive value to draw");
+    const low = Math.min(...known), span = Math.max(...known) - low || 1, last = epoch[epoch.length - 1] || 1;
+    const x = (value) => LEFT + ((WIDTH - LEFT - 8) * value) / last;
+    const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 12) * (Math.log10(value) - low)) / span;
+    for (const part of [0, 0.5, 1]) {
+      const value = 10 ** (low + part * span);
+      svg.append(shape("text", { x: 4, y: y(value) + 4 }, show(Number(value.toPrecision(2)))));
+      svg.append(shape("text", { x: Math.min(x(part * last), WIDTH - 34), y: HEIGHT - 6 }, String(Math.round(part * last))));
+    }
+    svg.append(shape("text", { x: WIDTH / 3, y: HEIGHT - 6 }, "epoch"));
+    for (const [name, values] of Object.entries(lines)) {
+      let path = "", pen = "M";
+      values.forEach((value, index) => {
+        if (value === null || value <= 0) { pen = "M"; return; }
+        path += `${pen}${x(epoch[index]).toFixed(1)} ${y(value).toFixed(1)}`;
+        pen = "L";
+      });
+      svg.append(shape("path", { d: path, class: name }));
+    }
+    svg.addEventListener("pointermove", (event) => {
+      const box = svg.getBoundingClientRect();
+      const at = ((event.clientX - box.left) * WIDTH) / box.width;
+      const near = epoch.reduce((best, value, index) => (Math.abs(x(value) - at) < Math.abs(x(epoch[best]) - at) ? index : best), 0);
+      readout.textContent = `epoch ${epoch[near]}: ` + Object.entries(lines).map(([name, values]) => `${name.replaceAll("_", " ")} ${show(values[near])}`).join(", ");
+    });
+    return element("figure", {}, caption, svg, readout);
+  }
+
+  function shape(name, attributes, text) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  function openCurves(trial, told) {
+    const place = document.getElementById("curves");
+    const made = curves[trial] ? chart(trial, told) : element("figure", {}, element("figcaption", { textContent: `${trial}: ${told}; no curve on this page, its history is in the results folder` }));
+    place.append(made);
+    while (place.children.length > 2) place.firstChild.remove();
+    place.scrollIntoView({ block: "nearest" });
+  }
+
+  function browse(place) {
+    const { columns, rows, sparks } = JSON.parse(document.getElementById(place.dataset.source).textContent);
+    const hidden = new Set();
+    const trial = columns.indexOf("trial");
+    let order = { index: -1, sign: 1 }, page = 0, kept = rows;
+
+    const filter = element("input", { type: "search", placeholder: "filter, as: strict failed lr<=1e-3" });
     filter.setAttribute("aria-label", "filter");
     const back = element("button", { type: "button", textContent: "back" });
     const next = element("button", { type: "button", textContent: "next" });
@@ -82,20 +158,33 @@
       });
       return element("th", {}, button);
     });
+    const save = element("button", { type: "button", textContent: "CSV" });
+    save.addEventListener("click", () => download(`${place.dataset.source}.csv`, csv(columns, kept)));
+    const boxes = columns.map((name, index) => {
+      const box = element("input", { type: "checkbox", checked: true });
+      box.addEventListener("change", () => {
+        if (box.checked) hidden.delete(index);
+        else hidden.add(index);
+        draw();
+      });
+      return element("label", {}, box, ` ${name.replaceAll("_", " ")}`);
+    });
+    const choice = element("details", { className: "columns" }, element("summary", { textContent: "columns" }), ...boxes);
     const body = element("tbody", {});
-    const headings = curves ? [...heads, element("th", { textContent: "training loss" })] : heads;
+    const headings = sparks ? [...heads, element("th", { textContent: "training loss" })] : heads;
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...headings)), body);
-    place.append(element("div", { className: "tools" }, filter, back, next, state), element("div", { className: "scroll" }, table));
+    place.append(element("div", { className: "tools" }, filter, back, next, save, state), choice, element("div", { className: "scroll" }, table));
 
-    function cell(value, name) {
+    function cell(value, name, index) {
       const made = element("td", { textContent: show(value), className: name === "detail" ? "detail" : "" });
       if (name === "outcome") made.className = `${value}-text`;
+      made.hidden = hidden.has(index);
       return made;
     }
 
     function draw() {
       const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let kept = rows.filter((row) => matches(row, columns, words));
+      kept = rows.filter((row) => words.every((word) => holds(row, columns, word)));
       if (order.index >= 0) {
         kept = kept.toSorted((left, right) => {
           const a = left[order.index], b = right[order.index];
@@ -105,13 +194,18 @@
       const pages = Math.max(1, Math.ceil(kept.length / PAGE));
       page = Math.min(page, pages - 1);
       heads.forEach((head, index) => {
+        head.hidden = hidden.has(index);
         if (index === order.index) head.setAttribute("aria-sort", order.sign > 0 ? "ascending" : "descending");
         else head.removeAttribute("aria-sort");
       });
       body.replaceChildren(
         ...kept.slice(page * PAGE, (page + 1) * PAGE).map((row) => {
-          const made = element("tr", {}, ...row.map((value, index) => cell(value, columns[index])));
-          if (curves) made.append(element("td", {}, curves[row[trial]] ? spark(curves[row[trial]]) : "–"));
+          const made = element("tr", {}, ...row.map((value, index) => cell(value, columns[index], index)));
+          if (sparks) made.append(element("td", {}, curves[row[trial]]?.train_loss ? spark(curves[row[trial]].train_loss) : "–"));
+          made.tabIndex = 0;
+          const open = () => openCurves(row[trial], columns.map((name, index) => `${name} ${show(row[index])}`).slice(1, 6).join(", "));
+          made.addEventListener("click", open);
+          made.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
           return made;
         }),
       );

@@ -1,0 +1,99 @@
+"""The first screen of the page: one sentence for each case, one forest plot, and what should alarm the reader."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.formats import percent, points
+from analysis.tables import Table
+
+LEVEL = 0.05
+MANY_CRASHES = 0.05
+
+
+def headlines(trials: pd.DataFrame, tables: dict[str, Table]) -> dict[str, str]:
+    """One sentence for each case with a control: on failures, then on the arms whose scores differ most."""
+    found = {}
+    for case in trials["case"].unique():
+        goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
+        smaller = not len(goals) or goals.iloc[0] != "max"
+        parts = [_on_failures(_rows(tables, "failure_contrasts", case))]
+        parts += [_on_scores(_rows(tables, "best_contrasts", case), smaller)]
+        told = "; ".join(part for part in parts if part)
+        if told:
+            found[case] = f"{told[0].upper()}{told[1:]}."
+    return found
+
+
+def _on_failures(contrasts: pd.DataFrame) -> str:
+    if contrasts.empty or contrasts["largest"].isna().all():
+        return ""
+    shown = contrasts[(contrasts["p_holm"] <= LEVEL) & (contrasts["low"] * contrasts["high"] > 0)]
+    if len(shown):
+        return "; ".join(
+            f"{row.arm} fails {'less' if row.difference < 0 else 'more'} often than {row.control}, by "
+            f"{points(abs(row.difference)).lstrip('+')} points"
+            for row in shown.itertuples()
+        )
+    largest = math.ceil(100 * contrasts["largest"].max() - 1e-9)
+    return f"no effect on failures is shown, and none larger than {largest} points is left open"
+
+
+def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:
+    known = contrasts.dropna(subset="relative") if len(contrasts) else contrasts
+    if known.empty:
+        return ""
+    decided = known[known["verdict"].isin(["better", "worse"])]
+    gain = -known["relative"] if smaller else known["relative"]
+    told = decided if len(decided) else known.loc[[gain.idxmax()]]
+    noun = "error" if smaller else "score"
+    return "; ".join(
+        f"{row.arm}: {percent(abs(row.relative))} {'lower' if row.relative < 0 else 'higher'} {noun}, {row.verdict}"
+        for row in told.itertuples()
+    )
+
+
+def forest(trials: pd.DataFrame, tables: dict[str, Table]) -> list[dict[str, Any]]:
+    """Differences to the control with 95% intervals, a row for each case and arm.
+
+    Each row has case, arm, and for failures and scores the numbers (difference, low, high) with their places on a
+    track from 0 to 100, or None where there is no difference. All rows share the two scales.
+    """
+    wanted = {"failures": ("failure_contrasts", "difference", "low", "high")}
+    wanted["scores"] = ("best_contrasts", "relative", "relative_low", "relative_high")
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for kind, (name, *columns) in wanted.items():
+        frame = tables[name].frame.dropna(subset=columns) if name in tables else pd.DataFrame()
+        if frame.empty:
+            continue
+        reach = float(np.abs(frame[columns[:1]]).max().max()) * 1.5
+        reach = max(reach, float(np.quantile(np.abs(frame[columns[1:]]), 0.9)), 1e-9) * 1.05
+        for row in frame.itertuples():
+            entry = rows.setdefault((row.case, row.arm), {"case": row.case, "arm": row.arm})
+            numbers = [float(getattr(row, column)) for column in columns]
+            places = [float(np.clip(50 + 50 * number / reach, 0, 100)) for number in numbers]
+            entry[kind] = {"numbers": numbers, "places": places, "verdict": row.verdict}
+            entry["control"] = row.control
+    order = {pair: at for at, pair in enumerate(trials.groupby(["case", "arm"], sort=False).groups)}
+    return [rows[pair] for pair in sorted(rows, key=lambda pair: order.get(pair, 0))]
+
+
+def alarms(counts: dict[str, int], versions: dict[str, list[str]]) -> list[str]:
+    """What a reader must know before believing anything, a line each."""
+    lines = []
+    ended = counts["planned"] - counts["missing"]
+    if ended and counts["crashed"] > MANY_CRASHES * ended:
+        lines.append(
+            f"{counts['crashed']:,} of {ended:,} trials crashed: what is left may not be like what is lost."
+        )
+    for name, found in versions.items():
+        if len(found) > 1:
+            lines.append(f"The trials ran with different versions of {name}: {', '.join(found)}.")
+    return lines
+
+
+def _rows(tables: dict[str, Table], name: str, case: str) -> pd.DataFrame:
+    frame = tables[name].frame if name in tables else pd.DataFrame()
+    return frame[frame["case"] == case] if len(frame) else frame
