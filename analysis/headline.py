@@ -38,7 +38,7 @@ def _on_failures(contrasts: pd.DataFrame) -> str:
             for row in shown.itertuples()
         )
     largest = math.ceil(100 * contrasts["largest"].max() - 1e-9)
-    return f"no effect on failures is shown, and none larger than {largest} points is left open"
+    return f"no effect on failures larger than {largest} points"
 
 
 def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:

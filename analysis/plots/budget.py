@@ -17,8 +17,9 @@ def budget_curve(trials: pd.DataFrame) -> Figure:
     for arm, mark in marks(list(trials["arm"].unique())).items():
         rows = table[table["arm"] == arm]
         every = max(1, len(rows) // 8)
+        axes.fill_between(rows["n"], rows["low"], rows["high"], color=mark.color, alpha=0.08, linewidth=0)
         axes.plot(rows["n"], rows["best"], label=named(arm), markevery=every, **mark.line())
-    if len(table) and (table["best"] > 0).all() and trials["metric_goal"].iloc[0] != "max":
+    if len(table) and (table["low"] > 0).all() and trials["metric_goal"].iloc[0] != "max":
         log_axis(axes)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("trials drawn at random from the grid")

@@ -23,9 +23,15 @@ def heat_maps(trials: pd.DataFrame, rows: str = "arm") -> Figure:
     texts = medians.assign(text=medians["loss"].map(short))
     positive = medians["loss"][medians["loss"] > 0]
     spread = len(positive) == len(medians) and positive.max() > positive.min()  # all > 0, not all equal
-    norm = LogNorm(positive.min(), positive.max()) if spread else Normalize()
+    norm = LogNorm(positive.min(), positive.max()) if spread else _even(medians["loss"])
     _cells(right, medians, names, rows, "loss", texts, norm, "median validation loss")
     return figure
+
+
+def _even(values: pd.Series) -> Normalize:
+    """A scale for values that are not all positive; where all are equal they get its middle, neither best nor worst."""
+    low, high = values.min(), values.max()
+    return Normalize(low, high) if low < high else Normalize(low - 1, low + 1)
 
 
 def _cells(

@@ -37,7 +37,8 @@ LOOK = {
     "lines.markersize": 4,
     "legend.frameon": False,
     "figure.dpi": 110,
-    "savefig.dpi": 200,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
     "svg.hashsalt": "equivariance-study",
     "text.parse_math": False,  # a dollar in the name of an arm is a dollar
 }

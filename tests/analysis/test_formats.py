@@ -2,9 +2,13 @@
 
 import math
 
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from analysis.formats import interval, mean_and_sd, metric, number, percent, points
+from analysis.plots.heatmaps import heat_maps
+from analysis.plots.style import figure_files, styled
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,18 @@ def test_what_is_negative_has_a_minus_sign():
 
 def test_metrics_are_named_as_people_write_them():
     assert [metric(name) for name in ("mse", "force_mae", "accuracy")] == ["MSE", "force MAE", "accuracy"]
+
+
+def test_pdf_figures_hold_no_type_3_font():
+    figure = styled(Figure)()
+    figure.subplots().set_title("learning rate")
+    files = figure_files(figure)
+    assert b"/Type3" not in files["pdf"]
+    assert b"/CIDFontType2" in files["pdf"]
+
+
+def test_a_constant_heat_map_is_neither_best_nor_worst():
+    table = {"arm": ["a", "b"], "lr": [0.1, 0.1], "loss": [0.11, 0.11], "failed": [True, True]}
+    figure = heat_maps(pd.DataFrame(table))
+    image = figure.axes[1].images[0]
+    assert image.norm(0.11) == 0.5

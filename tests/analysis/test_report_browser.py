@@ -49,6 +49,16 @@ class Browser:
     def log(self, kind):
         return self.ask("POST", f"/session/{self.session}/se/log", {"type": kind})
 
+    def resize(self, width, height, scheme="light"):
+        """Emulate a screen, since a window cannot be narrower than 500 pixels."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        colors = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        for command, options in (
+            ("Emulation.setDeviceMetricsOverride", screen),
+            ("Emulation.setEmulatedMedia", colors),
+        ):
+            self.ask("POST", f"/session/{self.session}/goog/cdp/execute", {"cmd": command, "params": options})
+
     def screenshot(self):
         return base64.b64decode(self.ask("GET", f"/session/{self.session}/screenshot"))
 
@@ -132,3 +142,55 @@ def test_the_page_sorts_filters_and_loads_nothing(study, browser):
     ]
     assert [url for url in asked if url.startswith(("http", "ws", "ftp"))] == []
     (folder / "page.png").write_bytes(browser.screenshot())
+
+
+@needs_browser
+def test_the_first_screen_tells_the_finding_at_any_width_and_in_the_dark(study, browser):
+    arms = {
+        "strict": {"name": "strict"},
+        "ace": {"name": "ace"},
+        "a-very-long-name-of-an-arm" * 3: {"name": "relaxed"},
+    }
+    folder = study(arms=arms, seeds=3)
+    summary = write_report([folder], folder)
+    for width in (1280, 390):
+        for scheme in ("light", "dark"):
+            browser.resize(width, 900, scheme)
+            browser.open(folder / "report" / "report.html")
+            lead = browser.run("return document.querySelector('.lead').textContent")
+            assert next(iter(summary["headlines"].values())) in lead
+            assert (
+                browser.run("return document.querySelector('.forest').getBoundingClientRect().bottom") < 800
+            )
+            assert browser.run("return document.documentElement.scrollWidth - innerWidth") <= 0
+            ground = browser.run("return getComputedStyle(document.body).backgroundColor")
+            assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    assert browser.run("return document.querySelectorAll('.forest .dot').length") == 4
+    title = browser.run("return document.querySelector('.forest .track').title")
+    assert re.search(r"ace, .*: [+-][\d.]+ \[", title)
+
+
+@needs_browser
+def test_ranges_columns_and_curves(study, browser):
+    folder = study(arms={"strict": {"name": "strict"}}, seeds=2)
+    write_report([folder], folder)
+    browser.open(folder / "report" / "report.html")
+    head = browser.run("return [...document.querySelectorAll('#trials th')].map((cell) => cell.textContent)")
+    type_filter(browser, "trials", "lr<=1e-3 outcome:learned")
+    rates = [float(text) for text in rows(browser, "trials", head.index("lr"))]
+    assert rates
+    assert max(rates) == 1e-3
+    for _ in range(3):
+        browser.run("document.querySelectorAll('#trials tbody tr')[0].click()")
+    browser.run("document.querySelectorAll('#trials tbody tr')[1].click()")
+    assert browser.run("return document.querySelectorAll('#curves figure').length") == 2
+    assert browser.run("return document.querySelectorAll('#curves figure path').length") == 4
+    browser.run(
+        "const svg = document.querySelector('#curves svg'), box = svg.getBoundingClientRect();"
+        "svg.dispatchEvent(new PointerEvent('pointermove', {clientX: box.right - 10, clientY: box.top + 10}))"
+    )
+    told = browser.run("return document.querySelector('#curves .caption').textContent")
+    assert re.fullmatch(r"epoch 11: train loss [\d.e-]+, val metric [\d.e-]+", told)
+    browser.run("document.querySelector('#trials .columns input').click()")
+    assert browser.run("return document.querySelector('#trials td').hidden")
+    assert browser.log("browser") == []

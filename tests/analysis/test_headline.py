@@ -1,0 +1,70 @@
+"""The first screen: what it says, and what it warns of."""
+
+import pandas as pd
+import pytest
+
+from analysis.headline import alarms, forest, headlines
+from analysis.load import load_trials
+from analysis.prepare import prepare
+from analysis.tables import make_tables
+from analysis.tables.table import Table
+
+
+def table(name, **columns):
+    return {
+        name: Table(
+            name, "", "", pd.DataFrame({"case": ["c"], "arm": ["ace"], "control": ["strict"], **columns}), {}
+        )
+    }
+
+
+TRIALS = pd.DataFrame({"case": ["c"], "metric_goal": ["min"], "arm": ["strict"]})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "words"),
+    [
+        (-0.05, 0.12, 1.0, "No effect on failures larger than 12 points."),
+        (-0.3, -0.1, 0.01, "Ace fails less often than strict, by 20 points."),
+        (0.1, 0.3, 0.01, "Ace fails more often than strict, by 20 points."),
+        (-0.3, -0.1, 0.2, "No effect on failures larger than 30 points."),
+    ],
+)
+def test_the_sentence_on_failures(low, high, p, words):
+    middle = -0.2 if high < 0 else 0.2
+    found = table(
+        "failure_contrasts", low=low, high=high, p_holm=p, difference=middle, largest=max(-low, high)
+    )
+    assert headlines(TRIALS, found) == {"c": words}
+
+
+@pytest.mark.parametrize(("goal", "noun"), [("min", "error"), ("max", "score")])
+def test_the_sentence_on_scores(goal, noun):
+    found = table("best_contrasts", relative=-0.07, verdict="undecided")
+    assert headlines(TRIALS.assign(metric_goal=goal), found) == {"c": f"Ace: 7% lower {noun}, undecided."}
+
+
+def test_alarms():
+    counts = {"planned": 20, "missing": 0, "crashed": 2}
+    trials = pd.DataFrame(
+        {
+            "case": "c", "arm": ["strict", "free"], "method": ["strict", "unconstrained"], "model": "egnn",
+            "equivariance_error": [1e-3, 0.5],
+        }
+    )  # fmt: skip
+    lines = alarms(counts, trials, {"torch": ["2.10", "2.11"], "python": ["3.11"]})
+    assert [
+        word in line for word, line in zip(("crashed", "strict is not", "torch"), lines, strict=True)
+    ] == [True] * 3
+    assert alarms({**counts, "crashed": 0}, trials.assign(equivariance_error=1e-14), {}) == []
+
+
+def test_the_forest_puts_zero_in_the_middle_and_keeps_to_its_track(study):
+    trials = prepare(load_trials(study(seeds=2)))
+    rows = forest(trials, make_tables(trials))
+    assert [row["arm"] for row in rows] == ["triangle", "cosine", "ace"]
+    for row in rows:
+        for kind in ("failures", "scores"):
+            middle, low, high = row[kind]["places"]
+            assert 0 <= low <= middle <= high <= 100
+            assert (middle > 50) == (row[kind]["numbers"][0] > 0)
