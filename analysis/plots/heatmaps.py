@@ -29,7 +29,7 @@ def heat_maps(trials: pd.DataFrame, rows: str = "arm") -> Figure:
 
 
 def _even(values: pd.Series) -> Normalize:
-    """A scale for values that are not all positive; where all are equal they get its middle, neither best nor worst."""
+    """A scale for values that are not all positive; where all are equal they get its middle."""
     low, high = values.min(), values.max()
     return Normalize(low, high) if low < high else Normalize(low - 1, low + 1)
 
