@@ -46,17 +46,10 @@ def test_the_sentence_on_scores(goal, noun):
 
 def test_alarms():
     counts = {"planned": 20, "missing": 0, "crashed": 2}
-    trials = pd.DataFrame(
-        {
-            "case": "c", "arm": ["strict", "free"], "method": ["strict", "unconstrained"], "model": "egnn",
-            "equivariance_error": [1e-3, 0.5],
-        }
-    )  # fmt: skip
-    lines = alarms(counts, trials, {"torch": ["2.10", "2.11"], "python": ["3.11"]})
-    assert [
-        word in line for word, line in zip(("crashed", "strict is not", "torch"), lines, strict=True)
-    ] == [True] * 3
-    assert alarms({**counts, "crashed": 0}, trials.assign(equivariance_error=1e-14), {}) == []
+    lines = alarms(counts, {"torch": ["2.10", "2.11"], "python": ["3.11"]})
+    for word, line in zip(("crashed", "torch"), lines, strict=True):
+        assert word in line
+    assert alarms({**counts, "crashed": 0}, {}) == []
 
 
 def test_the_forest_puts_zero_in_the_middle_and_keeps_to_its_track(study):
