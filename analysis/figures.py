@@ -131,8 +131,6 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
             "Expected best of a budget",
             "Expected best validation score of n trials drawn at random from those run, and no further, with a 95% "
             "band that holds for all n at once.",
-            "Expected best validation score of n trials drawn at random from those run, and no further, with a 95% "
-            "band that holds for all n at once.",
             lambda: plots.budget_curve(mine),
         )
     if "cost" in tables and (tables["cost"].frame["case"] == mine["case"].iloc[0]).any():

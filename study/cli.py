@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     help="Does relaxing equivariance during training make equivariant networks easier to train?",
 )
 
+TERMINAL = 80
 DEFAULT_DATA = "~/.cache/equivariance-study"
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="A preset's name or a YAML file.")]
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="A results folder, local or s3://.")]
@@ -61,6 +62,23 @@ def _look_here_last() -> None:
         sys.path.append(here)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"equivariance-study {version('equivariance-study')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _study(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def run(
     config: Config,
@@ -92,9 +110,12 @@ def run(
         run_study(study, store, _absolute(data_dir), address, retry_crashed, chosen, check)
         counts, complaints = status(store)
         _stand_somewhere()
-        page = _report([store.uri], store.uri)
+        page, summary = _report([store.uri], store.uri)
+    from analysis.terminal import closing
+
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
+    print(closing(summary) + "\n")
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
     _say_crashes(store)
     print(f"report: {page}")
@@ -102,14 +123,25 @@ def run(
 
 
 @app.command()
-def plan(config: Config, set_: Set = None, data_dir: Data = DEFAULT_DATA) -> None:
+def plan(
+    config: Config,
+    set_: Set = None,
+    data_dir: Data = DEFAULT_DATA,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The planned trials as JSON, nothing timed.")
+    ] = False,
+) -> None:
     """The trials of a study, their number and an estimate of the cost; trains nothing."""
     from study.config import load_config
+    from study.plan import encode_plan
     from study.plan import plan as plan_trials
     from study.rehearsal.price import priced
 
     study = load_config(config, set_)
     trials = plan_trials(study)
+    if as_json:
+        print(encode_plan(trials).decode(), end="")
+        return
     print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
     for axis, values in study.grid.items():
         print(f"  grid {axis}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}")
@@ -239,7 +271,8 @@ def report(
     for folder in folders:
         _results_folder(folder)
     with _bad_folder_is_bad_input():
-        print(_report(folders, into))
+        page, _ = _report(folders, into)
+        print(page)
 
 
 @app.command()
@@ -279,33 +312,53 @@ def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = 
 
 @app.command("list")
 def list_names(
-    kind: Annotated[str | None, typer.Argument(help="`schema`: the JSON schema of a config.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Such as model or training; `schema`: a config's.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Such as egnn.")] = None,
 ) -> None:
-    """Presets, tasks, models, methods and schedules; `schema` for the JSON schema that editors take."""
+    """What a study may name; with KIND and NAME every option; `schema` for the JSON schema that editors take."""
     if kind == "schema":
         from study.schema import schema
 
         print(json.dumps(schema(), indent=1))
         return
-    if kind is not None:
-        from trainables.errors import BadInput
-
-        raise BadInput(f"KIND: '{kind}' is not known; known: schema")
     from study.config import presets
+    from study.telling.reference import BLOCKS, names, plain
     from trainables.registry import REGISTRY
     from trainables.relaxation.schedules import FALLS
 
-    print(f"presets: {', '.join(presets())}")
-    for kind, names in REGISTRY.items():
-        print(f"{kind}s: {', '.join(names)}")
-    print(f"schedules: {', '.join(FALLS)}")
+    if kind in BLOCKS or name is not None:
+        print(plain(str(kind), name or str(kind), TERMINAL))
+    elif kind is not None:
+        print("\n".join(names(kind)))
+    else:
+        print(f"presets: {', '.join(presets())}")
+        for each, known in REGISTRY.items():
+            print(f"{each}s: {', '.join(known)}")
+        print(f"schedules: {', '.join(FALLS)}")
+        print(f"blocks: {', '.join(BLOCKS)}")
+        print("`study list model egnn`, `study list training` and so on tell every option")
 
 
-def _report(folders: list[str], into: str) -> str:
+@app.command()
+def show(
+    folder: Folder, trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id.")]
+) -> None:
+    """One trial: outcome, numbers and settings. The beginning of its id is enough."""
+    from study.telling.show import show as show_trial
+    from trainables.results.store import open_store
+
+    with _bad_folder_is_bad_input():
+        print(show_trial(open_store(folder), trial))
+
+
+def _report(folders: list[str], into: str) -> tuple[str, dict[str, Any]]:
+    """Write the report; returns where its page lies, and its summary."""
     from analysis.report import write_report
 
-    write_report(folders, into)
-    return f"{into.rstrip('/')}/report/report.html"
+    summary = write_report(folders, into)
+    return f"{into.rstrip('/')}/report/report.html", summary
 
 
 def _results_folder(folder: str) -> "Store":

@@ -1,5 +1,6 @@
 """The commands as a table: what is asked, the exit code, and the words on stderr."""
 
+import json
 import os
 import subprocess
 import sys
@@ -160,3 +161,10 @@ def test_fetched_data_come_with_license_and_acknowledgement(monkeypatch, tmp_pat
     assert "motion_run.pkl" in shown.output
     assert "may not be resold" in shown.output
     assert "NSF EIA-0196217" in shown.output
+
+
+def test_the_options_the_version_and_the_plan_are_told():
+    assert "whole number, >= 1 [default: 4]" in study("list", "model", "egnn").stdout
+    assert study("list", "models").stdout.split()[0] == "egnn"
+    assert study("--version").stdout.startswith("equivariance-study ")
+    assert len(json.loads(study("plan", "nbody-egnn", "--json").stdout)) == 175

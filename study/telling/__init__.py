@@ -1,0 +1,1 @@
+"""What the command line tells of options and of one trial."""

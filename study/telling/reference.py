@@ -1,0 +1,205 @@
+"""Every option that a config may set, with type, range, default and meaning, read from the code that checks it."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from study.config import Equivalence, Published, Resources
+from trainables.errors import BadInput, nearest
+from trainables.options import options_model
+from trainables.registry import REGISTRY, locate
+from trainables.spec import Failure, Training
+
+BLOCKS: dict[str, type[BaseModel]] = {
+    "training": Training,
+    "failure": Failure,
+    "resources": Resources,
+    "equivalence": Equivalence,
+    "published": Published,
+}
+"""Blocks of a config that are the same whatever a study names."""
+EVERYWHERE = {
+    "train": "samples for training",
+    "val": "samples for validation",
+    "test": "samples for the test",
+    "seed": "decides which samples are made or drawn",
+    "bodies": "how many there are in a sample",
+    "law": "the force between two bodies",
+    "label_smoothing": "share of each label that is spread over all classes",
+    "energy_weight": "of the energy's error in the training loss",
+    "force_weight": "of the forces' error in the training loss",
+    "degree": "highest degree of the hidden features",
+    "layers": "how many message layers there are",
+    "heads": "of the attention",
+    "dropout": "share of features that is dropped in training",
+    "weight": "of the penalty in the training loss",
+    "optimizer": "adam, adamw, sgd with momentum, or muon",
+    "batch_size": "samples of a step",
+    "epochs": "passes over the training samples",
+    "weight_decay": "decay of the weights in each step, by the optimizer's own rule",
+    "momentum": "of sgd and muon",
+}
+"""What options mean that mean the same wherever they are, for docstrings that say nothing of them."""
+SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option as a reader needs it, each part as text."""
+
+    name: str
+    type: str
+    range: str
+    default: str
+    meaning: str
+
+
+def kinds() -> list[str]:
+    """What `study list KIND` takes."""
+    return [*REGISTRY, *BLOCKS]
+
+
+def names(kind: str) -> list[str]:
+    """The names of a kind; a block of the config has itself only. Raises BadInput."""
+    kind = kind.removesuffix("s") if kind.removesuffix("s") in REGISTRY else kind
+    if kind not in kinds():
+        raise BadInput(f"KIND: unknown kind '{kind}'; {nearest(kind, [*kinds(), 'schema'])}")
+    return list(REGISTRY[kind]) if kind in REGISTRY else [kind]
+
+
+def options(kind: str, name: str) -> tuple[str, list[Option]]:
+    """The first sentence on a task, model or method (or a block of the config), and its options. Raises BadInput."""
+    kind = kind.removesuffix("s") if kind.removesuffix("s") in REGISTRY else kind
+    names(kind)
+    if kind in BLOCKS:
+        return _first(BLOCKS[kind].__doc__), list(_of_model(BLOCKS[kind], BLOCKS[kind].__doc__))
+    factory = locate(kind, name, "NAME")
+    started = vars(factory).get("__init__") if inspect.isclass(factory) else None
+    text = f"{inspect.getdoc(factory) or ''}\n\n{inspect.getdoc(started) or ''}"
+    return _first(text), list(_of_model(options_model(kind, factory), text))
+
+
+def _of_model(model: type[BaseModel], text: str | None, prefix: str = "") -> Iterator[Option]:
+    """The options of a pydantic model, those of nested models below their own key."""
+    meanings = _meanings(text or "")
+    for name, info in model.model_fields.items():
+        inner = _inner_model(info.annotation)
+        if inner is not None:
+            yield from _of_model(inner, inner.__doc__, f"{prefix}{name}.")
+            continue
+        meaning = info.description or meanings.get(name) or EVERYWHERE.get(name, "")
+        yield Option(f"{prefix}{name}", _type(info.annotation), _range(info), _default(info), meaning)
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    found = [kind for kind in (annotation, *get_args(annotation)) if inspect.isclass(kind)]
+    return next((kind for kind in found if issubclass(kind, BaseModel)), None)
+
+
+def _type(annotation: Any) -> str:
+    if hasattr(annotation, "__metadata__"):
+        return _type(annotation.__origin__)
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(map(str, parts))
+    if origin in (Union, UnionType):
+        return " or ".join("null" if part is NoneType else _type(part) for part in parts)
+    if parts:
+        held = ", ".join(_type(part) for part in parts if part is not ...)
+        return f"{getattr(origin, '__name__', origin)} of {held}"
+    return {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}.get(
+        getattr(annotation, "__name__", ""), getattr(annotation, "__name__", str(annotation))
+    )
+
+
+def _range(info: FieldInfo) -> str:
+    """The bounds of a number, those of `X | None` among them."""
+    inside = [mark for part in get_args(info.annotation) for mark in getattr(part, "__metadata__", ())]
+    marks = [*info.metadata, *(each for mark in inside for each in getattr(mark, "metadata", [mark]))]
+    bounds = {
+        key: getattr(mark, key) for mark in marks for key in SIGNS if getattr(mark, key, None) is not None
+    }
+    return ", ".join(f"{SIGNS[key]} {value:g}" for key, value in bounds.items())
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _first(text: str | None) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+
+
+def _meanings(text: str) -> dict[str, str]:
+    """By name what a docstring says of it, as `name: ...` or `name, other: ...`, at a line's start or after ';'."""
+    found: dict[str, str] = {}
+    heads = re.compile(r"(?:^|(?<=; ))[ ]*(\w+(?:, \w+)*): ", re.MULTILINE)
+    clean = inspect.cleandoc(text)
+    places = list(heads.finditer(clean))
+    ends = [*(place.start() for place in places[1:]), len(clean)]
+    for place, end in zip(places, ends[: len(places)], strict=True):
+        told = clean[place.end() : end].split("\n\n")[0]
+        told = " ".join(told.split()).rstrip("; ")
+        for name in place[1].split(", "):
+            found.setdefault(name, told)
+    return found
+
+
+def markdown() -> str:
+    """The reference of all options, as study/README.md holds it."""
+    lines = []
+    for kind in kinds():
+        for name in names(kind):
+            about, found = options(kind, name)
+            heading = kind if kind == name else f"{kind} {name}"
+            lines += [f"### {heading}", "", about, ""]
+            if found:
+                lines += ["| option | type | range | default | meaning |", "|---|---|---|---|---|"]
+                lines += [
+                    f"| {' | '.join(_cell(part) for part in vars(option).values())} |" for option in found
+                ]
+            else:
+                lines.append("No options.")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def plain(kind: str, name: str, width: int) -> str:
+    """The options of one name for a terminal: a block of lines for each, no line longer than `width`."""
+    import textwrap
+
+    about, found = options(kind, name)
+    lines = textwrap.wrap(about, width)
+    for option in found:
+        head = f"{option.name}: {option.type}"
+        head += f", {option.range}" if option.range else ""
+        head += ", required" if option.default == "required" else f" [default: {option.default}]"
+        lines += ["", *textwrap.wrap(head, width, subsequent_indent="    ")]
+        lines += textwrap.wrap(option.meaning, width, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def mend_readme() -> None:
+    """Put the reference into study/README.md anew; `python -m study.telling.reference` does."""
+    path = Path(__file__).parents[1] / "README.md"
+    head, _, _ = path.read_text().partition("### ")
+    path.write_text(head + markdown())
+
+
+if __name__ == "__main__":
+    mend_readme()

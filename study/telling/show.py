@@ -1,0 +1,51 @@
+"""One trial of a results folder, as text."""
+
+import json
+from dataclasses import asdict
+
+import yaml
+
+from trainables.errors import BadInput, nearest
+from trainables.results.record import read_records
+from trainables.results.store import Store
+
+LEFT_OUT = ("spec", "versions", "history_sha256")
+
+
+def show(store: Store, trial: str) -> str:
+    """The outcome, numbers and settings of a trial, one a line.
+
+    Args:
+        store: the results folder
+        trial: the trial's id, or as much of its beginning as no other trial has
+
+    Raises:
+        BadInput: the folder is none, or has no such trial; the message names the nearest.
+    """
+    try:
+        planned = {entry["id"]: entry for entry in json.loads(store.read("plan.json"))}
+    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
+        raise BadInput(
+            f"DIR: {store.uri} holds no plan.json that can be read; is it a results folder?"
+        ) from error
+    fitting = [name for name in planned if name.startswith(trial)] if trial else []
+    if len(fitting) > 1:
+        raise BadInput(f"TRIAL: {len(fitting)} trials begin with '{trial}'; give more of the id")
+    if not fitting:
+        near = nearest(trial, list(planned)) if len(planned) else "the plan is empty"
+        near = near if near.startswith("did") else "`report/tables/trials.csv` lists them"
+        raise BadInput(f"TRIAL: no trial '{trial}' in {store.uri}; {near}")
+    (name,) = fitting
+    records, complaints = read_records(store, [name])
+    lines = [f"trial {name}, arm {planned[name].get('arm', 'unnamed')}", *complaints]
+    if name in records:
+        told = {
+            key: value
+            for key, value in asdict(records[name]).items()
+            if key not in LEFT_OUT and value not in (None, "", {})
+        }
+        lines += [f"{key:20} {value}" for key, value in told.items() if key != "id"]
+    else:
+        lines.append("has no result yet")
+    settings = yaml.safe_dump(planned[name].get("spec", {}), sort_keys=False, allow_unicode=True)
+    return "\n".join([*lines, "", settings.rstrip()])

@@ -1,0 +1,53 @@
+"""The reference of options is that of the code, and a terminal can show it."""
+
+from pathlib import Path
+
+import pytest
+
+from study.telling import reference
+from trainables.errors import BadInput
+
+README = Path(reference.__file__).parents[1] / "README.md"
+
+
+def test_the_readme_holds_the_reference_as_the_code_has_it():
+    """`python -m study.telling.reference` mends it."""
+    assert README.read_text().endswith(reference.markdown())
+
+
+def test_every_option_has_a_type_a_default_and_a_meaning():
+    for kind in reference.kinds():
+        for name in reference.names(kind):
+            about, options = reference.options(kind, name)
+            assert about
+            for option in options:
+                assert all((option.name, option.type, option.default, option.meaning)), (kind, name, option)
+
+
+def test_an_option_is_told_as_its_signature_has_it():
+    _, options = reference.options("model", "egnn")
+    layers = {option.name: option for option in options}["layers"]
+    assert (layers.type, layers.range, layers.default) == ("whole number", ">= 1", "4")
+    _, options = reference.options("training", "training")
+    clip = {option.name: option for option in options}["clip"]
+    assert (clip.type, clip.range, clip.default) == ("number or null", "> 0", "null")
+
+
+def test_nested_blocks_have_dotted_names():
+    _, options = reference.options("failure", "failure")
+    assert "not_learned.margin" in [option.name for option in options]
+
+
+def test_a_terminal_gets_no_long_line():
+    for kind in reference.kinds():
+        for name in reference.names(kind):
+            assert max(map(len, reference.plain(kind, name, 60).splitlines())) <= 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [("modl", "egnn", "did you mean 'model'"), ("model", "egn", "did you mean 'egnn'")],
+)
+def test_an_unknown_name_gets_the_nearest(kind, name, words):
+    with pytest.raises(BadInput, match=words):
+        reference.plain(kind, name, 80)

@@ -1,0 +1,52 @@
+"""One trial as text."""
+
+import json
+
+import pytest
+
+from study.telling.show import show
+from trainables.errors import BadInput
+from trainables.results.record import Record, write_outcome
+from trainables.results.store import LocalStore
+
+SPEC = {"task": {"name": "nbody"}, "seed": 3}
+IDS = ("0123456789abcdef", "0123456789abcdff", "fedcba9876543210")
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = LocalStore(tmp_path)
+    store.write(
+        "plan.json", json.dumps([{"id": name, "arm": "strict", "spec": SPEC} for name in IDS]).encode()
+    )
+    write_outcome(store, Record(id=IDS[2], spec=SPEC, outcome="failed", reason="diverged", epochs=4), [])
+    return store
+
+
+def test_a_trial_is_shown_by_the_beginning_of_its_id(store):
+    told = show(store, "fed")
+    assert told.splitlines()[0] == f"trial {IDS[2]}, arm strict"
+    assert "reason               diverged" in told
+    assert told.endswith("task:\n  name: nbody\nseed: 3")
+
+
+def test_a_trial_without_a_record_says_so(store):
+    assert "has no result yet" in show(store, IDS[0])
+
+
+@pytest.mark.parametrize(
+    ("trial", "words"),
+    [
+        ("0123", "2 trials begin with '0123'"),
+        ("fedcba9876543211", f"did you mean '{IDS[2]}'"),
+        ("zz", "no trial 'zz'"),
+    ],
+)
+def test_a_trial_that_is_none_is_one_line(store, trial, words):
+    with pytest.raises(BadInput, match=words):
+        show(store, trial)
+
+
+def test_a_folder_without_a_plan_is_one_line(tmp_path):
+    with pytest.raises(BadInput, match="is it a results folder"):
+        show(LocalStore(tmp_path), "a")
