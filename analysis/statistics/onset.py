@@ -58,7 +58,7 @@ def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: 
     start = int(np.argmin(failed / n))
     rates, failed, n = rates[start:], failed[start:], n[start:]
     if len(rates) < 2 or n.sum() < 4:
-        return pd.DataFrame(columns=["lr", "chance", "low", "high"])
+        return pd.DataFrame(columns=["lr", "chance", "low", "high"], dtype=float)
     place = np.log10(rates)
     middles, fits = _fits(place, failed, n)
     slope, middle = np.nonzero(2 * (fits - fits.min()) <= stats.f.ppf(0.95, 1, n.sum() - 2))
