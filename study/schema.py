@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from study.config import Resources, SharedTraining
+from pydantic import TypeAdapter
+
+from study.config import SharedTraining, StudyConfig
 from trainables.options import options_model
 from trainables.registry import REGISTRY, locate
-from trainables.spec import Failure
 
 OWN = {"type": "string", "pattern": "^.+:.+$", "description": "package.module:Name of your own"}
 GRID = {
@@ -33,8 +34,8 @@ def schema() -> dict[str, Any]:
     """Draft 2020-12: the blocks of a config with the options of everything that is registered."""
     definitions: dict[str, Any] = {}
 
-    def block(model: Any) -> dict[str, Any]:
-        found = model.model_json_schema(ref_template="#/$defs/{model}")
+    def block(kind: Any) -> dict[str, Any]:
+        found = TypeAdapter(kind).json_schema(ref_template="#/$defs/{model}")
         definitions.update(found.pop("$defs", {}))
         return found
 
@@ -47,14 +48,18 @@ def schema() -> dict[str, Any]:
         return {"anyOf": [*known, own]}
 
     names = {kind: {"anyOf": [{"enum": list(REGISTRY[kind])}, OWN]} for kind in ("task", "model")}
-    properties = {
+    arm = described("method", "method")
+    for method in arm["anyOf"]:
+        method["properties"]["training"] = block(SharedTraining)
+    special = {
         "name": {"type": "string", "minLength": 1, "maxLength": 100},
         **{kind: {"anyOf": [names[kind], described(kind, "name")]} for kind in ("task", "model")},
-        "training": block(SharedTraining),
-        "arms": {"type": "object", "minProperties": 1, "additionalProperties": described("method", "method")},
+        "arms": {"type": "object", "minProperties": 1, "additionalProperties": arm},
         "grid": GRID,
-        "failure": block(Failure),
-        "resources": block(Resources),
+    }
+    properties = {
+        key: special[key] if key in special else block(info.annotation)
+        for key, info in StudyConfig.model_fields.items()
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -52,7 +52,7 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["report", "a", "b"], 2, "--to: name a folder for the report of several"),
         (["pack", "other", "packed.parquet"], 2, "DIR: other is no results folder"),
         (["notebooks", "other"], 2, "DIR: other is no results folder"),
-        (["list", "schemas"], 2, "known: schema"),
+        (["list", "schemas"], 2, "did you mean 'schema'"),
         (["check", "nbody-quik"], 2, "did you mean 'nbody-quick'"),
         (["check", "nowhere:Net"], 2, "model.name: 'nowhere:Net' cannot be imported"),
         (["check", "study:Net"], 2, "has no attribute 'Net'"),
