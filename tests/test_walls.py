@@ -110,3 +110,8 @@ def _modules_of(name: str, modules: dict[str, Path]) -> set[str]:
 @pytest.mark.parametrize(("package", "most"), [("trainables", 8), ("study", 10)])
 def test_few_files_stand_beside_the_rooms(package, most):
     assert len(list((ROOT / package).glob("*.py"))) <= most
+
+
+def test_no_two_test_files_share_a_name():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert not {name for name in names if names.count(name) > 1}, "pytest would collect neither"

@@ -21,6 +21,7 @@ from study.rehearsal.small import few_samples, rehearse
 from trainables import registry
 from trainables.errors import BadInput, brief, raised_at
 from trainables.relaxation.relaxed_layer import relaxed_layers
+from trainables.relaxation.summary import check_called, growth_warning
 from trainables.spec import TrialSpec, canonical_json
 from trainables.tasks.task import Task, size
 from trainables.training.building import build_model
@@ -30,7 +31,6 @@ from trainables.training.loop import Run, batches, project, train_step
 from trainables.training.streams import stream
 
 SAMPLES = 4
-GROWTH = 3.0
 EQUIVARIANT = 1e-6
 NOT_BUILT_FOR = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "warmup", "lr_schedule")
 """Training settings that cannot break a step."""
@@ -179,23 +179,16 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     layers = relaxed_layers(run.model)
     added = _parameters(run.model) - strict
     warnings = []
-    with _told(f"{where}: a training step at full theta"), _calls(layers.values()) as called:
-        loss, *_ = train_step(run, next(batches(run, 0)), stream(spec.seed, "augmentation"))
-    if layers and not called:
-        raise BadInput(
-            f"{where}: none of the {len(layers)} relaxed layers is called by the network; call each as an "
-            f"attribute of its module ({', '.join(list(layers)[:3])})"
+    with _told(f"{where}: a training step at full theta"):
+        loss, *_ = train_step(
+            run, next(batches(run, 0)), stream(spec.seed, "augmentation", device=run.device)
         )
-    silent = [name for name, layer in layers.items() if id(layer) not in called]
-    if silent:
-        warnings.append(f"{where}: relaxed layers that the network does not call: {', '.join(silent)}")
+    with _told(where):
+        check_called(run.model)
     if not math.isfinite(float(loss)):
         warnings.append(f"{where}: the loss of the first step is {float(loss)}")
-    if strict + added > GROWTH * strict:
-        warnings.append(
-            f"{where}: the network has {1 + added / strict:.1f} times as many parameters while it trains; "
-            "`layers` relaxes fewer of them"
-        )
+    grown = growth_warning(run.model)
+    warnings += [f"{where}: {grown}"] if grown else []
     _deliver(run, spec, task, where)
     return Facts(
         trial.arm, spec.model["name"], spec.method["name"], strict, added, list(layers), math.nan, warnings
@@ -209,18 +202,6 @@ def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
             project(run)
     with _told(f"{where}: the test of the delivered model, in float64 for its equivariance"):
         test(spec, run.task, run.method, run.model)
-
-
-@contextmanager
-def _calls(layers: Any) -> Iterator[set[int]]:
-    """The identities of those of the layers that are called within the block."""
-    called: set[int] = set()
-    hooks = [layer.register_forward_hook(lambda layer, *_: called.add(id(layer))) for layer in layers]
-    try:
-        yield called
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 @contextmanager

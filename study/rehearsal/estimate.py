@@ -79,7 +79,7 @@ def cost(spec: TrialSpec, data_folder: str, device: torch.device) -> Cost:
 
 def _timed_steps(run: Run) -> Spread:
     (index,) = batches(run, 0)
-    augmentation = stream(run.spec.seed, "augmentation")
+    augmentation = stream(run.spec.seed, "augmentation", device=run.device)
     return _timed(lambda: train_step(run, index, augmentation), run.device)
 
 
