@@ -15,8 +15,11 @@ from trainables.results.alarms import alarms
 from trainables.results.record import Record, read_records
 from trainables.results.store import Store
 from trainables.results.yaml_text import BadYAML, read_yaml
-from trainables.spec import TRIAL_ID, Training, TrialSpec, content_id
+from trainables.spec import LATER, TRIAL_ID, Training, TrialSpec, content_id
 from trainables.training.optimizer_names import REVISIONS
+
+ALWAYS_WRITTEN = {name for name, info in StudyConfig.model_fields.items() if info.json_schema_extra != LATER}
+"""The keys that every study.yaml has; the others are written only where they are set."""
 
 
 def plan(config: StudyConfig) -> list[PlannedTrial]:
@@ -137,12 +140,13 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
 
 
 def _read_config(store: Store) -> dict[str, Any] | None:
-    """The config of a folder; None where there is none that can be read."""
+    """The config of a folder; None where there is none that can be read whole: half a YAML file may be valid YAML."""
     try:
         config = read_yaml(store.read("study.yaml").decode())
     except (FileNotFoundError, UnicodeDecodeError, BadYAML):
         return None
-    return config if isinstance(config, dict) and isinstance(config.get("name"), str) else None
+    whole = isinstance(config, dict) and set(config) >= ALWAYS_WRITTEN and isinstance(config["name"], str)
+    return config if whole else None
 
 
 def _read_plan(store: Store) -> set[str] | None:
