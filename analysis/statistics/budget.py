@@ -29,7 +29,8 @@ def expected_best(trials: pd.DataFrame) -> pd.DataFrame:
             pd.DataFrame({"case": case, "arm": arm, "n": sizes, "best": best, "low": low, "high": high})
         )
     columns = ["case", "arm", "n", "best", "low", "high"]
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)
+    nothing = pd.DataFrame(columns=columns).astype(dict.fromkeys(columns[2:], float))
+    return pd.concat(rows, ignore_index=True) if rows else nothing
 
 
 def best_of(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
