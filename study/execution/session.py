@@ -56,6 +56,11 @@ def _start_ray() -> None:
         with _loopback_only():
             ray.init(**local, **QUIET, _temp_dir=folder, job_config=_own_code_first())
     except OSError as error:
+        home = os.path.expanduser("~")
+        if str(error.filename or "").startswith(home):
+            raise BadInput(
+                f"HOME: Ray keeps a file in {home} and cannot ({brief(error)}); name a folder that can be written"
+            ) from error
         if error.errno not in MACHINE_FAULTS:
             raise ConnectionError(f"Ray does not start here ({brief(error)})") from error
         raise BadInput(

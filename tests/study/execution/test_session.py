@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from study.execution import session
-from study.execution.session import scratch_folder
+from study.execution.session import connected, scratch_folder
 from trainables.errors import BadInput
 
 
@@ -66,3 +66,13 @@ def test_ray_cannot_put_the_current_folder_first():
     assert "/elsewhere" not in config._py_driver_sys_path
     # What Ray sends to its workers is this list and no other.
     assert list(config._get_proto_job_config().py_driver_sys_path) == list(config._py_driver_sys_path)
+
+
+def test_a_home_that_cannot_be_written_names_the_variable(monkeypatch):
+    def refuse(**options):
+        raise FileNotFoundError(2, "No such file or directory", "/nowhere/.ray")
+
+    monkeypatch.setenv("HOME", "/nowhere")
+    monkeypatch.setattr("study.execution.session.ray.init", refuse)
+    with pytest.raises(BadInput, match=r"HOME: Ray keeps a file in /nowhere and cannot"), connected(None):
+        pass
