@@ -22,6 +22,7 @@ from trainables import registry
 from trainables.errors import BadInput, brief, raised_at
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.relaxation.summary import check_called, growth_warning
+from trainables.results.alarms import EXACT
 from trainables.spec import TrialSpec, canonical_json
 from trainables.tasks.task import Task, size
 from trainables.training.building import build_model
@@ -31,7 +32,6 @@ from trainables.training.loop import Run, batches, project, train_step
 from trainables.training.streams import stream
 
 SAMPLES = 4
-EQUIVARIANT = 1e-6
 NOT_BUILT_FOR = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "warmup", "lr_schedule")
 """Training settings that cannot break a step."""
 
@@ -125,13 +125,13 @@ def _check(trials: Sequence[PlannedTrial], folder: Path) -> list[Facts]:
         task = tasks[key]
         network = canonical_json([spec.task, spec.model])
         if network not in errors:
-            with _told(f"{where}: building the network"):
+            with _in_one_line(f"{where}: building the network"):
                 exact = build_model(spec, task, torch.float64)
-            with _told(f"{where}: a pass of the network in float64, which measures its equivariance"):
+            with _in_one_line(f"{where}: a pass of the network in float64, which measures its equivariance"):
                 errors[network] = delivered_error(exact, task)
         found = _rehearsed(trial, task, where)
         found.error = errors[network]
-        if not found.error < EQUIVARIANT:
+        if not found.error < EXACT:
             found.warnings.append(f"{where}: the network itself is not equivariant (error {found.error:.1e})")
         kept = facts.setdefault(trial.arm, found)
         kept.warnings += [line for line in found.warnings if line not in kept.warnings]
@@ -151,7 +151,7 @@ def _kind(trial: PlannedTrial) -> str:
 
 def load_whole(description: dict[str, Any], folder: Path) -> Task:
     """The task with all its data. BadInput, naming the task, where that cannot be used."""
-    with _told("task"):
+    with _in_one_line("task"):
         try:
             task: Task = registry.build("task", description, folder)
         except PermissionError as error:
@@ -172,18 +172,18 @@ def load_whole(description: dict[str, Any], folder: Path) -> Task:
 
 def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     spec = trial.spec
-    with _told(f"{where}: building the network"):
+    with _in_one_line(f"{where}: building the network"):
         strict = _parameters(build_model(spec, task, torch.float32))
-    with _told(f"{where}: the network's first answers"):
+    with _in_one_line(f"{where}: the network's first answers"):
         run = rehearse(spec, task, torch.device("cpu"))
     layers = relaxed_layers(run.model)
     added = _parameters(run.model) - strict
     warnings = []
-    with _told(f"{where}: a training step at full theta"):
+    with _in_one_line(f"{where}: a training step at full theta"):
         loss, *_ = train_step(
             run, next(batches(run, 0)), stream(spec.seed, "augmentation", device=run.device)
         )
-    with _told(where):
+    with _in_one_line(where):
         check_called(run.model)
     if not math.isfinite(float(loss)):
         warnings.append(f"{where}: the loss of the first step is {float(loss)}")
@@ -198,14 +198,14 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
 def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
     """The end of the trial in small."""
     if run.projection_step > 0:
-        with _told(f"{where}: the projection"):
+        with _in_one_line(f"{where}: the projection"):
             project(run)
-    with _told(f"{where}: the test of the delivered model, in float64 for its equivariance"):
+    with _in_one_line(f"{where}: the test of the delivered model, in float64 for its equivariance"):
         test(spec, run.task, run.method, run.model)
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def _in_one_line(where: str) -> Iterator[None]:
     """Make one line of whatever goes wrong in the block, with the user's own part of the traceback."""
     try:
         yield
