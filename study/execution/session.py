@@ -77,7 +77,7 @@ def scratch_folder() -> str:
     folders in TMPDIR.
     """
     given = os.environ.get("RAY_TMPDIR")
-    own = f"study-{os.getuid()}"
+    own = f"ray-{os.getuid()}"
     usual = [tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm", os.getcwd()] if given is None else [given]
     reasons = []
     for folder in dict.fromkeys(usual):
