@@ -1,9 +1,7 @@
 """From a results folder, or its packed file, to tidy tables: one row per trial, one row per trial and epoch."""
 
-import hashlib
 import io
 import json
-import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainables.results.alarms import alarms
+from trainables.results.canonical import content_hash
+from trainables.results.folder import CONFIG, PLAN, TRIAL_NAME, Damaged, read_config, read_plan
 from trainables.results.pack import first_line, open_source
 from trainables.results.record import UNFIT, Record, fits, history_path, read_records
 from trainables.results.store import Store, read_all
-from trainables.results.yaml_text import BadYAML, read_yaml
 
 TEXTS = [
     *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
@@ -31,7 +30,6 @@ NUMBERS = [
     *("started", "seconds", "relaxed_layers", "params_train", "params_final", "round"),
 ]
 COUNTS = ("seed", "epochs", "steps")
-TRIAL_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,14 @@ class Results:
     """What a results folder holds.
 
     trials: one row per trial with an outcome; missing: one row per planned trial without one
-    config: the text of study.yaml; complaints: a line for each thing that could not be read or trusted
+    config: the content of study.yaml, empty where it cannot be read
+    complaints: a line for each thing that could not be read or trusted
     alarms: what must be known before the numbers; see `trainables.results.alarms`
     """
 
     source: str
     name: str
-    config: str
+    config: dict[str, Any]
     trials: pd.DataFrame
     missing: pd.DataFrame
     complaints: list[str]
@@ -74,8 +73,8 @@ def load_results(source: str | Path) -> Results:
     """All of a results folder but the histories. FileNotFoundError or ValueError where there is no such thing."""
     store = open_source(source)
     complaints: list[str] = []
-    config, name = _read_config(store, complaints)
-    name = name or Path(str(source)).stem or "study"
+    config = _read_config(store, complaints)
+    name = config.get("name") or Path(str(source)).stem or "study"
     plan = _read_plan(store, complaints)
     records, bad = read_records(store, list(dict.fromkeys(entry["id"] for entry in plan)))
     complaints += bad
@@ -97,13 +96,9 @@ def trial_table(
     return _table([{**_row(entry, study, records.get(entry["id"])), "control": control} for entry in plan])
 
 
-def _control(config: str) -> str | None:
+def _control(config: dict[str, Any]) -> str | None:
     """The control that a study.yaml names."""
-    try:
-        content = read_yaml(config)
-    except BadYAML:
-        return None
-    control = content.get("control") if isinstance(content, dict) else None
+    control = config.get("control")
     return control if isinstance(control, str) else None
 
 
@@ -151,48 +146,32 @@ def _labelled(content: bytes, trial: str) -> pa.Table:
     return history.add_column(0, "trial", label)
 
 
-def _read_config(store: Store, complaints: list[str]) -> tuple[str, str | None]:
-    """The text of study.yaml and the study's name in it."""
+def _read_config(store: Store, complaints: list[str]) -> dict[str, Any]:
+    """The content of study.yaml; empty where it cannot be read."""
     try:
-        text = store.read("study.yaml").decode()
-        return text, str(read_yaml(text)["name"])
+        return read_config(store)
     except FileNotFoundError:
-        complaints.append("study.yaml: missing")
-    except (BadYAML, UnicodeDecodeError, TypeError, KeyError) as error:
-        complaints.append(f"study.yaml: cannot be read ({first_line(error)})")
-        return "", None
-    return "", None
+        complaints.append(f"{CONFIG}: missing")
+    except Damaged as error:
+        complaints.append(f"{CONFIG}: cannot be read ({first_line(error)})")
+    return {}
 
 
 def _read_plan(store: Store, complaints: list[str]) -> list[dict[str, Any]]:
     """The planned trials; where no plan can be read, a trial for each folder of trials."""
     on_disk = store.names("trials")
     try:
-        entries = json.loads(store.read("plan.json"))
-        plan = [entry for entry in entries if _is_planned(entry)]
-    except FileNotFoundError:
-        complaints.append("plan.json: missing; missing trials cannot be told")
+        plan = read_plan(store)
+    except (FileNotFoundError, Damaged) as error:
+        reason = f"cannot be read ({first_line(error)})" if isinstance(error, Damaged) else "missing"
+        complaints.append(f"{PLAN}: {reason}; which trials are missing is unknown")
         return [{"id": name} for name in on_disk if TRIAL_NAME.fullmatch(name)]
-    except (ValueError, TypeError) as error:
-        complaints.append(f"plan.json: cannot be read ({first_line(error)}); missing trials cannot be told")
-        return [{"id": name} for name in on_disk if TRIAL_NAME.fullmatch(name)]
-    if len(plan) < len(entries):
-        complaints.append(f"plan.json: {len(entries) - len(plan)} entries are not trials")
-    unplanned = len(set(on_disk) - {entry["id"] for entry in plan})
+    if plan.num_skipped:
+        complaints.append(f"{PLAN}: {plan.num_skipped} entries are not trials")
+    unplanned = len(set(on_disk) - set(plan.ids))
     if unplanned:
-        complaints.append(f"plan.json: {unplanned} trials in the folder are not in the plan and are left out")
-    return plan
-
-
-def _is_planned(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("id"), str)
-        and TRIAL_NAME.fullmatch(entry["id"]) is not None
-        and isinstance(entry.get("spec", {}), dict)
-        and isinstance(entry.get("shared", {}), dict)
-        and isinstance(entry.get("round", 1), int)
-    )
+        complaints.append(f"{PLAN}: {unplanned} trials in the folder are not in the plan and are left out")
+    return plan.entries
 
 
 def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, Any]:
@@ -259,5 +238,4 @@ def _differing(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
 
 
 def _digest(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return content_hash(content, allow_nan=True)[:16]

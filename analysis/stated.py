@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainables.results.yaml_text import BadYAML, read_yaml
-
 
 @dataclass(frozen=True)
 class Published:
@@ -26,16 +24,11 @@ class Stated:
     published: tuple[Published, ...] = field(default=())
 
 
-def read_stated(config: str) -> Stated:
-    """The statements in the text of a study.yaml. What is not there or not as it should be is left out."""
-    try:
-        content = read_yaml(config)
-    except BadYAML:
-        return Stated()
-    content = content if isinstance(content, dict) else {}
-    bounds = content.get("equivalence")
+def read_stated(config: dict[str, Any]) -> Stated:
+    """The statements in the content of a study.yaml. What is not there or not as it should be is left out."""
+    bounds = config.get("equivalence")
     bounds = bounds if isinstance(bounds, dict) else {}
-    entries = content.get("published")
+    entries = config.get("published")
     published = (
         tuple(_published(entry) for entry in entries if _is_published(entry))
         if isinstance(entries, list)

@@ -133,14 +133,14 @@ def plan(
 ) -> None:
     """The trials of a study, their number and an estimate of the cost; trains nothing."""
     from study.config import load_config
-    from study.plan import encode_plan
     from study.plan import plan as plan_trials
     from study.rehearsal.price import priced
+    from trainables.results.folder import encode_plan
 
     study = load_config(config, set_)
     trials = plan_trials(study)
     if as_json:
-        print(encode_plan(trials).decode(), end="")
+        print(encode_plan([trial.entry() for trial in trials]).decode(), end="")
         return
     print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
     for axis, values in study.grid.items():
@@ -364,11 +364,12 @@ def _report(folders: list[str], into: str) -> tuple[str, dict[str, Any]]:
 def _results_folder(folder: str) -> "Store":
     """The store of a results folder or packed file; BadInput where it is none."""
     from trainables.errors import BadInput
+    from trainables.results.folder import CONFIG, PLAN
     from trainables.results.pack import open_source
 
     with _bad_folder_is_bad_input():
         store = open_source(folder)
-        for name in ("plan.json", "study.yaml"):
+        for name in (PLAN, CONFIG):
             with suppress(FileNotFoundError, NotADirectoryError):
                 store.read(name)
                 return store

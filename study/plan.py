@@ -1,6 +1,5 @@
 """From a config to its trials, and what is in the way of running them in a folder."""
 
-import json
 from itertools import product
 from typing import Any
 
@@ -12,14 +11,26 @@ from study.refine.planned import PlannedTrial, planned_from
 from study.refine.rounds import check_refine
 from trainables.errors import BadInput, first_message, nearest
 from trainables.results.alarms import alarms
+from trainables.results.folder import (
+    CONFIG,
+    PLAN,
+    Damaged,
+    Plan,
+    read_config,
+    read_plan,
+    write_config,
+    write_plan,
+)
 from trainables.results.record import Record, read_records
 from trainables.results.store import Store
-from trainables.results.yaml_text import BadYAML, read_yaml
-from trainables.spec import LATER, TRIAL_ID, Training, TrialSpec, content_id
+from trainables.results.yaml_text import read_yaml
+from trainables.spec import LATER, TRIAL_ID, Training, TrialSpec
 from trainables.training.optimizer_names import REVISIONS
 
 ALWAYS_WRITTEN = {name for name, info in StudyConfig.model_fields.items() if info.json_schema_extra != LATER}
 """The keys that every study.yaml has; the others are written only where they are set."""
+
+REPAIR = "`study run` writes it again"
 
 
 def plan(config: StudyConfig) -> list[PlannedTrial]:
@@ -104,12 +115,6 @@ def _own_training(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[
     return own
 
 
-def encode_plan(trials: list[PlannedTrial]) -> bytes:
-    """plan.json: a list of id, arm and spec, one trial a line, with the round of those after the grid."""
-    entries = [trial.entry() for trial in trials]
-    return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
-
-
 def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> list[str]:
     """Raise BadInput, with the difference, where the folder holds what this study would change or drop.
 
@@ -118,8 +123,9 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
     that are there, hashes of their specs, then show that they are its own.
     """
     new = read_yaml(to_yaml(config))
-    old, planned = _read_config(store), _read_plan(store)
-    there = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)} | (planned or set())
+    old, planned = _whole_config(store), _intact_plan(store)
+    there = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)}
+    there |= set() if planned is None else set(planned.ids)
     if old is not None and old["name"] != new["name"]:
         raise BadInput(f"results: {store.uri} holds the study '{old['name']}'; choose another folder")
     dropped = there - {trial.id for trial in trials}
@@ -133,38 +139,36 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
         )
     if not there:
         return []
-    found = {"study.yaml": old, "plan.json": planned}
+    found = {CONFIG: old, PLAN: planned}
     return [
         f"{name} in {store.uri} was missing or damaged" for name, content in found.items() if content is None
     ]
 
 
-def _read_config(store: Store) -> dict[str, Any] | None:
+def _whole_config(store: Store) -> dict[str, Any] | None:
     """The config of a folder; None where there is none that can be read whole: half a YAML file may be valid YAML."""
     try:
-        config = read_yaml(store.read("study.yaml").decode())
-    except (FileNotFoundError, UnicodeDecodeError, BadYAML):
+        config = read_config(store)
+    except (FileNotFoundError, Damaged):
         return None
-    whole = isinstance(config, dict) and set(config) >= ALWAYS_WRITTEN and isinstance(config["name"], str)
-    return config if whole else None
+    return config if set(config) >= ALWAYS_WRITTEN else None
 
 
-def _read_plan(store: Store) -> set[str] | None:
-    """The ids of the planned trials of a folder; None where there is no plan or not as it was written."""
+def _intact_plan(store: Store) -> Plan | None:
+    """The plan of a folder; None where there is none, or it is not as it was written."""
     try:
-        entries = json.loads(store.read("plan.json"))
-        ids = {entry["id"] for entry in entries}
-        whole = all(entry["id"] == content_id(entry["spec"]) for entry in entries)
-    except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError):
+        found = read_plan(store)
+    except (FileNotFoundError, Damaged):
         return None
-    return ids if whole else None
+    return found if found.is_intact else None
 
 
 def later_rounds(store: Store, config: StudyConfig) -> list[PlannedTrial]:
     """The trials after the grid that the folder has in its plan; none where the plan cannot be read."""
-    if config.refine is None or not _read_plan(store):
+    found = _intact_plan(store)
+    if config.refine is None or found is None:
         return []
-    entries = [entry for entry in json.loads(store.read("plan.json")) if entry.get("round", 1) != 1]
+    entries = [entry for entry in found.entries if entry.get("round", 1) != 1]
     try:
         return [planned_from(entry) for entry in entries if entry["arm"] in config.arms]
     except (ValueError, KeyError, TypeError):
@@ -173,8 +177,8 @@ def later_rounds(store: Store, config: StudyConfig) -> list[PlannedTrial]:
 
 def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
     """Write study.yaml and plan.json: what is asked is on record before the first trial."""
-    store.write("study.yaml", to_yaml(config).encode())
-    store.write("plan.json", encode_plan(trials))
+    write_config(store, to_yaml(config))
+    write_plan(store, [trial.entry() for trial in trials])
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
@@ -209,11 +213,15 @@ def status(store: Store) -> tuple[dict[str, int], list[str]]:
 def planned_ids(store: Store) -> list[str]:
     """The ids of the planned trials of a results folder; BadInput where there is no plan."""
     try:
-        return [str(entry["id"]) for entry in json.loads(store.read("plan.json"))]
+        found = read_plan(store)
     except FileNotFoundError as error:
         raise BadInput(f"DIR: {store.uri} holds no plan.json; is it a results folder?") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error}); `study run` mends it") from error
+    except Damaged as error:
+        raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error}); {REPAIR}") from error
+    if found.num_skipped:
+        reason = f"{found.num_skipped} entries are not trials"
+        raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({reason}); {REPAIR}")
+    return found.ids
 
 
 def count(records: dict[str, Record]) -> dict[str, int]:

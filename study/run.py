@@ -19,10 +19,10 @@ from study.progress import Progress, console
 from study.refine.planned import PlannedTrial
 from study.refine.rounds import with_rounds
 from study.rehearsal.check import check_trials
+from trainables.results.canonical import canonical_json
 from trainables.results.crashes import crash_line
 from trainables.results.record import Record, damaged_histories, read_records, record_path
 from trainables.results.store import Store
-from trainables.spec import canonical_json
 from trainables.worker.conditions import Conditions
 
 

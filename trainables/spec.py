@@ -1,7 +1,5 @@
 """TrialSpec: all that decides the result of a trial, and nothing else. Its id is a hash of its content."""
 
-import hashlib
-import json
 import re
 from typing import Annotated, Any, Literal, get_args
 
@@ -18,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from trainables.results.canonical import trial_id
 from trainables.training.optimizer_names import check_optimizer, check_options
 
 TRIAL_ID = re.compile("[0-9a-f]{16}")
@@ -175,14 +174,4 @@ class TrialSpec(Settings):
     @property
     def id(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the content; equal specs have equal ids."""
-        return content_id(self.model_dump(mode="json"))
-
-
-def content_id(content: dict[str, Any]) -> str:
-    """The id of a spec from its content as plain JSON values."""
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
-
-
-def canonical_json(content: Any) -> str:
-    """JSON with sorted keys and no white space: equal content gives equal text. NaN raises ValueError."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return trial_id(self.model_dump(mode="json"))

@@ -13,7 +13,6 @@ from study.refine.planned import PlannedTrial
 from study.refine.rule import wanted
 from trainables.errors import BadInput
 from trainables.results.record import Record
-from trainables.results.yaml_text import read_yaml
 
 
 def check_refine(config: StudyConfig, grid: list[PlannedTrial]) -> None:
@@ -92,8 +91,7 @@ def state_of_rounds(folder: str) -> list[str]:
     Reads the folder's files and imports nothing that they name. Empty for a study without rounds.
     """
     results = load_results(folder)
-    content = read_yaml(results.config) if results.config else None
-    asked = content.get("refine") if isinstance(content, dict) else None
+    asked = results.config.get("refine")
     if not asked:
         return []
     refine = Refine(**asked)

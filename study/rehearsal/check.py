@@ -23,7 +23,8 @@ from trainables.errors import BadInput, brief, raised_at
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.relaxation.summary import check_called, growth_warning
 from trainables.results.alarms import EXACT
-from trainables.spec import TrialSpec, canonical_json
+from trainables.results.canonical import canonical_json
+from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, size
 from trainables.training.building import build_model
 from trainables.training.delivery import test

@@ -10,7 +10,7 @@ from study.config import Resources, StudyConfig
 from study.plan import PlannedTrial
 from study.rehearsal.estimate import Cost, Spread, cost
 from trainables.errors import BadInput, raised_at
-from trainables.spec import canonical_json
+from trainables.results.canonical import canonical_json
 
 
 def priced(config: StudyConfig, trials: list[PlannedTrial], data_folder: str) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """One trial of a results folder, as text."""
 
-import json
 from dataclasses import asdict
 
 import yaml
 
 from trainables.errors import BadInput, nearest
+from trainables.results.folder import Damaged, read_plan
 from trainables.results.record import read_records
 from trainables.results.store import Store
 
@@ -23,8 +23,8 @@ def show(store: Store, trial: str) -> str:
         BadInput: the folder is none, or has no such trial; the message names the nearest.
     """
     try:
-        planned = {entry["id"]: entry for entry in json.loads(store.read("plan.json"))}
-    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
+        planned = {entry["id"]: entry for entry in read_plan(store).entries}
+    except (FileNotFoundError, Damaged) as error:
         raise BadInput(
             f"DIR: {store.uri} holds no plan.json that can be read; is it a results folder?"
         ) from error

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy import stats
 
 from analysis.load import load_trials
@@ -175,8 +176,10 @@ def test_what_a_study_states_is_read_and_the_rest_is_passed_over():
 equivalence: {failure_rate: 0.1, score: 2 percent}
 published: [{arm: strict, metric: mse, value: 0.007, source: a paper}, {arm: strict}, 3]
 """
-    assert read_stated(text) == Stated(0.1, None, (Published("strict", "mse", 0.007, "a paper"),))
-    for nothing in ("", "[", "3", "equivalence: 3\npublished: {a: 1}"):
+    assert read_stated(yaml.safe_load(text)) == Stated(
+        0.1, None, (Published("strict", "mse", 0.007, "a paper"),)
+    )
+    for nothing in ({}, {"equivalence": 3, "published": {"a": 1}}):
         assert read_stated(nothing) == Stated()
 
 

@@ -4,8 +4,9 @@ import pytest
 from tests_support import CONTENT, changed
 
 from study.config import control_of, load_config, resolve_config, to_yaml
-from study.plan import encode_plan, plan
+from study.plan import plan
 from trainables.errors import BadInput
+from trainables.results.folder import encode_plan
 
 
 def planned(path, value, **more):
@@ -19,7 +20,7 @@ def test_an_arm_trains_in_its_own_way_and_all_else_keeps_its_id():
     own = [trial for trial in trials if trial.arm == "warmup"]
     assert {(trial.spec.training.warmup, trial.spec.training.clip) for trial in own} == {(0.1, 1.0)}
     assert own[0].shared == before[0].spec.training
-    assert b'"shared"' not in encode_plan(before)
+    assert b'"shared"' not in encode_plan([trial.entry() for trial in before])
 
 
 def test_an_arm_with_settings_of_its_own_comes_back_from_its_yaml(tmp_path):

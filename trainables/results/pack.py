@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trainables.results.folder import CONFIG, PLAN
 from trainables.results.record import history_path, record_path
 from trainables.results.store import Store, open_store, read_all
 
@@ -62,7 +63,7 @@ def open_source(source: str | Path) -> Store:
 def pack(source: str | Path, file: str | Path) -> int:
     """Write config, plan, records and histories of a results folder to one Parquet file; returns how many files."""
     store = open_source(source)
-    paths = ["study.yaml", "plan.json"]
+    paths = [CONFIG, PLAN]
     for trial in store.names("trials"):
         paths += [record_path(trial), history_path(trial)]
     files = read_all(store, paths)

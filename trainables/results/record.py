@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from trainables.results.canonical import content_hash
 from trainables.results.store import Store, read_all
 
 OUTCOMES = ("learned", "failed", "crashed")
@@ -108,7 +109,7 @@ def log_path(trial_id: str) -> str:
 def encode_record(record: Record) -> bytes:
     """The record as JSON with its own checksum."""
     content = asdict(record)
-    content["checksum"] = _checksum(content)
+    content["checksum"] = content_hash(content)
     return json.dumps(content, indent=1, allow_nan=False).encode()
 
 
@@ -119,7 +120,7 @@ def decode_record(content: bytes, trial_id: str) -> Record:
         loaded = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{where}: not JSON ({error})") from error
-    if not isinstance(loaded, dict) or loaded.pop("checksum", None) != _checksum(loaded):
+    if not isinstance(loaded, dict) or loaded.pop("checksum", None) != content_hash(loaded, allow_nan=True):
         raise BadRecord(f"{where}: its checksum does not fit its content")
     if loaded.get("id") != trial_id or loaded.get("outcome") not in OUTCOMES:
         raise BadRecord(f"{where}: is the record of another trial")
@@ -129,11 +130,6 @@ def decode_record(content: bytes, trial_id: str) -> Record:
     except ValidationError as error:
         complaint = error.errors()[0]
         raise BadRecord(f"{where}: {complaint['loc'][0]}: {complaint['msg']}") from error
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_records(store: Store, trial_ids: list[str]) -> tuple[dict[str, Record], list[str]]:

@@ -21,10 +21,11 @@ from trainables import registry
 from trainables.distributed.parallel import Alone
 from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
+from trainables.results.canonical import canonical_json
 from trainables.results.record import Record, damaged_histories, read_records, write_outcome
 from trainables.results.store import Store, Unavailable
 from trainables.results.versions import code_hash, versions
-from trainables.spec import TrialSpec, canonical_json
+from trainables.spec import TrialSpec
 from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.training.loop import run_trial

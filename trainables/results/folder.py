@@ -1,0 +1,109 @@
+"""study.yaml and plan.json: the one reader and the one writer of what a results folder says was asked.
+
+What damage means is for the caller to say: a run writes the file again, an analysis goes on without it.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from trainables.results.canonical import trial_id
+from trainables.results.store import Store
+from trainables.results.yaml_text import BadYAML, read_yaml
+
+CONFIG = "study.yaml"
+PLAN = "plan.json"
+TRIAL_NAME = re.compile(r"[\w-][\w.-]*")
+"""What an id must look like before it becomes part of a path."""
+
+
+class Damaged(ValueError):
+    """A file is there and cannot be read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The planned trials of a folder.
+
+    entries: mappings with `id` and, where they are as we wrote them, `arm` and `spec`; `shared` for an arm with
+        training settings that the others do not have, `round` for a trial after the grid
+    num_skipped: entries of the file that are not trials
+    """
+
+    entries: list[dict[str, Any]]
+    num_skipped: int = 0
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the trials, in the order of the plan."""
+        return [entry["id"] for entry in self.entries]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether every entry is a trial whose id is the hash of its spec."""
+        try:
+            return not self.num_skipped and all(
+                entry["id"] == trial_id(entry["spec"]) for entry in self.entries
+            )
+        except (KeyError, ValueError, RecursionError):
+            return False
+
+
+def read_config(store: Store) -> dict[str, Any]:
+    """The content of study.yaml.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Damaged: it is not a mapping with the name of a study.
+    """
+    try:
+        content = read_yaml(store.read(CONFIG).decode())
+    except (BadYAML, UnicodeDecodeError) as error:
+        raise Damaged(str(error)) from error
+    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
+        raise Damaged("it names no study")
+    return content
+
+
+def read_plan(store: Store) -> Plan:
+    """The trials of plan.json.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Damaged: it is not a list.
+    """
+    try:
+        content = json.loads(store.read(PLAN))
+    except (ValueError, RecursionError) as error:
+        raise Damaged(str(error)) from error
+    if not isinstance(content, list):
+        raise Damaged("it is not a list of trials")
+    entries = [entry for entry in content if _is_trial(entry)]
+    return Plan(entries, len(content) - len(entries))
+
+
+def _is_trial(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("id"), str)
+        and TRIAL_NAME.fullmatch(entry["id"]) is not None
+        and isinstance(entry.get("spec", {}), dict)
+        and isinstance(entry.get("shared", {}), dict)
+        and isinstance(entry.get("round", 1), int)
+    )
+
+
+def encode_plan(entries: list[dict[str, Any]]) -> bytes:
+    """The content of plan.json: a list of trials, one a line."""
+    return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
+
+
+def write_config(store: Store, text: str) -> None:
+    """Put study.yaml in place; `text` is the resolved config as YAML."""
+    store.write(CONFIG, text.encode())
+
+
+def write_plan(store: Store, entries: list[dict[str, Any]]) -> None:
+    """Put plan.json in place; the entries are as `Plan` describes them."""
+    store.write(PLAN, encode_plan(entries))
