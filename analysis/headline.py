@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.formats import percent, points
 from analysis.tables import Table
+from trainables.results.outcomes import Outcome
 
 LEVEL = 0.05
 MANY_CRASHES = 0.05
@@ -84,7 +85,7 @@ def alarms(counts: dict[str, int], versions: dict[str, list[str]]) -> list[str]:
     """What a reader must know before believing anything, a line each."""
     lines = []
     ended = counts["planned"] - counts["missing"]
-    if ended and counts["crashed"] > MANY_CRASHES * ended:
+    if ended and counts[Outcome.CRASHED] > MANY_CRASHES * ended:
         lines.append(
             f"{counts['crashed']:,} of {ended:,} trials crashed: what is left may not be like what is lost."
         )

@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ NUMBERS = [
     *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
     *("started", "seconds", "relaxed_layers", "params_train", "params_final", "round"),
 ]
+MISSING = "missing"
+"""What the column `outcome` says of a planned trial without a record."""
 COUNTS = ("seed", "epochs", "steps")
 
 
@@ -187,7 +190,7 @@ def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, 
         "schedule": settings.get("method.schedule", settings.get("method.schedule.name")),
         "lr": settings.get("training.lr"),
         "seed": settings.get("seed"),
-        "outcome": "missing",
+        "outcome": MISSING,
         "spec": _digest(spec),
         "pair": _digest({key: value for key, value in {**spec, **shared}.items() if key != "method"}),
         "own": " ".join(base) or None,
@@ -198,11 +201,16 @@ def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, 
         known = [
             name for name in (*TEXTS, *NUMBERS) if name in Record.__dataclass_fields__ and name != "spec"
         ]
-        row |= {name: getattr(record, name) for name in known}
+        row |= {name: _plain(getattr(record, name)) for name in known}
         row |= {f"tests.{name}": value for name, value in record.tests.items()}
         row |= {f"versions.{name}": value for name, value in record.versions.items()}
     repeated = ("task.name", "model.name", "method.name", "training.lr", "seed")
     return row | {key: value for key, value in settings.items() if key not in repeated}
+
+
+def _plain(value: Any) -> Any:
+    """The value as a table shows it: an enum's own text."""
+    return value.value if isinstance(value, Enum) else value
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader
 from analysis.figures import Picture
 from analysis.load import Results
 from analysis.tables import Table
+from trainables.results.outcomes import Outcome
 
 TRIAL_COLUMNS = (
     *(
@@ -46,7 +47,7 @@ def render(
     environment = Environment(
         loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    unfinished = trials[trials["outcome"].isin(["failed", "crashed"])]
+    unfinished = trials[trials["outcome"].isin([Outcome.FAILED, Outcome.CRASHED])]
     return environment.get_template("report.html").render(
         results=results,
         summary=summary,

@@ -4,6 +4,8 @@ every trial."""
 import numpy as np
 import pandas as pd
 
+from trainables.results.outcomes import Outcome
+
 COMPARED = ("task.", "model.", "training.", "failure.")
 OPTIMIZER_REVISION = "training.optimizer_revision"
 CONTROL_METHOD = "strict"
@@ -18,7 +20,7 @@ def prepare(trials: pd.DataFrame) -> pd.DataFrame:
     apart in `arm`. A trial that two studies share is kept once.
     """
     trials = name_cases(trials)
-    judged = _one_seed(trials[trials["outcome"].isin(["learned", "failed"])])
+    judged = _one_seed(trials[trials["outcome"].isin([Outcome.LEARNED, Outcome.FAILED])])
     return with_losses(judged.drop_duplicates(["case", "arm", "spec"]).reset_index(drop=True))
 
 
@@ -105,7 +107,7 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     if trials.empty:
         numbers = dict.fromkeys(["loss", "failed_loss", "val_score", "score", "failed_score", "skill"], 0.0)
         return trials.assign(failed=False, **numbers)
-    failed = trials["outcome"] == "failed"
+    failed = trials["outcome"] == Outcome.FAILED
     smaller_is_better = trials["metric_goal"] != "max"
     at_init = trials["loss_at_init"].fillna(trials.groupby("case")["loss_at_init"].transform("median"))
     at_init = at_init.fillna(trials["trivial"].where(smaller_is_better))

@@ -12,13 +12,14 @@ import pandas as pd
 from analysis.figures import Picture, at_chosen_rates, make_pictures
 from analysis.formats import plain
 from analysis.headline import alarms, forest, headlines
-from analysis.load import Results, load_results, read_histories
+from analysis.load import MISSING, Results, load_results, read_histories
 from analysis.page import make_curves, render
 from analysis.prepare import controls, name_cases, prepare
 from analysis.stated import Stated, read_stated
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
 from analysis.wording import finding, limits, warnings
+from trainables.results.outcomes import Outcome
 from trainables.results.store import Store, open_store
 
 MOST_CURVES = 1000
@@ -68,11 +69,12 @@ def make_summary(
     """Every number of the report, and its words; None for what is not known."""
     outcomes = everything["outcome"].value_counts()
     counts = {"planned": len(everything)}
-    counts |= {name: int(outcomes.get(name, 0)) for name in ("learned", "failed", "crashed", "missing")}
+    counts |= {name: int(outcomes.get(name, 0)) for name in (*map(str, Outcome), MISSING)}
     failures, crashes = (
         {str(reason): int(count) for reason, count in reasons.value_counts().items()}
         for reasons in (
-            everything.loc[everything["outcome"] == name, "reason"] for name in ("failed", "crashed")
+            everything.loc[everything["outcome"] == name, "reason"]
+            for name in (Outcome.FAILED, Outcome.CRASHED)
         )
     )
     return {

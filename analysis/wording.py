@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.formats import interval, mean_and_sd, metric, p_value, points, rate
 from analysis.tables import Table
+from trainables.results.outcomes import Outcome
 
 LEVEL = 0.05
 
@@ -71,7 +72,7 @@ def limits(
             "was written, and failure rates may stand on different parts of the grid. Differences are of "
             "pairs that both finished."
         )
-    if counts["crashed"]:
+    if counts[Outcome.CRASHED]:
         reasons = _listed(f"{reason.replace('_', ' ')} {count}" for reason, count in crashes.items())
         lines.append(
             f"{_plural(counts['crashed'], 'trial')} crashed ({reasons}), which says nothing of the method: counted "
@@ -118,7 +119,7 @@ def limits(
 
 
 def _nothing(counts: dict[str, int]) -> str:
-    if counts["crashed"]:
+    if counts[Outcome.CRASHED]:
         return f"No finding: {_plural(counts['crashed'], 'trial')} crashed and none came to a result."
     if counts["missing"]:
         return f"No finding yet: none of {_plural(counts['planned'], 'planned trial')} has a result."

@@ -112,6 +112,7 @@ def run(
         _stand_somewhere()
         page, summary = _report([store.uri], store.uri)
     from analysis.terminal import closing
+    from trainables.results.outcomes import Outcome
 
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
@@ -119,7 +120,7 @@ def run(
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
     _say_crashes(store)
     print(f"report: {page}")
-    raise typer.Exit(1 if counts["crashed"] or counts["missing"] else 0)
+    raise typer.Exit(1 if counts[Outcome.CRASHED] or counts["missing"] else 0)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from trainables.results.folder import (
     write_config,
     write_plan,
 )
+from trainables.results.outcomes import Outcome
 from trainables.results.record import Record, read_records
 from trainables.results.store import Store
 from trainables.results.yaml_text import read_yaml
@@ -227,4 +228,4 @@ def planned_ids(store: Store) -> list[str]:
 def count(records: dict[str, Record]) -> dict[str, int]:
     """How many records have each outcome."""
     outcomes = [record.outcome for record in records.values()]
-    return {outcome: outcomes.count(outcome) for outcome in ("learned", "failed", "crashed")}
+    return {outcome.value: outcomes.count(outcome) for outcome in Outcome}

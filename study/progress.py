@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.live import Live
 
 from study.execution.queue import News
+from trainables.results.outcomes import Outcome
 
 MINUTE = 60.0
 
@@ -56,8 +57,8 @@ class Progress:
             self._print(f"a worker was lost ({reason}); another takes its place")
         outcomes = [trial.outcome for trial in news.ended]
         self.done += len(outcomes)
-        self.failed += outcomes.count("failed")
-        self.crashed += outcomes.count("crashed")
+        self.failed += outcomes.count(Outcome.FAILED)
+        self.crashed += outcomes.count(Outcome.CRASHED)
         self.running = news.running
         now = time.monotonic()
         if self.live is not None and now - self.last_line > 0.5:

@@ -21,6 +21,7 @@ from study.refine.rounds import with_rounds
 from study.rehearsal.check import check_trials
 from trainables.results.canonical import canonical_json
 from trainables.results.crashes import crash_line
+from trainables.results.outcomes import Outcome
 from trainables.results.record import Record, damaged_histories, read_records, record_path
 from trainables.results.store import Store
 from trainables.worker.conditions import Conditions
@@ -49,7 +50,9 @@ def run_study(
         trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
         damaged = check_folder(store, config, trials)
         records, complaints = read_records(store, [trial.id for trial in trials])
-        crashed = [name for name, record in records.items() if retry_crashed and record.outcome == "crashed"]
+        crashed = [
+            name for name, record in records.items() if retry_crashed and record.outcome == Outcome.CRASHED
+        ]
         unfit = damaged_histories(store, records.values())
         records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
         trials = with_rounds(config, trials, records)
@@ -102,12 +105,12 @@ def _run_round(
 ) -> None:
     """Run those trials of a plan that have no record, with their progress shown."""
     stage = f"round {max(trial.round for trial in trials)}: " if config.refine is not None else ""
-    with Progress(len(trials), len(records), count(records)["failed"], show, stage) as progress:
+    with Progress(len(trials), len(records), count(records)[Outcome.FAILED], show, stage) as progress:
 
         def follow(news: News) -> None:
             for trial in news.ended if loggers else ():
                 log_trial(loggers, store, trial.id)
-            crashes = [trial.id for trial in news.ended if trial.outcome == "crashed"]
+            crashes = [trial.id for trial in news.ended if trial.outcome == Outcome.CRASHED]
             for record in read_records(store, crashes)[0].values():
                 progress.say(f"trial {record.id} ({arms[record.id]}) crashed: {crash_line(record)}")
             progress.update(news)

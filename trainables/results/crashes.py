@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from trainables.results.outcomes import Outcome, Reason
 from trainables.results.record import Record, log_path, read_records
 from trainables.results.store import Store
 
@@ -34,9 +35,9 @@ def crash_line(record: Record) -> str:
 def crashes(store: Store, trial_ids: list[str]) -> list[Crashes]:
     """The reasons for which trials of a results folder crashed, the most frequent first."""
     records, _ = read_records(store, trial_ids)
-    crashed = [record for record in records.values() if record.outcome == "crashed"]
-    kinds = Counter((record.reason or "error", crash_line(record)) for record in crashed)
-    first = {(record.reason or "error", crash_line(record)): record.id for record in reversed(crashed)}
+    crashed = [record for record in records.values() if record.outcome == Outcome.CRASHED]
+    kinds = Counter((record.reason or Reason.ERROR, crash_line(record)) for record in crashed)
+    first = {(record.reason or Reason.ERROR, crash_line(record)): record.id for record in reversed(crashed)}
     return [Crashes(*kind, number, log_path(first[kind])) for kind, number in kinds.most_common()]
 
 

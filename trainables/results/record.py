@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from trainables.results.canonical import content_hash
+from trainables.results.outcomes import Outcome, Reason
 from trainables.results.store import Store, read_all
 
-OUTCOMES = ("learned", "failed", "crashed")
 UNFIT = "its checksum does not fit its record"
 
 
@@ -30,7 +30,7 @@ class BadRecord(ValueError):
 class Record:
     """The outcome of one trial. Numbers that are not finite or not known are None.
 
-    reason: None, non_finite, diverged, not_learned, collapsed, out_of_memory, timeout, node_lost or error
+    reason: why it failed or crashed; None for a trial that learned
     detail: the reason in one line, with its numbers; for a crash the exception and where it was raised
     metric, metric_goal: name of the judged number; "min" or "max"
     val_metric, val_loss: of the delivered model, that of the best epoch on validation or of the last
@@ -51,8 +51,8 @@ class Record:
 
     id: str
     spec: dict[str, Any]
-    outcome: str
-    reason: str | None = None
+    outcome: Outcome
+    reason: Reason | None = None
     detail: str = ""
     metric: str | None = None
     metric_goal: str | None = None
@@ -122,7 +122,7 @@ def decode_record(content: bytes, trial_id: str) -> Record:
         raise BadRecord(f"{where}: not JSON ({error})") from error
     if not isinstance(loaded, dict) or loaded.pop("checksum", None) != content_hash(loaded, allow_nan=True):
         raise BadRecord(f"{where}: its checksum does not fit its content")
-    if loaded.get("id") != trial_id or loaded.get("outcome") not in OUTCOMES:
+    if loaded.get("id") != trial_id or loaded.get("outcome") not in list(Outcome):
         raise BadRecord(f"{where}: is the record of another trial")
     known = {entry.name for entry in fields(Record)}
     try:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trainables.methods.method import Method
+from trainables.results.outcomes import AFTER_TRAINING, Outcome
 from trainables.results.record import Record, finite
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task
@@ -33,13 +34,13 @@ def deliver(
         best_of_all = (min if task.metric_goal == "min" else max)(val_metrics, default=None)
         verdict = failed_after_training(val_metrics, best_of_all, judged, spec.failure)
     tested: dict[str, Any] = {}
-    if best and (verdict is None or verdict.reason in ("not_learned", "collapsed")):
+    if best and (verdict is None or verdict.reason in AFTER_TRAINING):
         model.load_state_dict(best["state"])
         tested = test(spec, task, method, model)
     return Record(
         id=spec.id,
         spec=spec.model_dump(mode="json"),
-        outcome="learned" if verdict is None else "failed",
+        outcome=Outcome.LEARNED if verdict is None else Outcome.FAILED,
         reason=None if verdict is None else verdict.reason,
         detail="" if verdict is None else verdict.detail,
         metric=task.metric,

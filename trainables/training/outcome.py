@@ -7,15 +7,16 @@ import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from trainables.results.outcomes import Reason
 from trainables.spec import Failure
 
 Goal = Literal["min", "max"]
 
 
 class Verdict(NamedTuple):
-    """Why a trial failed: a reason of the outcome table and one line with its numbers."""
+    """Why a trial failed, with its numbers in one line."""
 
-    reason: str
+    reason: Reason
     detail: str
 
 
@@ -46,12 +47,12 @@ def failed_during_training(
     """Judge the end of an epoch by its history row: non_finite or diverged, or None to go on."""
     for name in ("train_loss", "grad_norm", "parameter_norm", "val_loss"):
         if not math.isfinite(row[name]):
-            return Verdict("non_finite", f"{name} is not finite in epoch {row['epoch']:.0f}")
+            return Verdict(Reason.NON_FINITE, f"{name} is not finite in epoch {row['epoch']:.0f}")
     scale = loss_scale(train_loss_at_init, loss_ideal)
     limit = train_loss_at_init + (rules.diverged.factor - 1) * scale
     if row["train_loss"] > limit:
         detail = f"training loss {row['train_loss']:.4g} above {limit:.4g} in epoch {row['epoch']:.0f}"
-        return Verdict("diverged", detail)
+        return Verdict(Reason.DIVERGED, detail)
     return None
 
 
@@ -76,11 +77,13 @@ def failed_after_training(
     to_beat = least_to_learn(judged, rules.not_learned.margin)
     if best_delivered is None or not better(best_delivered, to_beat, judged.goal):
         shown = "none" if best_delivered is None else f"{best_delivered:.4g}"
-        return Verdict("not_learned", f"best validation metric {shown} does not beat {to_beat:.4g}")
+        return Verdict(Reason.NOT_LEARNED, f"best validation metric {shown} does not beat {to_beat:.4g}")
     best, last = min(val_metrics) if judged.goal == "min" else max(val_metrics), val_metrics[-1]
     limit = worst_to_keep(judged, best, rules.collapsed.factor)
     if better(limit, last, judged.goal):
-        return Verdict("collapsed", f"last validation metric {last:.4g}, best {best:.4g}, limit {limit:.4g}")
+        return Verdict(
+            Reason.COLLAPSED, f"last validation metric {last:.4g}, best {best:.4g}, limit {limit:.4g}"
+        )
     return None
 
 

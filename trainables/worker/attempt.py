@@ -22,6 +22,7 @@ from trainables.distributed.parallel import Alone
 from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
 from trainables.results.canonical import canonical_json
+from trainables.results.outcomes import Outcome, Reason
 from trainables.results.record import Record, damaged_histories, read_records, write_outcome
 from trainables.results.store import Store, Unavailable
 from trainables.results.versions import code_hash, versions
@@ -90,7 +91,7 @@ def _attempts(spec: TrialSpec, around: Surroundings, errors: list[dict[str, str]
     return record
 
 
-def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: str | None = None) -> Record:
+def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason | None = None) -> Record:
     """The record of a trial that infrastructure kept from ending.
 
     detail: the exception, or what else ended it, in one line
@@ -99,8 +100,8 @@ def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: str | No
     return Record(
         id=spec.id,
         spec=spec.model_dump(mode="json"),
-        outcome="crashed",
-        reason=reason or ("out_of_memory" if out_of_memory else "error"),
+        outcome=Outcome.CRASHED,
+        reason=reason or (Reason.OUT_OF_MEMORY if out_of_memory else Reason.ERROR),
         detail=detail,
         device=device.type,
         **_provenance(time.time()),

@@ -8,6 +8,7 @@ import ray
 import torch
 from ray import tune
 
+from trainables.results.outcomes import Reason
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import PatientStore, open_store
 from trainables.spec import TrialSpec
@@ -46,7 +47,7 @@ def run(spec: TrialSpec, conditions: Conditions) -> Record:
         node_alive=_alive,
     )
 
-    def last_words(reason: str, detail: str) -> None:
+    def last_words(reason: Reason, detail: str) -> None:
         record = crashed(spec, detail, surroundings.device, reason)
         write_outcome(surroundings.store, record, [])
 

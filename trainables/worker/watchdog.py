@@ -8,16 +8,17 @@ from contextlib import contextmanager
 
 import psutil
 
+from trainables.results.outcomes import Reason
 from trainables.worker.conditions import Limits
 
 LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def watched(limits: Limits, last_words: Callable[[str, str], None]) -> Iterator[None]:
+def watched(limits: Limits, last_words: Callable[[Reason, str], None]) -> Iterator[None]:
     """End this process if the block goes beyond its limits.
 
-    last_words: called before the end with the reason, "timeout" or "out_of_memory", and one line of detail
+    last_words: called before the end with the reason and one line of detail
     A trial that hangs in compiled code does not come back to be asked, so a thread looks at it from outside.
     """
     ended = threading.Event()
@@ -30,7 +31,7 @@ def watched(limits: Limits, last_words: Callable[[str, str], None]) -> Iterator[
         watcher.join()
 
 
-def _watch(limits: Limits, last_words: Callable[[str, str], None], ended: threading.Event) -> None:
+def _watch(limits: Limits, last_words: Callable[[Reason, str], None], ended: threading.Event) -> None:
     started = time.monotonic()
     while not ended.wait(LOOK_SECONDS):
         excess = _excess(limits, time.monotonic() - started)
@@ -42,11 +43,11 @@ def _watch(limits: Limits, last_words: Callable[[str, str], None], ended: thread
             os._exit(1)
 
 
-def _excess(limits: Limits, seconds: float) -> tuple[str, str] | None:
+def _excess(limits: Limits, seconds: float) -> tuple[Reason, str] | None:
     if limits.seconds is not None and seconds > limits.seconds:
-        return "timeout", f"the trial took longer than resources.timeout_minutes ({limits.seconds:g} s)"
+        return Reason.TIMEOUT, f"the trial took longer than resources.timeout_minutes ({limits.seconds:g} s)"
     if limits.memory_bytes is not None and (used := resident_bytes()) > limits.memory_bytes:
-        return "out_of_memory", (
+        return Reason.OUT_OF_MEMORY, (
             f"the worker used {used / 1e9:.2f} GB, more than resources.memory_gb ({limits.memory_bytes / 1e9:g} GB)"
         )
     return None

@@ -4,10 +4,12 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
+from trainables.results.outcomes import Outcome, Reason
 from trainables.results.record import (
     BadRecord,
     Record,
@@ -89,3 +91,20 @@ def test_numbers_that_are_not_finite_become_none():
 def test_records_load_neither_torch_nor_ray():
     code = "import sys, trainables.results.record; sys.exit(any(m in sys.modules for m in ('torch', 'ray')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_outcomes_and_reasons_are_stored_as_the_names_that_every_folder_has():
+    assert [outcome.value for outcome in Outcome] == ["learned", "failed", "crashed"]
+    assert {*Reason} == {
+        *("non_finite", "diverged", "not_learned", "collapsed"),
+        *("out_of_memory", "timeout", "node_lost", "error"),
+    }
+    content = encode_record(replace(RECORD, outcome=Outcome.CRASHED, reason=Reason.TIMEOUT))
+    assert json.loads(content)["outcome"] == "crashed"
+    assert json.loads(content)["reason"] == "timeout"
+    assert decode_record(content, RECORD.id).reason is Reason.TIMEOUT
+
+
+def test_a_reason_that_nothing_gives_makes_a_record_unreadable():
+    with pytest.raises(BadRecord, match="reason"):
+        decode_record(encode_record(replace(RECORD, reason="whim")), RECORD.id)
