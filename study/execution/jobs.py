@@ -19,6 +19,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from study.config import load_config, presets
+from study.execution.hidden import refuse_hidden
 from study.execution.reach import check_reachable
 from study.lock import LOCK, refuse_if_held
 from study.plan import PlannedTrial, check_folder, plan
@@ -56,11 +57,12 @@ def submit(
             the job
 
     Raises:
-        BadInput: the config, the folder or the address is wrong, or a trial would not work.
+        BadInput: the config, a folder or the address is wrong, or a trial would not work.
     """
     study = load_config(config, overrides)
     trials = plan(study)
     command = job_command(config, overrides, store.uri, data_folder, check=data_here is not None)
+    refuse_hidden(Path.cwd())
     refuse_if_held(store)
     check_folder(store, study, trials)
     with _job_server(address) as client:

@@ -1,0 +1,64 @@
+"""Names in the folder that a job gets, which come first on the path of its processes."""
+
+import pytest
+from tests_support import study as command
+
+import study.execution.jobs  # noqa: F401  (what submit has imported is what must not be hidden)
+from study.execution.hidden import ROOT, hidden, refuse_hidden
+from trainables.errors import BadInput
+
+
+def put(folder, *files):
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("study.py", "study"),
+        ("analysis.py", "analysis"),
+        ("trainables.py", "trainables"),
+        ("study/__init__.py", "study"),
+        ("analysis/__init__.py", "analysis"),
+        ("torch.py", "torch"),
+        ("random.py", "random"),
+        ("ray/__init__.py", "ray"),
+    ],
+)
+def test_a_module_that_would_hide_one_of_a_run(tmp_path, file, name):
+    put(tmp_path, file)
+    with pytest.raises(BadInput, match=f"its {file} would hide the module `{name}`"):
+        refuse_hidden(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["analysis/notes.txt", "study/small.yaml", "mynet.py", "study.yaml", "trainables.txt", "a/study.py"],
+)
+def test_what_hides_nothing(tmp_path, file):
+    put(tmp_path, file)
+    assert list(hidden(tmp_path)) == []
+
+
+def test_a_module_of_the_folder_itself_hides_nothing(tmp_path, monkeypatch):
+    put(tmp_path, "net_of_this_folder.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    __import__("net_of_this_folder")
+    refuse_hidden(tmp_path)
+
+
+def test_this_project_may_be_sent_itself():
+    refuse_hidden(ROOT)
+
+
+def test_submit_refuses_it_before_anything_is_sent(tmp_path, monkeypatch):
+    put(tmp_path, "analysis.py")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    finished = command("submit", "nbody-quick", "--address", "http://127.0.0.1:1", "--results", "r/s")
+    assert finished.returncode == 2
+    assert len(finished.stderr.splitlines()) == 1
+    assert "its analysis.py would hide the module `analysis`" in finished.stderr
+    assert sorted(tmp_path.rglob("*")) == before
