@@ -123,7 +123,7 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
             "seed_spread",
             "Spread between seeds",
             f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, mean and "
-            "Student's 95% interval. Crosses are failed trials.",
+            "Student's 95% interval of those that learned. Crosses are failed trials.",
             lambda: plots.seed_spread(mine, choose_rates(mine)),
         )
         yield (

@@ -169,7 +169,8 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
     )
     name = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
     sentences = [
-        f"test {metric(name)} at the learning rate chosen on validation, mean ± sd over seeds: {told}."
+        f"test {metric(name)} at the learning rate chosen on validation, mean ± sd of the trials that learned: "
+        f"{told}."
     ]
     silent = []
     for row in _rows(tables, "best_contrasts", case).itertuples():

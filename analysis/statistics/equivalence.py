@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analysis.statistics.best_setting import score_pairs
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.paired import newcombe_paired
 
@@ -98,12 +99,10 @@ def score_verdicts(
     Adds control_mean, relative, relative_low, relative_high (shares of the control's mean, which is taken as known),
     largest and verdict.
     """
-    at_rate = trials.merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
-    scores = at_rate.pivot(index="seed", columns="arm", values="score")
     smaller = not (trials["metric_goal"] == "max").any()
     rows = []
     for row in contrasts.itertuples():
-        pairs = scores.reindex(columns=[row.arm, row.control]).dropna().to_numpy(float)
+        pairs = score_pairs(trials, rates, row.arm, row.control)
         mean = float(pairs[:, 1].mean()) if len(pairs) else float("nan")
         scale = abs(mean) if mean else float("nan")
         same = smallest is not None and equivalent_scores(pairs[:, 0], pairs[:, 1], smallest)

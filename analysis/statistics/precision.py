@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.prepare import controls
-from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at
+from analysis.statistics.best_setting import choose_rates, paired_differences, scores_at
 from analysis.statistics.onset import half_failure_rates
 
 
@@ -40,7 +40,7 @@ def score_widths(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
     means = scores_at(trials, rates).set_index(["case", "arm"])["mean"]
     tables = []
     for case, control in controls(trials).items():
-        found = paired_scores(trials[trials["case"] == case], rates, control)
+        found = paired_differences(trials[trials["case"] == case], rates, control)
         share = (found["high"] - found["low"]) / 2 / abs(means.get((case, control), np.nan))
         tables.append(found[["arm", "pairs"]].assign(case=case, score=share))
     columns = ["case", "arm", "pairs", "score"]

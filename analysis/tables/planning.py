@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.formats import interval, metric, number, percent
 from analysis.prepare import controls
 from analysis.stated import Stated
-from analysis.statistics.best_setting import scores_at
+from analysis.statistics.best_setting import score_pairs, scores_at
 from analysis.statistics.seeds_needed import seeds_for_failures, seeds_for_score_interval
 from analysis.statistics.time_to_target import restricted_means, times_to_target
 from analysis.tables.table import ARM, Table, against_controls
@@ -49,15 +49,12 @@ def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) 
 def _needed(
     mine: pd.DataFrame, rates: pd.DataFrame, arm: str, control: str, failure_rate: float, score: float
 ) -> dict[str, Any]:
-    at_rate = mine.merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
-    scores = (
-        at_rate.pivot(index="seed", columns="arm", values="score").reindex(columns=[arm, control]).dropna()
-    )
+    ours, theirs = score_pairs(mine, rates, arm, control).T
     row = {"arm": arm, "control": control, "score": score, "failure_rate": failure_rate}
     row |= dict.fromkeys(("seeds", "low", "high", "failure_seeds"), np.nan)
-    difference = score * abs(float(scores[control].mean())) if len(scores) else 0.0
-    if len(scores) > 1 and difference > 0:
-        found = seeds_for_score_interval(difference, (scores[arm] - scores[control]).to_numpy(float))
+    difference = score * abs(float(theirs.mean())) if len(theirs) else 0.0
+    if len(theirs) > 1 and difference > 0:
+        found = seeds_for_score_interval(difference, ours - theirs)
         row |= dict(zip(("seeds", "low", "high"), map(float, found), strict=True))
     outcomes = mine.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
     pairs = outcomes[[arm, control]].dropna()

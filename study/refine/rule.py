@@ -90,6 +90,16 @@ def at_chosen_rates(rows: pd.DataFrame, planned: pd.Series, score: float) -> lis
 
 def pairs_needed(pairs: int, excess: float) -> int:
     """The least number of pairs, above `pairs`, at which an interval `excess` times too wide is expected to fit."""
-    reach = stats.t.ppf(0.975, pairs - 1) / np.sqrt(pairs) / excess
-    more = np.arange(pairs + 1, 100_000)
-    return int(more[np.argmax(stats.t.ppf(0.975, more - 1) / np.sqrt(more) <= reach)])
+    wanted_reach = _reach(pairs) / excess
+    few, enough = pairs, pairs + 1
+    while _reach(enough) > wanted_reach:
+        few, enough = enough, 2 * enough
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if _reach(middle) > wanted_reach else (few, middle)
+    return enough
+
+
+def _reach(pairs: int) -> float:
+    """Half the width of Student's interval of a mean of `pairs` values whose sd is 1."""
+    return float(stats.t.ppf(0.975, pairs - 1) / np.sqrt(pairs))

@@ -213,6 +213,18 @@ def test_paired_scores_against_scipy():
     assert row["p"] == pytest.approx(exact.pvalue)
 
 
+def test_scores_at_a_rate_are_of_what_learned_there_and_pairs_of_what_both_did():
+    strict, ace = grid([[1.0, 1.2, 9.0, 1.1]]), grid([[2.0, 9.0, 2.4, 2.3]], arm="ace")
+    trials = pd.concat([strict, ace], ignore_index=True)
+    trials["failed"] = trials["score"] == 9.0
+    rates = choose_rates(trials)
+    mine = scores_at(trials, rates).set_index("arm").loc["strict"]
+    assert (mine["n"], mine["failed"], mine["learned"]) == (4, 1, 3)
+    assert mine["mean"] == pytest.approx(1.1)
+    row = paired_scores(trials, rates, "strict").iloc[0]
+    assert (row["pairs"], row["difference"]) == (2, pytest.approx((1.0 + 1.2) / 2))
+
+
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=7), st.sampled_from(["min", "max"]))
 def test_expected_best_by_listing_all_draws(scores, goal):
     table = expected_best(grid([scores], goal=goal)).set_index("n")["best"]
