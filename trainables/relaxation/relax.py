@@ -46,7 +46,8 @@ def relax(
     show: gets the summary, which lists the relaxed layers with the parameters that they add, and there is a warning
         where the model has more than three times its parameters afterwards; None for silence
     Raises BadInput where there is no relaxable layer, where a pattern fits none, where a declared
-    representation does not fit its axes, and where the model is relaxed already.
+    representation does not fit its axes, where all layers are asked for and one is scripted, and where the model is
+    relaxed already.
     """
     if relaxed_layers(model):
         raise BadInput("relax: the model is relaxed already; project it first")
@@ -77,13 +78,15 @@ def choose_layers(
 ) -> dict[str, nn.Module]:
     """The layers to relax by name: the outermost of those chosen, each once. Raises BadInput as `relax` does."""
     relaxable = relaxable_layers(model)
+    if layers == "default":
+        layers = getattr(model, "relax_default", "all")
+    if layers == "all":
+        _refuse_scripted(model, relaxable)
     if not relaxable:
         raise BadInput(
             f"layers: {type(model).__name__} has no relaxable layer; declare representation_in and "
             "representation_out on its layers, or use e3nn's"
         )
-    if layers == "default":
-        layers = getattr(model, "relax_default", "all")
     patterns = ("*",) if layers == "all" else tuple(layers)
     chosen = {}
     for pattern in patterns:
@@ -96,6 +99,18 @@ def choose_layers(
     inner = {id(part) for layer in chosen.values() for part in layer.modules() if part is not layer}
     by_identity = {id(layer): name for name, layer in reversed(chosen.items()) if id(layer) not in inner}
     return {name: chosen[name] for name in chosen if by_identity.get(id(chosen[name])) == name}
+
+
+def _refuse_scripted(model: nn.Module, relaxable: dict[str, nn.Module]) -> None:
+    """Raise BadInput for a TorchScript module with parameters: no layer can be recognized in it or put beside it."""
+    inside = {id(part) for layer in relaxable.values() for part in layer.modules()}
+    for name, module in model.named_modules():
+        scripted = isinstance(module, torch.jit.ScriptModule) and id(module) not in inside
+        if scripted and next(module.parameters(recurse=False), None) is not None:
+            raise BadInput(
+                f"layers: '{name}' is a TorchScript module with parameters, which would stay strict; script it after "
+                "training, or list the layers to relax"
+            )
 
 
 def replace_modules(model: nn.Module, replacements: dict[int, nn.Module]) -> nn.Module:

@@ -131,6 +131,24 @@ class Declared(nn.Linear):
         self.representation_in, self.representation_out = representation_in, representation_out
 
 
+@pytest.mark.parametrize(
+    "to_script",
+    [torch.jit.script, lambda layer: torch.jit.trace(layer, torch.randn(2, 6))],
+    ids=["scripted", "traced"],
+)
+def test_a_torchscript_layer_is_refused_unless_the_layers_are_listed(to_script):
+    model = nn.Sequential(to_script(o3.Linear("2x1o", "2x1o")), o3.Linear("2x1o", "1x1o"))
+    with pytest.raises(BadInput, match="layers: '0' is a TorchScript module with parameters"):
+        relax(model, show=None)
+    assert list(relaxed_layers(relax(model, layers=["1"], show=None))) == ["1"]
+
+
+def test_torchscript_without_parameters_is_no_obstacle():
+    norm = torch.jit.script(nn.Identity())
+    model = nn.Sequential(o3.Linear("2x1o", "2x1o"), norm, o3.Linear("2x1o", "1x1o"))
+    assert list(relaxed_layers(relax(model, show=None))) == ["0", "2"]
+
+
 def test_a_declaration_that_does_not_fit_itself_names_the_layer():
     wrong = Representation(o3.Irreps("2x1o"), "channels_last", (3, 4))
     with pytest.raises(BadInput, match=r"layer 'inner': .*\(3, 4\) hold 12 .* 2x1o have 6"):
