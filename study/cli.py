@@ -97,6 +97,7 @@ def run(
     ] = True,
 ) -> None:
     """Run what is missing of a study, show progress, write the report."""
+    print(f"reading {config}", flush=True)  # before the imports, which take seconds
     from study.config import load_config
     from study.plan import status
 
@@ -110,6 +111,7 @@ def run(
         run_study(study, store, _absolute(data_dir), address, retry_crashed, chosen, check)
         counts, complaints = status(store)
         _stand_somewhere()
+        print("writing the report", flush=True)
         page, summary = _report([store.uri], store.uri)
     from analysis.terminal import closing
     from trainables.results.outcomes import Outcome
@@ -238,7 +240,6 @@ def status(
         return
     from study.plan import planned_ids
     from study.plan import status as count_trials
-    from study.refine.rounds import state_of_rounds
     from trainables.results.crashes import as_json as crashes_as_json
     from trainables.results.crashes import crashes
 
@@ -254,7 +255,7 @@ def status(
     print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
     _say_crashes(store)
     with _bad_folder_is_bad_input():
-        for line in state_of_rounds(folder):
+        for line in _rounds(store, folder):
             print(line)
 
 
@@ -326,8 +327,7 @@ def list_names(
         return
     from study.config import presets
     from study.telling.reference import BLOCKS, names, plain
-    from trainables.registry import REGISTRY
-    from trainables.relaxation.schedules import FALLS
+    from trainables.registry import REGISTRY, SCHEDULES
 
     if kind in BLOCKS or name is not None:
         print(plain(str(kind), name or str(kind), TERMINAL))
@@ -337,7 +337,7 @@ def list_names(
         print(f"presets: {', '.join(presets())}")
         for each, known in REGISTRY.items():
             print(f"{each}s: {', '.join(known)}")
-        print(f"schedules: {', '.join(FALLS)}")
+        print(f"schedules: {', '.join(SCHEDULES)}")
         print(f"blocks: {', '.join(BLOCKS)}")
         print("`study list model egnn`, `study list training` and so on tell every option")
 
@@ -379,6 +379,21 @@ def _results_folder(folder: str) -> "Store":
     raise BadInput(
         f"DIR: {folder} is no results folder: it holds neither plan.json nor study.yaml nor trials"
     )
+
+
+def _rounds(store: "Store", folder: str) -> list[str]:
+    """How far the rounds of a refined study have come; the tables that this needs load pandas."""
+    from trainables.results.folder import Damaged, read_config
+
+    try:
+        is_refined = read_config(store).get("refine") is not None
+    except (FileNotFoundError, Damaged):
+        return []
+    if not is_refined:
+        return []
+    from study.refine.rounds import state_of_rounds
+
+    return state_of_rounds(folder)
 
 
 def _say_crashes(store: "Store") -> None:

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from study.config import StudyConfig, arms_of, method_of, resolve_at, to_yaml
 from study.grid import STREAMS, set_option, split_axis
+from study.refine.asked import check_refine
 from study.refine.planned import PlannedTrial, planned_from
-from study.refine.rounds import check_refine
 from trainables.errors import BadInput, first_message, nearest
 from trainables.results.alarms import alarms
 from trainables.results.folder import (

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -59,17 +60,21 @@ def run_study(
         check_sources(store, [trial for trial in trials if trial.id not in records], records, data_folder)
         missing = [trial for trial in trials if trial.id not in records]
         show = console()
+        say = partial(show.print, highlight=False, markup=False, soft_wrap=True)
         said = [f"{file}; it is written again" for file in damaged]
         said += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
         for line in said:
-            show.print(line, highlight=False, markup=False, soft_wrap=True)
+            say(line)
         if not missing:
             write_folder(store, config, trials)
             return
         if try_first:
+            say("loading data and checking each arm: network, one step, projection")
             for line in (line for facts in check_trials(missing, data_folder) for line in facts.warnings):
-                show.print(line, highlight=False, markup=False, soft_wrap=True)
+                say(line)
+        say("starting Ray" if address is None else f"joining the Ray cluster at {address}")
         with connected(address):
+            say("checking nodes")
             check(config.resources, store, data_folder, _tasks(missing))
             write_folder(store, config, trials)
             for trial_id in crashed:
@@ -85,6 +90,7 @@ def run_study(
                 limits=config.resources.limits(),
             )
             while missing:
+                say("running 1 trial" if len(missing) == 1 else f"running {len(missing):,} trials")
                 _run_round(config, trials, records, missing, conditions, store, loggers, show)
                 records, _ = read_records(store, [trial.id for trial in trials])
                 known = {trial.id for trial in trials}

@@ -41,6 +41,9 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
 }
 
+SCHEDULES = ("triangle", "linear", "cosine", "exponential", "step", "hold", "constant")
+"""Those of `trainables.relaxation.schedules`, whose package loads torch, which a list of names must not."""
+
 
 def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
     """The callable behind a registered name or a `package.module:Name`; BadInput where there is none.

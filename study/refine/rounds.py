@@ -8,31 +8,10 @@ import pandas as pd
 from analysis.load import load_results, trial_table
 from analysis.prepare import name_cases, prepare
 from analysis.statistics.precision import precision
-from study.config import Refine, StudyConfig, control_of
+from study.config import Refine, StudyConfig
 from study.refine.planned import PlannedTrial
 from study.refine.rule import wanted
-from trainables.errors import BadInput
 from trainables.results.record import Record
-
-
-def check_refine(config: StudyConfig, grid: list[PlannedTrial]) -> None:
-    """Raise BadInput where the grid cannot be refined as asked."""
-    refine = config.refine
-    if refine is None:
-        return
-    for axis, name in (("lr", "learning rates"), ("seed", "seeds")):
-        if len(config.grid[axis]) < 2:
-            raise BadInput(f"refine: needs two {name} or more to start from; extend grid.{axis}")
-    streams = [key for key in config.grid if key.startswith("seed.")]
-    if streams:
-        raise BadInput(f"refine: adds seeds of its own; leave {streams[0]} out of the grid")
-    if refine.score is not None and control_of(config) is None:
-        raise BadInput("refine.score: there is no control to compare with; name an arm with `control`")
-    if refine.budget < len(grid):
-        raise BadInput(
-            f"refine.budget: {refine.budget} is below the {len(grid)} trials of the grid; raise it, or make the grid "
-            "smaller"
-        )
 
 
 def with_rounds(

@@ -11,6 +11,8 @@ from tests_support import study
 from typer.testing import CliRunner
 
 from study.cli import app
+from trainables.results.folder import write_plan
+from trainables.results.store import open_store
 
 STUDY = str(Path(sys.executable).with_name("study"))
 
@@ -152,6 +154,33 @@ def test_help_loads_nothing_heavy():
         "import sys, study.cli; sys.exit(any(m in sys.modules for m in ('torch', 'ray', 'pandas', 'numpy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+HEAVY = ("torch", "e3nn", "ray", "pandas", "scipy", "matplotlib")
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "models"], ["list", "training"], ["status", "DIR"]])
+def test_what_only_reads_names_or_a_folder_loads_nothing_heavy(arguments, tmp_path):
+    write_plan(open_store(tmp_path), [])
+    arguments = [str(tmp_path) if each == "DIR" else each for each in arguments]
+    code = (
+        "import sys, study.cli\n"
+        "try:\n    study.cli.main()\n"
+        f"finally:\n    print('loaded:', *[name for name in {HEAVY} if name in sys.modules])"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_a_run_says_what_it_does_before_the_imports_that_take_seconds():
+    code = "import sys, study.cli; sys.modules['study.config'] = None; study.cli.main()"
+    finished = subprocess.run(
+        [sys.executable, "-c", code, "run", "nbody-quick"], capture_output=True, text=True, check=False
+    )
+    assert finished.stdout == "reading nbody-quick\n"
+    assert "study.config" in finished.stderr
 
 
 def test_fetched_data_come_with_license_and_acknowledgement(monkeypatch, tmp_path):

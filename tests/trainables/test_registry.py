@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import pytest
 
 from trainables.errors import BadInput
-from trainables.registry import build, resolve
+from trainables.registry import SCHEDULES, build, resolve
+from trainables.relaxation.schedules import FALLS
 from trainables.spec import later
 
 
@@ -50,3 +51,7 @@ def test_an_option_called_revision_is_an_option(module):
     resolved = resolve("model", {"name": "mine:versioned", "revision": 7})
     assert resolved["revision"] == 7
     assert build("model", resolved, None) == 7
+
+
+def test_the_listed_schedules_are_those_that_there_are():
+    assert list(SCHEDULES) == list(FALLS)
