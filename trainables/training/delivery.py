@@ -49,7 +49,7 @@ def deliver(
         val_loss=finite(best.get("val_loss")),
         trivial=finite(task.trivial),
         loss_at_init=finite(progress.loss_at_init),
-        theta_area=fmean(row.get("theta_mean", 0.0) for row in rows) if rows else None,
+        theta_area=finite(fmean(row.get("theta_mean", 0.0) for row in rows)) if rows else None,
         constraint_at_projection=finite(progress.constraint_at_projection),
         before_projection=finite(progress.before_projection),
         after_projection=finite(progress.after_projection),

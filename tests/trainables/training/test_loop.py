@@ -11,6 +11,7 @@ import torch
 from trainables.errors import BadInput
 from trainables.methods.method import Method
 from trainables.methods.relaxed import Relaxed
+from trainables.results.record import decode_record, encode_record
 from trainables.spec import Failure, NotLearned
 from trainables.symmetry import Symmetry
 from trainables.tasks.nbody import NBody
@@ -234,13 +235,15 @@ def test_a_training_that_does_not_beat_the_trivial_predictor_has_not_learned(mak
     assert record.test_metric is not None
 
 
-def test_nan_in_the_data_is_a_failure_that_is_named(make_spec, task):
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
+def test_nan_in_the_data_is_a_failure_that_is_named_and_can_be_written(make_spec, task, method):
     poisoned = copy.copy(task)
     train = {name: value.clone() for name, value in task.splits["train"].items()}
     train["targets"][3] = torch.nan
     poisoned.splits = {**task.splits, "train": train}
-    record, _ = run_trial(make_spec(), poisoned, CPU)
+    record, _ = run_trial(make_spec(method=method), poisoned, CPU)
     assert (record.outcome, record.reason) == ("failed", "non_finite")
+    assert decode_record(encode_record(record), record.id) == record
 
 
 def test_selection_never_sees_the_test_set(make_spec, task):
