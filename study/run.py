@@ -26,6 +26,7 @@ from trainables.results.outcomes import Outcome
 from trainables.results.record import Record, damaged_histories, read_records, record_path
 from trainables.results.store import Store
 from trainables.worker.conditions import Conditions
+from trainables.worker.printed import copies_removed
 
 
 def run_study(
@@ -46,7 +47,7 @@ def run_study(
     """
     grid = plan(config)
     code_folder = os.getcwd()
-    with terminated_like_interrupted(), locked(store) as run:
+    with terminated_like_interrupted(), locked(store) as run, copies_removed(run):
         there = {trial.id for trial in grid}
         trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
         damaged = check_folder(store, config, trials)

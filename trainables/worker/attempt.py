@@ -10,6 +10,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,11 +32,12 @@ from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.training.loop import run_trial
 from trainables.worker.memory import large_tensors_kept
-from trainables.worker.printed import Log, printed
+from trainables.worker.printed import Log, copy_of, copy_of_member, printed
 from trainables.worker.sources import sources
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
+KILLED = "the worker died without a word"
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
     if spec.id in records and not damaged_histories(around.store, records.values()):
         _tidy(spec.id, around.store)
         return records[spec.id]
-    errors = _earlier_errors(spec.id, around)
-    with printed() as log:
+    log, errors = Log(copy_of(around.run, spec.id)), _earlier_errors(spec.id, around)
+    for number, error in enumerate(errors, 1):
+        log.add(f"Attempt {number} of {ATTEMPTS} ended so: {error['error'] or KILLED}\n")
+    with printed(log):
         record = _attempts(spec, around, errors, log)
-        log.write(around.store, spec.id)
+    log.write(around.store, spec.id)
     return record
 
 
@@ -85,7 +89,7 @@ def _attempts(spec: TrialSpec, around: Surroundings, errors: list[dict[str, str]
             log.add(f"Attempt {len(errors)} of {ATTEMPTS} ended so:\n{_traceback(error)}\n")
             if isinstance(error, BadInput):
                 break
-    record = crashed(spec, errors[-1]["error"] or "the worker died without a word", around.device)
+    record = crashed(spec, errors[-1]["error"] or KILLED, around.device)
     write_outcome(around.store, record, [])
     _tidy(spec.id, around.store)
     return record
@@ -111,7 +115,7 @@ def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason |
 def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     started = time.time()
     threads = max(1, around.threads // around.processes)
-    arguments = (spec, around.store, around.data_folder, threads)
+    arguments = (spec, around.store, around.data_folder, threads, copy_of(around.run, spec.id))
     record, rows = in_processes(around.processes, around.device, _train, *arguments)
     made_from = sources(spec, around.data_folder, code_hash())
     record = replace(record, device=around.device.type, sources=made_from, **_provenance(started))
@@ -121,13 +125,21 @@ def _finish(spec: TrialSpec, around: Surroundings) -> Record:
 
 
 def _train(
-    spec: TrialSpec, store: Store, data_folder: Path, threads: int, device: torch.device, team: Alone
+    spec: TrialSpec,
+    store: Store,
+    data_folder: Path,
+    threads: int,
+    log: Path,
+    device: torch.device,
+    team: Alone,
 ) -> tuple[Record, list[dict[str, float]]]:
     torch.set_num_threads(threads)
-    task = load_task(canonical_json(spec.task), data_folder, device)
-    save = Saver(store, spec.id, CHECKPOINT_SECONDS)
-    saved = read_checkpoint(store, spec.id, device)
-    with large_tensors_kept():
+    # One process is the worker itself, whose log is kept already.
+    kept = printed(Log(copy_of_member(log, team.rank))) if team.count > 1 else nullcontext()
+    with kept, large_tensors_kept():
+        task = load_task(canonical_json(spec.task), data_folder, device)
+        save = Saver(store, spec.id, CHECKPOINT_SECONDS)
+        saved = read_checkpoint(store, spec.id, device)
         return run_trial(spec, task, device, saved, save, team)
 
 

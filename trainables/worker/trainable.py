@@ -1,6 +1,8 @@
 """The trainable that Ray Tune runs: a slot of the cluster that makes attempts at one trial after the other."""
 
 import sys
+import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from trainables.results.store import PatientStore, open_store
 from trainables.spec import TrialSpec
 from trainables.worker.attempt import Surroundings, attempt, crashed
 from trainables.worker.conditions import Conditions
+from trainables.worker.printed import Log, copy_of
 from trainables.worker.watchdog import watched
 
 
@@ -47,12 +50,21 @@ def run(spec: TrialSpec, conditions: Conditions) -> Record:
         node_alive=_alive,
     )
 
+    thread = threading.get_ident()
+
     def last_words(reason: Reason, detail: str) -> None:
-        record = crashed(spec, detail, surroundings.device, reason)
-        write_outcome(surroundings.store, record, [])
+        log = Log(copy_of(conditions.run, spec.id))
+        log.add(f"The trial was ended: {detail}\nIt was here:\n{_place(thread)}")
+        log.write(surroundings.store, spec.id)
+        write_outcome(surroundings.store, crashed(spec, detail, surroundings.device, reason), [])
 
     with watched(conditions.limits, last_words):
         return attempt(spec, surroundings)
+
+
+def _place(thread: int) -> str:
+    """Where in the code a thread is."""
+    return "".join(traceback.format_stack(sys._current_frames()[thread]))
 
 
 def _alive(node: str) -> bool:

@@ -1,11 +1,17 @@
 """Attempts at a trial: gone on with elsewhere, given up after three errors."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 
 import pytest
 import torch
 
 from trainables import registry
+from trainables.results.record import log_path
 from trainables.results.store import open_store
 from trainables.spec import TrialSpec
 from trainables.training import loop as training
@@ -96,3 +102,51 @@ def test_workers_lost_on_a_living_node_count_as_errors(spec, epochs, tmp_path):
     assert (record.outcome, record.reason) == ("crashed", "error")
     assert record.detail == "the worker died without a word"
     assert epochs == []
+
+
+PRINTING = """
+import os
+import signal
+from trainables.models.egnn import EGNN
+
+class Net(EGNN):
+    def forward(self, graph):
+        print("these are my last words", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+ATTEMPT = """
+import sys, torch
+from pathlib import Path
+from trainables.results.store import open_store
+from trainables.spec import TrialSpec
+from trainables.worker.attempt import Surroundings, attempt
+
+store = open_store(sys.argv[1])
+attempt(
+    TrialSpec.model_validate_json(sys.argv[2]),
+    Surroundings(store, Path(sys.argv[1], "data"), torch.device("cpu"), run="run", node="b"),
+)
+"""
+
+
+def test_what_a_killed_worker_printed_is_in_the_log(spec, tmp_path, monkeypatch):
+    """As the machine's memory guard kills: nothing of the worker's own runs after that."""
+    (tmp_path / "last_words_net.py").write_text(PRINTING)
+    own = spec.model_copy(update={"model": {"name": "last_words_net:Net", "hidden": 8, "layers": 1}})
+    environment = {
+        **os.environ,
+        "TMPDIR": str(tmp_path),
+        "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{tmp_path}",
+    }
+    command = [sys.executable, "-c", ATTEMPT, str(tmp_path / "results"), own.model_dump_json()]
+    killed = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    around = surroundings(tmp_path, "results", "b")
+    note_lost_attempts(around.store, own, "b")
+    assert attempt(own, around).detail == attempts.KILLED
+    log = around.store.read(log_path(own.id)).decode()
+    assert log.startswith(
+        "these are my last words\nAttempt 1 of 3 ended so: the worker died without a word\n"
+    )
