@@ -5,7 +5,7 @@ Everything a user can get wrong raises BadInput with one line that names the key
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 
@@ -19,15 +19,18 @@ from trainables.worker.conditions import Limits
 
 PRESETS = Path(__file__).parent / "presets"
 
-SharedTraining = create_model(
-    "SharedTraining",
-    __base__=Settings,
-    **{
-        name: (info.annotation, info)
-        for name, info in Training.model_fields.items()
-        if name not in ("lr", "optimizer_revision")
-    },
-)
+if TYPE_CHECKING:
+    SharedTraining = Training  # a type checker cannot follow a model that is made from another's fields
+else:
+    SharedTraining = create_model(
+        "SharedTraining",
+        __base__=Settings,
+        **{
+            name: (info.annotation, info)
+            for name, info in Training.model_fields.items()
+            if name not in ("lr", "optimizer_revision")
+        },
+    )
 """The training settings that all trials share: all but the learning rate, which the grid varies, and the edition of
 the optimizer, which the plan fills in."""
 
@@ -117,7 +120,7 @@ class StudyConfig(Settings):
     name: str
     task: dict[str, Any]
     model: dict[str, Any]
-    training: SharedTraining = SharedTraining()  # type: ignore[valid-type]
+    training: SharedTraining = SharedTraining()
     arms: dict[str, dict[str, Any]]
     control: str | None = later(None)
     grid: dict[str, list[Any]]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,13 +29,16 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         draw_loss(row[1], mine, present, ticks=4)
         _forest(row[2], contrasts[contrasts["case"] == case], present)
         row[0].set_title(case, loc="left", fontweight="bold")
-    handles, labels = {}, []
+    handles: dict[str, Artist] = {}
     for axes in figure.axes[::3]:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
-    labels = list(handles)
     figure.legend(
-        handles.values(), labels, loc="outside upper center", ncols=min(len(labels), 6), handlelength=3
+        list(handles.values()),
+        list(handles),
+        loc="outside upper center",
+        ncols=min(len(handles), 6),
+        handlelength=3,
     )
     return figure
 

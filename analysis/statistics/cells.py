@@ -15,13 +15,13 @@ def cell_variances(
     vary as the others do. Raises ValueError where no cell has two trials.
     """
     unseen = [value for value in unseen if np.isfinite(value)]
-    variances, sizes = [], []
+    variances, counts = [], []
     for _, members in pd.Series(np.asarray(values)).groupby(cells.to_numpy(), sort=True):
         found = np.append(members.to_numpy(), unseen)
         weights = np.append(np.ones(len(members)), np.full(len(unseen), weight))
         variances.append(np.average((found - np.average(found, weights=weights)) ** 2, weights=weights))
-        sizes.append(len(members))
-    sizes = np.array(sizes)
+        counts.append(len(members))
+    sizes = np.array(counts)
     if sizes.max() < 2:
         raise ValueError("one trial in each cell: no variance between seeds")
     freedom = np.maximum(sizes - 1, 1)

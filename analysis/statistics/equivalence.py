@@ -75,14 +75,13 @@ def failure_verdicts(contrasts: pd.DataFrame, smallest: float | None) -> pd.Data
 
     smallest: the smallest difference that matters, a share of trials; None where none was stated
     """
-    names = ("both", "only_arm", "only_control", "neither")
     verdicts = [
         verdict(
             row.low,
             row.high,
             smallest is not None
             and row.pairs > 0
-            and equivalent_failures(tuple(int(getattr(row, name)) for name in names), smallest),
+            and equivalent_failures((row.both, row.only_arm, row.only_control, row.neither), smallest),
         )
         for row in contrasts.itertuples()
     ]

@@ -40,7 +40,8 @@ def _one_case(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, np.ndarr
     """The probability in one case, and the variances that add up to its own with their degrees of freedom."""
     sign = 1.0 if (ours["metric_goal"] == "max").any() else -1.0
     (probability, *first), (_, *second) = _placed(ours, theirs, sign), _placed(theirs, ours, sign)
-    return probability, *(np.concatenate(pair) for pair in zip(first, second, strict=True))
+    variances, freedom = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    return probability, variances, freedom
 
 
 def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[float, np.ndarray, np.ndarray]:

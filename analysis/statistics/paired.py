@@ -46,7 +46,7 @@ def newcombe_paired(
     margins = (
         float(both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
     )
-    excess = both * neither - only_first * only_second
+    excess = float(both * neither - only_first * only_second)
     excess = max(excess - n / 2, 0.0) if excess > 0 else excess
     phi = excess / np.sqrt(margins) if margins > 0 else 0.0
     difference = first - second

@@ -13,7 +13,7 @@ from analysis.statistics.seeds_needed import seeds_for_failures, seeds_for_score
 from analysis.statistics.time_to_target import restricted_means, times_to_target
 from analysis.tables.table import ARM, Table, against_controls
 
-SEEN = Stated(failure_rate=0.1, score=0.05)
+SEEN_FAILURE_RATE, SEEN_SCORE = 0.1, 0.05
 """The differences that the table of seeds asks for where a study states none."""
 
 
@@ -21,8 +21,8 @@ def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) 
     """How many seeds would be needed."""
 
     def needed(mine: pd.DataFrame, control: str) -> pd.DataFrame:
-        bounds = stated.get(mine["case"].iloc[0], SEEN)
-        failure_rate, score = bounds.failure_rate or SEEN.failure_rate, bounds.score or SEEN.score
+        bounds = stated.get(mine["case"].iloc[0], Stated())
+        failure_rate, score = bounds.failure_rate or SEEN_FAILURE_RATE, bounds.score or SEEN_SCORE
         arms = [arm for arm in mine["arm"].unique() if arm != control]
         return pd.DataFrame([_needed(mine, rates, arm, control, failure_rate, score) for arm in arms])
 

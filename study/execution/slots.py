@@ -56,7 +56,7 @@ def run_trials(
     ConnectionError where Ray is.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    queue = ray.remote(num_cpus=0)(TrialQueue).options(scheduling_strategy=here).remote(specs)
+    queue: Any = ray.remote(num_cpus=0)(TrialQueue).options(scheduling_strategy=here).remote(specs)
     watch = Watch(queue, show)
     shares = {"cpu": resources.cpus, "gpu": resources.gpus}
     # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.

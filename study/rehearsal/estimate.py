@@ -54,7 +54,7 @@ def cost(spec: TrialSpec, data_folder: str, device: torch.device) -> Cost:
     torch.set_num_threads(1)
     sizes = {name: spec.task[name] for name in ("train", "val", "test") if name in spec.task}
     few = {"train": spec.training.batch_size, "val": VALIDATION_SAMPLES, "test": VALIDATION_SAMPLES}
-    small = {**spec.task, **{name: min(count, few[name]) for name, count in sizes.items()}}
+    small = spec.task | {name: min(count, few[name]) for name, count in sizes.items()}
     task: Task = registry.build("task", small, Path(data_folder).expanduser())
     task.to(device)
     run = rehearse(spec, task, device)
