@@ -50,8 +50,9 @@ class Symmetry:
     @property
     def translation_axes(self) -> Tensor:
         """(k, 3) the directions of its translations; k may be 0."""
-        axes = {True: "xyz", False: ""}.get(self.translations, self.translations)
-        return unit_vectors(axes)
+        if isinstance(self.translations, str):
+            return unit_vectors(self.translations)
+        return unit_vectors("xyz" if self.translations else "")
 
     @property
     def mirror(self) -> Tensor:

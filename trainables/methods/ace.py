@@ -113,10 +113,11 @@ class ACE(Method):
     def end_step(self, model: nn.Module) -> None:
         """Ascend in the multipliers, descend in the slacks."""
         for layer in relaxed_layers(model).values():
-            layer.multiplier += self.dual_step(layer, self._violation(layer), self.dual_lr, self.step)
+            multiplier: Tensor = layer.multiplier
+            multiplier += self.dual_step(layer, self._violation(layer), self.dual_lr, self.step)
             if self.elastic:
-                layer.multiplier.clamp_(min=0)
-                layer.slack += self.slack_lr * (layer.multiplier - self.rho * layer.slack)
+                multiplier.clamp_(min=0)
+                layer.slack += self.slack_lr * (multiplier - self.rho * layer.slack)
 
     def projection_step(self, steps: int) -> int:
         """The first step of the strict phase; after the last step for the elastic form."""

@@ -101,6 +101,8 @@ class Equiformer(nn.Module):
 class Embedding(nn.Module):
     """The node's own features plus the harmonics of its edges, weighted by their radial functions (section 4.4)."""
 
+    degrees: Tensor
+
     def __init__(
         self, signature: Signature, channels: int, degree: int, edge_inputs: int, radial_hidden: int
     ) -> None:
@@ -177,6 +179,8 @@ class GraphAttention(nn.Module):
 
 class FeedForward(nn.Module):
     """Linear, gate, linear."""
+
+    degrees: Tensor
 
     def __init__(self, channels: int, degree: int, expansion: int) -> None:
         super().__init__()

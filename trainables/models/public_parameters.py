@@ -7,6 +7,7 @@ views of ours.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,7 @@ def places_of(network: nn.Module) -> dict[str, Place]:
 def _egnn(network: EGNN) -> Places:
     """vgsatorras/egnn, EGNN_vel."""
     yield from _linear("embedding", network.embedding)
+    layer: Any  # lists of modules do not know which kind they hold; so below
     for index, layer in enumerate(network.layers):
         name = f"gcl_{index}"
         yield from _linear(f"{name}.edge_mlp.0", layer.message.first)
@@ -79,6 +81,7 @@ def _segnn(network: SEGNN) -> Places:
     hidden = network.embedding.outputs[0]
     features = [("scalar", hidden), ("vector", hidden)]
     yield from _product("embedding_layer", network.embedding, [("vector", 2), ("scalar", 1)])
+    layer: Any
     for index, layer in enumerate(network.layers):
         name = f"layers.{index}"
         edge = [*features, *features, ("scalar", 2)]
@@ -103,7 +106,8 @@ def _vn_pointnet(network: VNPointNet) -> Places:
     for index, layer in enumerate(network.cloud.pooled):
         yield from _vector_neuron(f"feat.fstn.fc{index + 1}", layer)
     yield "feat.fstn.fc3.map_to_feat.weight", _whole(network.cloud.last.weight)
-    linear1, bn1, _, linear2, _, bn2, _, linear3 = network.classifier
+    classifier: Any = network.classifier
+    linear1, bn1, _, linear2, _, bn2, _, linear3 = classifier
     yield from _after_frame("fc1", linear1, pools=1)
     yield from _linear("fc2", linear2)
     yield from _linear("fc3", linear3)
@@ -116,7 +120,8 @@ def _vn_dgcnn(network: VNDGCNN) -> Places:
     for index, layer in enumerate([*network.edges, network.joint]):
         yield from _vector_neuron(f"conv{index + 1}", layer)
     yield from _frame("std_feature", network.frame)
-    linear1, bn1, _, _, linear2, bn2, _, _, linear3 = network.classifier
+    classifier: Any = network.classifier
+    linear1, bn1, _, _, linear2, bn2, _, _, linear3 = classifier
     yield from _after_frame("linear1", linear1, pools=2)
     yield from _linear("linear2", linear2)
     yield from _linear("linear3", linear3)
@@ -128,7 +133,7 @@ def _whole(tensor: Tensor, optional: bool = False) -> Place:
     return Place(tuple(tensor.shape), (tensor.data,), optional=optional)
 
 
-def _linear(name: str, layer: nn.Linear) -> Places:
+def _linear(name: str, layer: nn.Linear | nn.BatchNorm1d) -> Places:
     yield f"{name}.weight", _whole(layer.weight)
     if layer.bias is not None:
         yield f"{name}.bias", _whole(layer.bias)
@@ -158,7 +163,7 @@ def _product(name: str, product: Product, inputs: list[tuple[str, int]]) -> Plac
     yield f"{name}.tp.weight", Place((sum(path.numel() for path in paths),), tuple(paths))
 
 
-def _vector_neuron(name: str, layer: nn.Module) -> Places:
+def _vector_neuron(name: str, layer: Any) -> Places:
     """Features are the first rows of the joined matrix, directions the others."""
     channels = layer.activation.norm.norm.num_features
     linear = layer.linear

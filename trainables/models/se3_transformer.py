@@ -87,7 +87,7 @@ class SE3Transformer(nn.Module):
         self.embed_scalars = nn.Linear(count_invariants(signature), channels)
         self.embed_vectors = nn.Linear(signature.vectors, channels, bias=False) if signature.vectors else None
 
-        def kernel() -> nn.Module:
+        def kernel() -> Attention | Convolution:
             sizes = (channels, degree, radial + signature.edge_scalars, radial_hidden)
             return Attention(*sizes, heads) if attention else Convolution(*sizes)
 

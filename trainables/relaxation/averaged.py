@@ -18,14 +18,14 @@ smaller variance; it is the same for every orientation of the batch; and it is z
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx
 
 from trainables.relaxation.action import Block, blocks, generators, has_inversion
+from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.relaxed_layer import Call, RelaxedLayer, Representations
 
 
@@ -42,6 +42,7 @@ def averaged_penalty(layer: RelaxedLayer, call: Call, weights: Mapping[str, floa
 
     weights: by the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3)
     """
+    assert isinstance(layer.companion, LinearCompanion), "the average is of a linear companion"
     weight = layer.companion.weight
     return KnownHalfGradient.apply(weight, half_gradient(layer, weight.detach(), call.inputs, weights))
 
@@ -50,12 +51,12 @@ class KnownHalfGradient(Function):
     """<W, G> with the gradient 2 G: the value of a quadratic form of W from half its gradient."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, weight: Tensor, half: Tensor) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, half: Tensor) -> Tensor:
         ctx.save_for_backward(half)
         return torch.dot(weight.view(-1), half.reshape(-1))
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (half,) = ctx.saved_tensors
         return half * (2 * gradient), None
 

@@ -66,7 +66,7 @@ class MLPCompanion(nn.Module):
     init: factor on the weights of the last layer; 1 for PyTorch's usual start in all three
     """
 
-    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator) -> None:
+    def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator | None) -> None:
         super().__init__()
         self.first = nn.Parameter(_uniform((dim_in, dim_in), dim_in, generator))
         self.first_bias = nn.Parameter(_uniform((dim_in,), dim_in, generator))

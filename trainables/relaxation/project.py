@@ -59,9 +59,10 @@ def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
     a function with `fold_into.register`. A layer with neither, such as a gated update, has no linear part to add
     to, and is left as it is.
     """
-    if hasattr(strict, "add_channel_map"):
+    add_channel_map = getattr(strict, "add_channel_map", None)
+    if add_channel_map is not None:
         for block, _, matrix in commutant(layer.inputs, layer.outputs, weight):
-            strict.add_channel_map(block.irrep.l, matrix)
+            add_channel_map(block.irrep.l, matrix)
 
 
 @fold_into.register
@@ -88,9 +89,10 @@ def reset_statistics(model: nn.Module) -> None:
     holds (means 0, all others 1) and go on with their own momentum.
     """
     for module in model.modules():
-        if callable(getattr(module, "reset_running_stats", None)):
-            module.reset_running_stats()
-            module.momentum = None
+        reset = getattr(module, "reset_running_stats", None)
+        if callable(reset):
+            reset()
+            module.momentum = None  # type: ignore[assignment]  # modules that can be reset have one
         else:
             for name, buffer in module.named_buffers(recurse=False):
                 if name.startswith("running_"):

@@ -16,8 +16,9 @@ def representations_of(layer: nn.Module) -> tuple[Representations, Representatio
     Of a tensor product only the first input is named: the second is what conditions the layer, such as the
     spherical harmonics of an edge. Those without weights are parts of nonlinearities, and are left alone.
     """
-    if hasattr(layer, "representation_in") and hasattr(layer, "representation_out"):
-        return _as_tuple(layer.representation_in), _as_tuple(layer.representation_out)
+    inputs, outputs = getattr(layer, "representation_in", None), getattr(layer, "representation_out", None)
+    if inputs is not None and outputs is not None:
+        return _as_tuple(inputs), _as_tuple(outputs)
     if isinstance(layer, o3.Linear) and not _has_channel_axis(layer):
         return (irreps(layer.irreps_in),), (irreps(layer.irreps_out),)
     if isinstance(layer, o3.TensorProduct) and layer.weight_numel > 0:
@@ -37,6 +38,10 @@ def relaxable_layers(model: nn.Module) -> dict[str, nn.Module]:
 def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Representations]:
     """The representations of a relaxable layer; BadInput where axes and irreps do not fit each other."""
     representations = representations_of(layer)
+    if representations is None:
+        raise BadInput(
+            f"layer '{name}': does not declare how it transforms; set its representation_in and _out"
+        )
     for representation in (*representations[0], *representations[1]):
         if math.prod(representation.shape) != representation.dim:
             raise BadInput(

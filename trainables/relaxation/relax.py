@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from trainables.errors import BadInput
-from trainables.relaxation.companions import FeedForwardCompanion, LinearCompanion, MLPCompanion
+from trainables.relaxation.companions import Companion, FeedForwardCompanion, LinearCompanion, MLPCompanion
 from trainables.relaxation.recognition import check_declaration, relaxable_layers
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.summary import growth_warning, summary
 
-COMPANIONS = {
+COMPANIONS: dict[str, tuple[type[Companion], float]] = {
     "linear": (LinearCompanion, 0.0001),
     "feed_forward": (FeedForwardCompanion, 0.01),
     "mlp": (MLPCompanion, 1.0),
@@ -56,7 +56,7 @@ def relax(
         getattr(model, "relax_companion", "linear") if companion == "default" else companion
     ]
     reference = next(chain(model.parameters(), model.buffers()), torch.empty(()))
-    wrappers = {}
+    wrappers: dict[int, nn.Module] = {}
     for name, layer in chosen.items():
         inputs, outputs = check_declaration(name, layer)
         dim_in, dim_out = (sum(part.dim for part in parts) for parts in (inputs, outputs))
@@ -88,7 +88,7 @@ def choose_layers(
             "representation_out on its layers, or use e3nn's"
         )
     patterns = ("*",) if layers == "all" else tuple(layers)
-    chosen = {}
+    chosen: dict[str, nn.Module] = {}
     for pattern in patterns:
         fitting = {name: layer for name, layer in relaxable.items() if fnmatchcase(name, pattern)}
         if not fitting:

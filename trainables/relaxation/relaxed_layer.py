@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx
 
 from trainables.relaxation.action import flatten
 from trainables.relaxation.companions import Companion, LinearCompanion
@@ -93,8 +92,9 @@ class RelaxedLayer(nn.Module):
         if self.recording and self.training and torch.is_grad_enabled():
             # Penalties are small, and not left to the rounding of autocast.
             self.calls.append(Call(x.detach().to(self.scale.dtype), self.companion))
-        if isinstance(self.companion, LinearCompanion) and hasattr(self.strict, "channel_map"):
-            joined = JoinedMap.apply(self.companion.weight, self.scale, self.strict.channel_map())
+        channel_map = getattr(self.strict, "channel_map", None)
+        if isinstance(self.companion, LinearCompanion) and channel_map is not None:
+            joined = JoinedMap.apply(self.companion.weight, self.scale, channel_map())
             return nn.functional.linear(x, joined).view(*tensors[0].shape[:-2], *self.outputs[0].shape)
         strict = self.strict(*arguments, **keywords)
         added = self.companion(x) * self.scale
@@ -158,14 +158,14 @@ class JoinedMap(Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, dense: Tensor, scale: Tensor, channel_map: Tensor) -> Tensor:
+    def forward(ctx: Any, dense: Tensor, scale: Tensor, channel_map: Tensor) -> Tensor:
         ctx.save_for_backward(dense, scale)
         joined = dense * scale
         by_component(joined).add_(channel_map.unsqueeze(-1))
         return joined
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         dense, scale = ctx.saved_tensors
         of_scale = torch.tensordot(gradient, dense) if ctx.needs_input_grad[1] else None
         return gradient * scale, of_scale, by_component(gradient).sum(-1)

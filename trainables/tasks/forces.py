@@ -76,7 +76,8 @@ def forces(
     return Forces(splits, pool.numbers, energy_weight, force_weight)
 
 
-forces.revision = 2  # energies less their mean in float64; units, cells and isolated atoms of files
+# A function has no attributes that a type checker knows of.
+forces.revision = 2  # type: ignore[attr-defined]  # energies less their mean in float64; units, cells and isolated atoms of files
 
 
 def _split(frames: Frames, index: np.ndarray, reference: float) -> Split:

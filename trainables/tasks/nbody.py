@@ -5,6 +5,7 @@ The system is that of Kipf et al. 2018 (arXiv 1802.04687) in three dimensions wi
 masses, unit coupling, time step 0.001.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -60,7 +61,7 @@ def nbody(
             folder,
             "nbody",
             content,
-            lambda count=count, stream=stream: _simulate(bodies, law, count, seed, stream),
+            partial(_simulate, bodies, law, count, seed, stream),
         )
     return NBody(
         {
@@ -194,9 +195,9 @@ def integrate(
         np.multiply(difference, cubes, out=difference)
         force[:] = 0.0
         for body in range(bodies - 1):
-            pairs = difference[:, starts[body] : starts[body + 1]]
-            force[:, body] += pairs.sum(1)
-            force[:, body + 1 :] -= pairs
+            forces = difference[:, starts[body] : starts[body + 1]]
+            force[:, body] += forces.sum(1)
+            force[:, body + 1 :] -= forces
         np.clip(force, -LARGEST_FORCE, LARGEST_FORCE, out=force)
         force *= TIME_STEP
         v += force

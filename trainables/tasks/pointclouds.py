@@ -19,8 +19,11 @@ from trainables.symmetry import Symmetry
 from trainables.tasks.cache import Arrays, cached_arrays
 from trainables.tasks.cloud_augmentation import Augment
 from trainables.tasks.sources.cloud_files import Source, files_of, splits_of
-from trainables.tasks.sources.poses import augmented, normalised, turned
+from trainables.tasks.sources.poses import Poses, augmented, normalised, turned
 from trainables.tasks.task import Split, Task
+
+POSES: dict[str, tuple[Poses, Poses]] = {"z/z": ("z", "z"), "z/SO3": ("z", "SO3"), "SO3/SO3": ("SO3", "SO3")}
+"""The poses of each protocol in training and in the test."""
 
 
 def pointclouds(
@@ -53,7 +56,7 @@ def pointclouds(
     Raises BadInput where files are missing, damaged or hold fewer clouds than asked for.
     """
     sizes = {"train": train, "val": val, "test": test}
-    training_poses, test_poses = protocol.split("/")
+    training_poses, test_poses = POSES[protocol]
     files = files_of(source, Path(folder), path)
     version = 1 if source == "solids" else 2  # of what is read from the same files
     content = {

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainables.graph import Graph, Signature
 from trainables.relaxation.action import flatten, has_inversion, rotate
-from trainables.relaxation.recognition import relaxable_layers, representations_of
+from trainables.relaxation.recognition import check_declaration, relaxable_layers
 from trainables.relaxation.relaxed_layer import RelaxedLayer, Representations
 from trainables.symmetry import (
     Symmetry,
@@ -69,7 +69,7 @@ def permutation(
 
 def elements(symmetry: Symmetry) -> dict[str, Element]:
     """The kinds of group elements that the targets of a task respect, by name."""
-    kinds = {"rotation": rotation, "permutation": permutation}
+    kinds: dict[str, Element] = {"rotation": rotation, "permutation": permutation}
     if symmetry.inversion:
         kinds["inversion"] = inversion
     if symmetry.translations:
@@ -223,8 +223,10 @@ def _layer_outputs(model: nn.Module, graph: Graph) -> dict[str, tuple[Representa
     outputs: dict[str, tuple[Representations, Tensor]] = {}
     hooks = []
     relaxed = {name: layer for name, layer in model.named_modules() if isinstance(layer, RelaxedLayer)}
-    for name, layer in {**relaxable_layers(model), **relaxed}.items():
-        representations = layer.outputs if name in relaxed else representations_of(layer)[1]
+    for name, layer in (relaxable_layers(model) | relaxed).items():
+        representations = (
+            layer.outputs if isinstance(layer, RelaxedLayer) else check_declaration(name, layer)[1]
+        )
 
         def keep(
             _layer: nn.Module,

@@ -108,7 +108,8 @@ def _locate(name: str, module: nn.Module, view: Tensor) -> Matrix:
         if view.untyped_storage().data_ptr() == parameter.untyped_storage().data_ptr():
             offset = view.storage_offset() - parameter.storage_offset()
             if view.ndim == 2 and offset >= 0 and view.numel() <= parameter.numel():
-                return Matrix(parameter, tuple(view.shape), view.stride(), offset)
+                (rows, columns), (down, right) = view.shape, view.stride()
+                return Matrix(parameter, (rows, columns), (down, right), int(offset))
     raise BadInput(
         f"layer '{name}': matrices() must return two-dimensional views of the layer's parameters, "
         f"not a tensor of its own of shape {tuple(view.shape)}"

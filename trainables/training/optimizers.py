@@ -1,7 +1,8 @@
 """Optimizers by name, and the course of the learning rate."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ def build(
     as one fused kernel over all parameters, which is also the fastest on a CPU and never waits for the device.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    common = {"lr": training.lr, "weight_decay": training.weight_decay}
+    common: dict[str, Any] = {"lr": training.lr, "weight_decay": training.weight_decay}
     if not trained:
         return []
     match training.optimizer:
@@ -48,7 +49,7 @@ def _blocks_of(parameters: list[nn.Parameter], hidden: Sequence[Matrix]) -> list
 
 
 def _muon(
-    training: Training, parameters: list[nn.Parameter], blocks: list[Matrix], common: dict[str, float]
+    training: Training, parameters: list[nn.Parameter], blocks: list[Matrix], common: dict[str, Any]
 ) -> list[torch.optim.Optimizer]:
     ids, factor = {id(block.parameter) for block in blocks}, training.adamw_factor
     with_blocks = [parameter for parameter in parameters if id(parameter) in ids]
@@ -67,7 +68,8 @@ def _foreign(training: Training, name: str, parameters: list[nn.Parameter]) -> t
     options = dict(training.optimizer_options)
     if training.weight_decay:
         options.setdefault("weight_decay", training.weight_decay)
-    return locate(name)(parameters, lr=training.lr, **options)
+    factory: Callable[..., torch.optim.Optimizer] = locate(name)
+    return factory(parameters, lr=training.lr, **options)
 
 
 def learning_rate_factor(training: Training, step: int, steps: int) -> float:

@@ -29,7 +29,8 @@ def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", conditions
     if conditions.code_folder not in ("", *sys.path):
         sys.path.append(conditions.code_folder)  # last, so that nothing there hides a module of this project
     slot, trials = tune.get_context().get_trial_id(), 0
-    spec: str | None = ray.get(queue.next_trial.remote(slot))
+    first: ray.ObjectRef[str | None] = queue.next_trial.remote(slot)
+    spec = ray.get(first)
     while spec is not None:
         record = run(TrialSpec.model_validate_json(spec), conditions)
         trials += 1

@@ -110,7 +110,7 @@ def test_the_cache_is_used_and_a_broken_entry_is_made_again(tmp_path, monkeypatc
     broken.write_bytes(broken.read_bytes()[:-8])
     assert torch.equal(nbody(tmp_path, **SMALL).splits["train"]["targets"], first.splits["train"]["targets"])
 
-    monkeypatch.setattr("trainables.tasks.nbody._simulate", None)
+    monkeypatch.setattr("trainables.tasks.nbody._simulate", lambda *_: pytest.fail("simulated again"))
     nbody(tmp_path, **SMALL)
 
 

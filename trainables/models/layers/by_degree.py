@@ -106,7 +106,8 @@ class DepthwiseLinear(nn.Module):
         self.paths = coupling_paths(len(inputs) - 1, inversion)
         self.widths = widths(inputs, inversion)
         self.radial = radial
-        self.shared = None if radial is not None else nn.Parameter(torch.randn(sum(self.widths)))
+        if radial is None:
+            self.shared = nn.Parameter(torch.randn(sum(self.widths)))
         self.mix = ByDegreeLinear(self.widths, outputs, inversion)
 
     def matrices(self) -> list[Tensor]:

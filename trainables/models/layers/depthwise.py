@@ -46,6 +46,8 @@ def embed_nodes(graph: Graph, scalars: nn.Linear, vectors: nn.Linear | None, com
 class DegreeLinear(nn.Module):
     """For each degree a matrix that mixes its channels, and a bias for the scalars."""
 
+    degrees: Tensor
+
     def __init__(self, channels_in: int, channels_out: int, largest: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(largest + 1, channels_in, channels_out) / channels_in**0.5)
@@ -75,6 +77,9 @@ class DegreeNorm(nn.Module):
 
     Liao and Smidt 2023 (arXiv 2206.11990), section 4.2.
     """
+
+    degrees: Tensor
+    average: Tensor
 
     def __init__(self, channels: int, largest: int, epsilon: float = 1e-5) -> None:
         super().__init__()

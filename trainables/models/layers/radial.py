@@ -14,6 +14,8 @@ class ExponentialNormal(nn.Module):
     length: unit of the task's positions; functions[k] differ from each other up to a few times this distance
     """
 
+    centres: Tensor
+
     def __init__(self, functions: int, length: float) -> None:
         super().__init__()
         self.length = length

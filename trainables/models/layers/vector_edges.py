@@ -7,11 +7,11 @@ at a time; only their invariants, a sixth of their features, are stored. Feature
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import FunctionCtx
 
 from trainables.graph import Topology
 from trainables.models.layers.vector_neuron import VectorActivation
@@ -93,7 +93,7 @@ class EdgeInvariants(Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, senders: Tensor, receivers: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, senders: Tensor, receivers: Tensor, rows: Tensor) -> tuple[Tensor, ...]:
         pp, pd, dd = (senders.new_empty(len(rows), *senders.shape[2:]) for _ in range(3))
         for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
             dot(p, p, out=pp[slot])
@@ -103,7 +103,7 @@ class EdgeInvariants(Function):
         return pp, pd, dd
 
     @staticmethod
-    def backward(ctx: FunctionCtx, of_pp: Tensor, of_pd: Tensor, of_dd: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, of_pp: Tensor, of_pd: Tensor, of_dd: Tensor) -> tuple[Tensor | None, ...]:
         senders, receivers, rows = ctx.saved_tensors
         of_senders, of_receivers = torch.zeros_like(senders), torch.zeros_like(receivers)
         of_edges = torch.empty_like(receivers)
@@ -124,7 +124,7 @@ class EdgeMean(Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, senders: Tensor, receivers: Tensor, rows: Tensor, scale: Tensor, push: Tensor
+        ctx: Any, senders: Tensor, receivers: Tensor, rows: Tensor, scale: Tensor, push: Tensor
     ) -> Tensor:
         total = torch.zeros_like(receivers[0])
         for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
@@ -133,7 +133,7 @@ class EdgeMean(Function):
         return total.div_(len(rows))
 
     @staticmethod
-    def backward(ctx: FunctionCtx, of_mean: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, of_mean: Tensor) -> tuple[Tensor | None, ...]:
         senders, receivers, rows, scale, push = ctx.saved_tensors
         of_edge = of_mean.contiguous() / len(rows)
         of_scale, of_push = torch.empty_like(scale), torch.empty_like(push)

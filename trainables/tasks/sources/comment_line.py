@@ -15,16 +15,16 @@ Pairs = dict[str, list[str]]
 def pairs_of(line: str) -> Pairs:
     """All pairs of a comment line; a word alone has the value 'T'. ValueError where a quote is not closed."""
     pairs: Pairs = {}
-    position = _SPACE.match(line).end()
+    position = _after_space(line, 0)
     while position < len(line):
         key, position = _piece(line, position, _BARE_KEY)
-        after = _SPACE.match(line, position).end()
+        after = _after_space(line, position)
         value = "T"
         if line[after : after + 1] == "=":
             value, position = _value(line, after + 1)
         if key:
             pairs.setdefault(key, []).append(value)
-        position = _SPACE.match(line, position).end()
+        position = _after_space(line, position)
     return pairs
 
 
@@ -36,10 +36,16 @@ def only(pairs: Pairs, key: str) -> str | None:
     return values.pop() if values else None
 
 
+def _after_space(line: str, position: int) -> int:
+    """Where the white space that begins at a position ends."""
+    space = _SPACE.match(line, position)
+    return space.end() if space else position
+
+
 def _value(line: str, position: int) -> tuple[str, int]:
     if _NEXT_PAIR.match(line, position):  # `key= next=1`
         return "", position
-    return _piece(line, _SPACE.match(line, position).end(), _BARE_VALUE)
+    return _piece(line, _after_space(line, position), _BARE_VALUE)
 
 
 def _piece(line: str, position: int, bare: re.Pattern[str]) -> tuple[str, int]:

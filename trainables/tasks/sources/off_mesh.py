@@ -122,7 +122,7 @@ def _arrays(points: np.ndarray, triangles: list[tuple[int, int, int]]) -> tuple[
 
 def _fan(corners: list[int]) -> list[tuple[int, int, int]]:
     """The triangles of a polygon; none of a point or an edge, which have no area."""
-    return [(corners[0], *corners[i : i + 2]) for i in range(1, len(corners) - 1)]
+    return [(corners[0], corners[i], corners[i + 1]) for i in range(1, len(corners) - 1)]
 
 
 def _number(word: str, at: int) -> float:

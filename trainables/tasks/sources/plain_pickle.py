@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy._core.multiarray import _reconstruct, scalar
-from numpy._core.numeric import _frombuffer
+from numpy._core.numeric import _frombuffer  # type: ignore[attr-defined]  # left out of its stubs
 
 from trainables.errors import BadInput, brief
 
