@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from study.execution.jobs import Job
+    from study.refine.state import RoundsState
     from trainables.results.store import Store
 
 app = typer.Typer(
@@ -231,6 +232,7 @@ def status(
 ) -> None:
     """How many trials are planned, learned, failed, crashed, missing; also while a run is going on.
 
+    Of a refined study also its rounds, and which intervals are still wider than asked.
     With --address: whether the job of that id is PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
     """
     if address is not None:
@@ -247,16 +249,17 @@ def status(
     with _bad_folder_is_bad_input():
         counts, complaints = count_trials(store)
         found = crashes(store, planned_ids(store))
+        rounds = _rounds(store, folder)
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
     if as_json:
-        print(json.dumps({**counts, "crashes": crashes_as_json(found)}))
+        more = {} if rounds is None else {"refine": rounds.as_json()}
+        print(json.dumps({**counts, "crashes": crashes_as_json(found), **more}))
         return
     print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
     _say_crashes(store)
-    with _bad_folder_is_bad_input():
-        for line in _rounds(store, folder):
-            print(line)
+    for line in rounds.lines() if rounds is not None else ():
+        print(line)
 
 
 @app.command()
@@ -381,17 +384,17 @@ def _results_folder(folder: str) -> "Store":
     )
 
 
-def _rounds(store: "Store", folder: str) -> list[str]:
+def _rounds(store: "Store", folder: str) -> "RoundsState | None":
     """How far the rounds of a refined study have come; the tables that this needs load pandas."""
     from trainables.results.folder import Damaged, read_config
 
     try:
         is_refined = read_config(store).get("refine") is not None
     except (FileNotFoundError, Damaged):
-        return []
+        return None
     if not is_refined:
-        return []
-    from study.refine.rounds import state_of_rounds
+        return None
+    from study.refine.state import state_of_rounds
 
     return state_of_rounds(folder)
 

@@ -5,10 +5,10 @@ from math import inf
 
 import pandas as pd
 
-from analysis.load import load_results, trial_table
+from analysis.load import trial_table
 from analysis.prepare import name_cases, prepare
 from analysis.statistics.precision import precision
-from study.config import Refine, StudyConfig
+from study.config import StudyConfig
 from study.refine.planned import PlannedTrial
 from study.refine.rule import wanted
 from trainables.results.record import Record
@@ -62,25 +62,6 @@ def still_open(config: StudyConfig, trials: list[PlannedTrial], records: dict[st
     if config.refine is None or results.empty:
         return []
     return open_lines(precision(results), config.refine.edge, config.refine.score)
-
-
-def state_of_rounds(folder: str) -> list[str]:
-    """The round that a refined study has come to, and a line for each interval that is still too wide.
-
-    Reads the folder's files and imports nothing that they name. Empty for a study without rounds.
-    """
-    results = load_results(folder)
-    asked = results.config.get("refine")
-    if not asked:
-        return []
-    refine = Refine(**asked)
-    planned = [table for table in (results.trials, results.missing) if not table.empty]
-    number = max((int(table["round"].max()) for table in planned), default=1)
-    lines = [f"round {number}, {sum(map(len, planned))} trials of a budget of {refine.budget}"]
-    trials = prepare(results.trials)
-    if trials.empty:
-        return lines
-    return lines + [f"open: {line}" for line in open_lines(precision(trials), refine.edge, refine.score)]
 
 
 def open_lines(widths: pd.DataFrame, edge: float | None, score: float | None) -> list[str]:

@@ -1,16 +1,17 @@
 """Rounds follow from config and records alone: killed, damaged and extended studies come to the same trials."""
 
 import hashlib
+import json
 import math
 
 import pytest
-from tests_support import CONTENT
+from tests_support import CONTENT, study
 
 from study.config import resolve_config
 from study.plan import check_folder, later_rounds, plan, write_folder
 from study.refine.rounds import next_round, still_open, with_rounds
 from study.refine.rule import lattice_rate, pairs_needed
-from trainables.results.record import Record
+from trainables.results.record import Record, write_outcome
 from trainables.results.store import open_store
 
 EDGES = {"strict": -1.9, "triangle": -2.2}
@@ -131,3 +132,31 @@ def test_pairs_needed_by_the_width_of_students_interval():
 
     needed = pairs_needed(5, 3.0)
     assert width(needed) <= width(5) / 3.0 < width(needed - 1)
+
+
+def test_status_shows_each_round_and_what_is_open(tmp_path):
+    config = resolve_config(content(edge=0.03, budget=24))
+    trials, records = run(config, most=18)
+    store = open_store(tmp_path)
+    write_folder(store, config, trials)
+    for one in records.values():
+        write_outcome(store, one, [])
+    later = len(trials) - 16
+    shown = json.loads(study("status", tmp_path, "--json").stdout)["refine"]
+    assert shown["budget"] == 24
+    assert shown["rounds"] == [
+        {"round": 1, "planned": 16, "missing": 0},
+        {"round": 2, "planned": later, "missing": later - 2},
+    ]
+    assert [line.partition(":")[0] for line in shown["open"]] == ["strict", "triangle"]
+    text = study("status", tmp_path).stdout
+    assert f"round 2: {later} trials planned, {later - 2} missing" in text
+    assert f"{len(trials)} trials of a budget of 24" in text
+    assert text.count("open: ") == 2
+
+
+def test_status_of_a_study_without_rounds_shows_none(tmp_path):
+    config = resolve_config(CONTENT)
+    write_folder(open_store(tmp_path), config, plan(config))
+    assert "refine" not in json.loads(study("status", tmp_path, "--json").stdout)
+    assert "round" not in study("status", tmp_path).stdout
