@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import signal
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,7 @@ from trainables.errors import BadInput, brief
 HANDLER_SECONDS = 0.01
 LONGEST_PATH = 24
 FREE_BYTES = 100e6
+SHARED_MEMORY = "/dev/shm"
 MACHINE_FAULTS = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT}
 INSTALLED = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
@@ -54,7 +56,7 @@ def _start_ray() -> None:
     folder = scratch_folder()
     try:
         with _loopback_only():
-            ray.init(**local, **QUIET, _temp_dir=folder, job_config=_own_code_first())
+            ray.init(**local, **QUIET, **object_store(folder), _temp_dir=folder, job_config=_own_code_first())
     except OSError as error:
         home = os.path.expanduser("~")
         if str(error.filename or "").startswith(home):
@@ -89,6 +91,25 @@ def scratch_folder() -> str:
         f"RAY_TMPDIR: no folder for Ray ({'; '.join(reasons)}); name one with a path of up to {LONGEST_PATH} "
         "characters in this variable"
     )
+
+
+def object_store(scratch: str) -> dict[str, Any]:
+    """Options of Ray for a store beside its scratch folder, where the machine has no shared memory to write to.
+
+    Ray falls back to a folder where shared memory is small, and does not start where it is missing or read-only.
+    What the store holds is small here: a run sends its workers descriptions of trials.
+    """
+    if not sys.platform.startswith("linux") or _writable(SHARED_MEMORY):
+        return {}
+    return {"_plasma_directory": os.path.dirname(scratch), "object_store_memory": int(FREE_BYTES)}
+
+
+def _writable(folder: str) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _unfit(folder: str) -> str | None:

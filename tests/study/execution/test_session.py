@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from study.execution import session
-from study.execution.session import connected, scratch_folder
+from study.execution.session import connected, object_store, scratch_folder
 from trainables.errors import BadInput
 
 
@@ -58,6 +58,16 @@ def test_where_none_fits_each_is_named_with_its_reason(monkeypatch):
         BadInput, match=r"RAY_TMPDIR: .*/tmp is full.*; name one with a path of up to 24 characters"
     ):
         scratch_folder()
+
+
+def test_a_store_has_its_folder_where_there_is_no_shared_memory(monkeypatch, tmp_path):
+    beside = {"_plasma_directory": "/tmp", "object_store_memory": 100_000_000}
+    read_only = "/proc"  # where not even root makes a file
+    for place, options in ((tmp_path, {}), (tmp_path / "nowhere", beside), (read_only, beside)):
+        monkeypatch.setattr(session, "SHARED_MEMORY", str(place))
+        assert object_store("/tmp/study-0") == options
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert object_store("/tmp/study-0") == {}
 
 
 def test_ray_cannot_put_the_current_folder_first():

@@ -1,5 +1,6 @@
 """What is left of a trial that its limits end."""
 
+import tempfile
 import threading
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ def wait_for_the_end():
 
 
 def test_the_log_of_a_trial_beyond_its_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     reason = ("timeout", "the trial took longer than resources.timeout_minutes (60 s)")
     monkeypatch.setattr(watchdog, "_excess", lambda limits, seconds: reason if hanging.is_set() else None)
     monkeypatch.setattr(watchdog.os, "_exit", lambda code: ended.set())
