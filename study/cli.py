@@ -41,11 +41,11 @@ def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2."""
     from trainables.errors import BadInput
 
-    _look_here_last()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # consoles that do not know a mark of a name
     try:
+        _look_here_last()
         app()
     except BadInput as error:
         print(f"study: {error}", file=sys.stderr)
@@ -54,10 +54,12 @@ def main() -> None:
 
 def _look_here_last() -> None:
     """Have `model: mypackage.module:MyNet` found in the current folder, and nothing there hide a module of ours."""
+    from trainables.errors import BadInput
+
     try:
         here = os.getcwd()
-    except OSError:
-        return
+    except OSError as error:  # torch could not even be imported
+        raise BadInput(f"the current folder cannot be used ({error.strerror}); change to another") from error
     if here != str(Path(__file__).parents[1]):
         sys.path[:] = [place for place in sys.path if place not in ("", here)]
         sys.path.append(here)

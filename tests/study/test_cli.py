@@ -11,6 +11,8 @@ from tests_support import study
 from typer.testing import CliRunner
 
 from study.cli import app
+from study.config import load_config
+from study.plan import plan, write_folder
 from trainables.results.folder import write_plan
 from trainables.results.store import open_store
 
@@ -90,6 +92,58 @@ def test_exit_codes_and_messages(arguments, code, words, tmp_path, monkeypatch):
     if code == 2 and "frobnicate" not in arguments:
         assert len(finished.stderr.strip().splitlines()) <= 2
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def gone(tmp_path, monkeypatch):
+    """A current folder that is there no more."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    yield
+    os.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plan", "nbody-quick"], ["run", "nbody-quick"], ["status", "results"]]
+)
+def test_a_current_folder_that_is_gone_is_one_line(gone, arguments):
+    finished = study(*arguments)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        "study: the current folder cannot be used (No such file or directory); change to another\n"
+    )
+
+
+def test_a_job_for_the_folder_of_another_study_is_refused(tmp_path):
+    store = open_store(tmp_path / "results")
+    config = load_config("nbody-quick", ["training.epochs=3"])
+    write_folder(store, config, plan(config))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    finished = study("submit", "nbody-quick", "--address", "http://127.0.0.1:1", "--results", store.uri)
+    assert finished.returncode == 2
+    assert len(finished.stderr.splitlines()) == 1
+    assert "epochs" in finished.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_whose_folder_is_taken_away_has_its_report(tmp_path, monkeypatch):
+    """Ray takes the folder of a job away when the first of several nodes on one machine is done with it."""
+    folder = tmp_path / "job"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def run_without_trials(config, store, *unused):
+        write_folder(store, config, plan(config))
+        folder.rmdir()
+
+    monkeypatch.setattr("study.run.run_study", run_without_trials)
+    finished = study("run", "nbody-quick", "--results", tmp_path / "results")
+    assert finished.returncode == 1, finished.stderr
+    assert os.getcwd() == "/"  # where libraries that ask for it find one
+    assert finished.stdout.splitlines()[-1] == f"report: {tmp_path}/results/report/report.html"
+    assert (tmp_path / "results/report/report.html").is_file()
 
 
 def test_the_command_itself_ends_with_the_code_and_the_line():
