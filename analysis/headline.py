@@ -22,9 +22,9 @@ def headlines(trials: pd.DataFrame, tables: dict[str, Table]) -> dict[str, str]:
         smaller = not len(goals) or goals.iloc[0] != "max"
         parts = [_on_failures(_rows(tables, "failure_contrasts", case))]
         parts += [_on_scores(_rows(tables, "best_contrasts", case), smaller)]
-        told = "; ".join(part for part in parts if part)
-        if told:
-            found[case] = f"{told[0].upper()}{told[1:]}."
+        text = "; ".join(part for part in parts if part)
+        if text:
+            found[case] = f"{text[0].upper()}{text[1:]}."
     return found
 
 
@@ -48,11 +48,11 @@ def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:
         return ""
     decided = known[known["verdict"].isin(["better", "worse"])]
     gain = -known["relative"] if smaller else known["relative"]
-    told = decided if len(decided) else known.loc[[gain.idxmax()]]
+    named = decided if len(decided) else known.loc[[gain.idxmax()]]
     noun = "error" if smaller else "score"
     return "; ".join(
         f"{row.arm}: {percent(abs(row.relative))} {'lower' if row.relative < 0 else 'higher'} {noun}, {row.verdict}"
-        for row in told.itertuples()
+        for row in named.itertuples()
     )
 
 

@@ -109,7 +109,7 @@ def load_history(source: str | Path, trials: Iterable[str] | None = None) -> pd.
     """One row per trial and epoch, with the column `trial` first; of all trials with an outcome, or of those named.
 
     Columns: epoch, step, theta, train_loss, val_metric, val_loss, grad_norm, penalty, equivariance_error, lr, seconds
-    and whatever else the method told of itself. A history that does not fit its record is left out with a warning.
+    and whatever else the method reports. A history that does not fit its record is left out with a warning.
     """
     table, complaints = read_histories(source, trials)
     for complaint in complaints:

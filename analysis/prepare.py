@@ -87,10 +87,10 @@ def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Ser
     for _, group in settings.groupby(groups, sort=False):
         varied = [name for name in settings if group[name].nunique(dropna=False) > 1]
         for values, rows in group.groupby(varied, dropna=False, sort=False) if varied else []:
-            told = [
+            differing = [
                 f"{name}={value}" for name, value in zip(varied, values, strict=True) if not pd.isna(value)
             ]
-            texts[rows.index] = form.format(", ".join(told)) if told else ""
+            texts[rows.index] = form.format(", ".join(differing)) if differing else ""
     return texts
 
 

@@ -92,7 +92,7 @@ def make_summary(
             *alarms(counts, _versions(everything)),
         ],
         "headlines": (
-            {case: plain(told) for case, told in headlines(trials, tables).items()} if len(trials) else {}
+            {case: plain(text) for case, text in headlines(trials, tables).items()} if len(trials) else {}
         ),
         "forest": forest(trials, tables) if len(trials) else [],
         "finding": [

@@ -13,8 +13,8 @@ def closing(summary: dict[str, Any]) -> str:
     """What a run ends with, from the report's summary: headlines, tables and alarms, 80 characters wide."""
     lines: list[str] = []
     for case in summary["cases"]:
-        told = summary["headlines"].get(case, "")
-        lines += ["", *textwrap.wrap(f"{case}: {told}" if told else case, WIDTH)]
+        headline = summary["headlines"].get(case, "")
+        lines += ["", *textwrap.wrap(f"{case}: {headline}" if headline else case, WIDTH)]
         lines += _table(case, summary["tables"])
     if summary["cases"]:
         legend = "Failed of all trials, and median validation loss; * is the arm's chosen learning rate."

@@ -129,12 +129,12 @@ def _nothing(counts: dict[str, int]) -> str:
 def _failures(case: str, tables: dict[str, Table]) -> str:
     """Which arms failed how often, and what that shows."""
     rates = _rows(tables, "failure_rates", case)
-    told = _listed(f"{row.arm} {row.failed} of {row.n}" for row in rates.itertuples())
+    listed = _listed(f"{row.arm} {row.failed} of {row.n}" for row in rates.itertuples())
     if not rates["failed"].any():
-        return f"no trial failed: {told}."
+        return f"no trial failed: {listed}."
     if (rates["failed"] == rates["n"]).all():
-        return f"every trial failed: {told}."
-    sentences = [f"failed trials: {told}."]
+        return f"every trial failed: {listed}."
+    sentences = [f"failed trials: {listed}."]
     contrasts = _rows(tables, "failure_contrasts", case)
     contrasts = contrasts[contrasts["pairs"] > 0] if len(contrasts) else contrasts
     silent = []
@@ -162,7 +162,7 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
     scores = _rows(tables, "best_setting", case)
     if scores.empty or scores["mean"].isna().all():
         return ""
-    told = _listed(
+    listed = _listed(
         f"{row.arm} {mean_and_sd(row.mean, row.sd)} "
         f"(lr {rate(row.lr)}{f', {row.failed} of {row.n} failed' if row.failed else ''})"
         for row in scores.itertuples()
@@ -170,7 +170,7 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
     name = next((name for name in scores["metric"] if isinstance(name, str)), "metric")
     sentences = [
         f"test {metric(name)} at the learning rate chosen on validation, mean ± sd of the trials that learned: "
-        f"{told}."
+        f"{listed}."
     ]
     silent = []
     for row in _rows(tables, "best_contrasts", case).itertuples():

@@ -20,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # which takes what stands in brackets for markup of its own
+    rich_markup_mode=None,  # rich would read text in brackets as markup
     help="Does relaxing equivariance during training make equivariant networks easier to train?",
 )
 
@@ -344,7 +344,7 @@ def list_names(
             print(f"{each}s: {', '.join(known)}")
         print(f"schedules: {', '.join(SCHEDULES)}")
         print(f"blocks: {', '.join(BLOCKS)}")
-        print("`study list model egnn`, `study list training` and so on tell every option")
+        print("`study list model egnn`, `study list training` and so on describe every option")
 
 
 @app.command()
@@ -410,7 +410,7 @@ def _say_crashes(store: "Store") -> None:
     for one in found:
         print(one.line(store.uri))
     if found:
-        print("mend the cause, then `study run` the same with --retry-crashed")
+        print("fix the cause, then run the same command with --retry-crashed")
 
 
 def _absolute(folder: str) -> str:

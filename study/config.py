@@ -39,7 +39,7 @@ class Resources(Settings):
     """What one trial gets, and how long it may take. None of it changes a result.
 
     cpus, gpus: per trial, fractions of a GPU share it; concurrent: most trials at once
-    processes: that share each batch of a trial; each has a GPU of its own where `gpus` is not 0
+    processes: that share each batch of a trial; each has its own GPU where `gpus` is not 0
     memory_gb: a worker that grows beyond it is stopped; timeout_minutes: a trial that takes longer is stopped
     """
 
@@ -261,7 +261,7 @@ def _arm(name: str, arm: Any) -> dict[str, Any]:
 
 
 def _own_training(settings: Any, where: str) -> dict[str, Any]:
-    """The training settings that an arm has of its own, checked, without defaults."""
+    """The training settings of one arm alone, checked, without defaults."""
     if not isinstance(settings, dict):
         raise BadInput(f"{where}: must be a mapping such as `{{warmup: 0.1}}`")
     try:
@@ -300,7 +300,7 @@ def arms_of(config: StudyConfig, axis: str) -> list[str]:
 
 
 def own_settings(config: StudyConfig, arm: str) -> set[str]:
-    """The training settings that an arm has of its own, as a setting or as an axis."""
+    """The training settings of one arm alone, given as a setting or as an axis."""
     own = set(config.arms[arm].get("training", {}))
     for axis in config.grid:
         if axis.startswith("arms.") and arm in arms_of(config, axis):

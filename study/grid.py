@@ -11,7 +11,7 @@ from trainables.errors import BadInput, nearest
 from trainables.spec import Positive, Settings
 
 STREAMS = ("seed.init", "seed.order")
-"""Random numbers that can have seeds of their own: initial weights, and the order of the samples."""
+"""Random numbers that can have separate seeds: initial weights, and the order of the samples."""
 
 MOST_SEEDS = 1_000
 MOST_TRIALS = 1_000_000

@@ -63,7 +63,7 @@ def plan(config: StudyConfig) -> list[PlannedTrial]:
 
 
 def _trial(arm: str, content: dict[str, Any], own: dict[str, Any]) -> PlannedTrial:
-    """The trial of an arm from the content of its spec and the training settings of its own."""
+    """The trial of an arm from the content of its spec and the training settings of that arm alone."""
     try:
         spec = TrialSpec(**{**content, "training": {**content["training"], **own}})
         shared = Training(**content["training"])
@@ -105,7 +105,7 @@ def _method(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[str, A
 
 
 def _own_training(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[str, Any]:
-    """The training settings that an arm has of its own at a point of the axes that apply to it."""
+    """The training settings of one arm alone at a point of the axes that apply to it."""
     own = dict(config.arms[arm].get("training", {}))
     for axis, value in point.items():
         if axis.startswith("arms."):

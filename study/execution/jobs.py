@@ -102,7 +102,7 @@ def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
 def job_command(
     config: str, overrides: list[str], results: str, data_folder: str | None, check: bool = True
 ) -> str:
-    """What the head of the cluster is told to run, from a folder that is a copy of the current one."""
+    """The command for the head of the cluster, from a folder that is a copy of the current one."""
     path = Path(config)
     if config not in presets():
         if not path.resolve().is_relative_to(Path.cwd()):

@@ -11,7 +11,7 @@ WATCHER = 'read -r line || printf "%s\\n" "$0" >&2'
 @contextmanager
 def last_words(words: str) -> Iterator[None]:
     """Have `words` said on stderr where this process ends within the block, however it ends."""
-    # In a session of its own no Ctrl-C falls on it.
+    # In a separate session it receives no Ctrl-C.
     watcher = subprocess.Popen(["sh", "-c", WATCHER, words], stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield

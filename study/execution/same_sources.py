@@ -15,7 +15,7 @@ def check_sources(
 ) -> None:
     """Raise BadInput where trials are missing whose data or modules are not those of the trials that are there.
 
-    Where the driver of a cluster has not got the data, only the report can tell.
+    Where the driver of a cluster does not have the data, only the report can show it.
     """
     before = [record.sources for record in records.values() if record.sources]
     seen: set[str] = set()

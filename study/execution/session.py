@@ -32,7 +32,7 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Ray for the time of the block: the cluster at `address`, or one of its own on the loopback interface."""
+    """Ray for the time of the block: the cluster at `address`, or a new one on the loopback interface."""
     start = _start_ray if address is None else partial(_join_cluster, address)
     # Ray starts in a thread, where no Ctrl-C falls: left half started by it Ray crashes on leaving. The thread lives
     # as long as Ray's processes, which end with the thread that began them.
@@ -68,7 +68,7 @@ def _start_ray() -> None:
         raise BadInput(
             f"RAY_TMPDIR: Ray cannot start in {folder} ({brief(error)}); name another folder in this variable"
         ) from error
-    except Exception as error:  # it has no type of its own for this
+    except Exception as error:  # Ray has no type for this
         raise ConnectionError(f"Ray does not start here ({str(error).strip().splitlines()[0]})") from error
 
 

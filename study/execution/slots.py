@@ -36,7 +36,7 @@ class_cache.ENV_VARS_TO_PROPAGATE = {
     name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
 }
 
-# What Ray prints of lost workers, many lines for each, is told by the Watch in one.
+# Ray prints many lines for each lost worker; the Watch prints one.
 ray._private.worker._worker_logs_enabled = False
 
 MOST_SLOTS = 1000  # that a run asks for at once; an autoscaler sees them as demand
@@ -51,7 +51,7 @@ def run_trials(
 
     specs: JSON of each spec by its id
     conditions: what the trials share
-    show: told several times a second what has happened
+    show: called several times a second with what has happened
     Raises BadInput where a worker cannot import what trials need, Unavailable where the results folder is away,
     ConnectionError where Ray is.
     """
@@ -82,7 +82,7 @@ def run_trials(
             tuner.fit()
             watch.look()
         except Exception as error:
-            reason = watch.reason or error  # Tune makes an error of its own of what a callback raises
+            reason = watch.reason or error  # Tune wraps what a callback raises
             if isinstance(reason, RayError):
                 raise ConnectionError(f"Ray was lost ({_brief(str(reason))})") from reason
             raise reason from None
@@ -157,7 +157,7 @@ class Finished(tune.Stopper):
 def _last_error(trial: Any) -> str:
     """The line that says most of what Tune wrote about the last failure of a slot: a failed import, or the last."""
     lines = Path(trial.error_file).read_text(errors="replace").strip().splitlines()
-    # Ray wraps what goes wrong on loading a worker's code into errors of its own, which end otherwise.
+    # Ray wraps what goes wrong on loading a worker's code in its own errors, which end otherwise.
     imports = [line for line in lines if line.startswith(("ImportError", "ModuleNotFoundError"))]
     return (imports or lines or [""])[-1]
 

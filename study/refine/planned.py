@@ -10,7 +10,7 @@ from trainables.spec import Training, TrialSpec
 class PlannedTrial:
     """A trial of the plan and the arm it belongs to.
 
-    shared: the training settings of the arms that have none of their own, where this arm has some
+    shared: the training settings of the other arms, where this arm differs
     round: in which the trial was planned; the grid is the first
     """
 

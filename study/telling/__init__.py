@@ -1,1 +1,1 @@
-"""What the command line tells of options and of one trial."""
+"""What the command line shows of options and of one trial."""

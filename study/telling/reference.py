@@ -149,10 +149,10 @@ def _meanings(text: str) -> dict[str, str]:
     places = list(heads.finditer(clean))
     ends = [*(place.start() for place in places[1:]), len(clean)]
     for place, end in zip(places, ends[: len(places)], strict=True):
-        told = clean[place.end() : end].split("\n\n")[0]
-        told = " ".join(told.split()).rstrip("; ")
+        meaning = clean[place.end() : end].split("\n\n")[0]
+        meaning = " ".join(meaning.split()).rstrip("; ")
         for name in place[1].split(", "):
-            found.setdefault(name, told)
+            found.setdefault(name, meaning)
     return found
 
 
@@ -194,12 +194,12 @@ def plain(kind: str, name: str, width: int) -> str:
     return "\n".join(lines)
 
 
-def mend_readme() -> None:
-    """Put the reference into study/README.md anew; `python -m study.telling.reference` does."""
+def rewrite_readme() -> None:
+    """Write the reference into study/README.md again; `python -m study.telling.reference` does."""
     path = Path(__file__).parents[1] / "README.md"
     head, _, _ = path.read_text().partition("### ")
     path.write_text(head + markdown())
 
 
 if __name__ == "__main__":
-    mend_readme()
+    rewrite_readme()

@@ -39,12 +39,12 @@ def show(store: Store, trial: str) -> str:
     records, complaints = read_records(store, [name])
     lines = [f"trial {name}, arm {planned[name].get('arm', 'unnamed')}", *complaints]
     if name in records:
-        told = {
+        known = {
             key: value
             for key, value in asdict(records[name]).items()
             if key not in LEFT_OUT and value not in (None, "", {})
         }
-        lines += [f"{key:20} {value}" for key, value in told.items() if key != "id"]
+        lines += [f"{key:20} {value}" for key, value in known.items() if key != "id"]
     else:
         lines.append("has no result yet")
     settings = yaml.safe_dump(planned[name].get("spec", {}), sort_keys=False, allow_unicode=True)

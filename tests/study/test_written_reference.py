@@ -11,7 +11,7 @@ README = Path(reference.__file__).parents[1] / "README.md"
 
 
 def test_the_readme_holds_the_reference_as_the_code_has_it():
-    """`python -m study.telling.reference` mends it."""
+    """`python -m study.telling.reference` writes it again."""
     assert README.read_text().endswith(reference.markdown())
 
 

@@ -167,8 +167,8 @@ class JoinedMap(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         dense, scale = ctx.saved_tensors
-        of_scale = torch.tensordot(gradient, dense) if ctx.needs_input_grad[1] else None
-        return gradient * scale, of_scale, by_component(gradient).sum(-1)
+        grad_scale = torch.tensordot(gradient, dense) if ctx.needs_input_grad[1] else None
+        return gradient * scale, grad_scale, by_component(gradient).sum(-1)
 
 
 def by_component(matrix: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A results folder in one Parquet file, which every function of the analysis takes in place of the folder.
 
 The file has a row for each file of the folder, `path` and `content`, zstd-compressed. It holds data only: it
-is read into memory and never written back to paths of its own choosing.
+is read into memory and never written to the paths that it names.
 """
 
 import io
@@ -18,7 +18,7 @@ SCHEMA = pa.schema([("path", pa.string()), ("content", pa.binary())])
 
 
 class PackedStore:
-    """A packed results folder, read only; the store interface of `trainables.store`."""
+    """A packed results folder, read only; the store interface of `trainables.results.store`."""
 
     def __init__(self, file: Path) -> None:
         """Read the file; ValueError where it is not one that `pack` wrote."""

@@ -1,7 +1,7 @@
 """What a trial leaves behind: record and history. Loads neither torch nor ray, so that analysis may use it.
 
-The record carries a checksum of itself and of the history; a file that was cut short, changed or put in the
-wrong place is told from a good one and counts as missing.
+The record carries a checksum of itself and of the history, so that a file that was cut short, changed or put in the
+wrong place is recognized and counts as missing.
 """
 
 import hashlib

@@ -50,7 +50,7 @@ class LocalStore:
     def write(self, path: str, content: bytes) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: two writers of one file must not share the unfinished one.
+        # A unique name: two writers of one file must not share the unfinished one.
         unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
             with open(unfinished, "wb") as file:

@@ -15,5 +15,5 @@ def stream_seed(seed: int, purpose: str, index: int = 0) -> int:
 
 
 def stream(seed: int, purpose: str, index: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator on the device, of its own for this seed, purpose and index."""
+    """A generator on the device for this seed, purpose and index alone."""
     return torch.Generator(device).manual_seed(stream_seed(seed, purpose, index))

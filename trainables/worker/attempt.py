@@ -1,7 +1,7 @@
 """One attempt at a trial in a results folder: go on from its checkpoint, leave its record.
 
 A trial that has its record is done and is not run again. What goes wrong with the machine rather than with
-the training is tried again; after `ATTEMPTS` errors of a trial's own its record says crashed.
+the training is tried again; after `ATTEMPTS` errors of the trial itself its record says crashed.
 """
 
 import json
@@ -47,7 +47,7 @@ class Surroundings:
     data_folder: where data sets and made data lie on this machine
     threads: of all processes of the trial together
     run, node: ids of the study run and of the machine; only errors within one run on living nodes count
-    node_alive: tells from a node's id whether it still answers
+    node_alive: whether the node of an id still answers
     """
 
     store: Store

@@ -103,17 +103,17 @@ class EdgeInvariants(Function):
         return pp, pd, dd
 
     @staticmethod
-    def backward(ctx: Any, of_pp: Tensor, of_pd: Tensor, of_dd: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_pp: Tensor, grad_pd: Tensor, grad_dd: Tensor) -> tuple[Tensor | None, ...]:
         senders, receivers, rows = ctx.saved_tensors
-        of_senders, of_receivers = torch.zeros_like(senders), torch.zeros_like(receivers)
-        of_edges = torch.empty_like(receivers)
-        of_p, of_d = of_edges
+        grad_senders, grad_receivers = torch.zeros_like(senders), torch.zeros_like(receivers)
+        grad_edges = torch.empty_like(receivers)
+        grad_p, grad_d = grad_edges
         for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
-            torch.mul(p, 2 * of_pp[slot], out=of_p).addcmul_(d, of_pd[slot])
-            torch.mul(d, 2 * of_dd[slot], out=of_d).addcmul_(p, of_pd[slot])
-            of_receivers += of_edges
-            of_senders.flatten(0, 2).index_add_(0, rows[slot], of_edges.flatten(0, 2))
-        return of_senders, of_receivers, None
+            torch.mul(p, 2 * grad_pp[slot], out=grad_p).addcmul_(d, grad_pd[slot])
+            torch.mul(d, 2 * grad_dd[slot], out=grad_d).addcmul_(p, grad_pd[slot])
+            grad_receivers += grad_edges
+            grad_senders.flatten(0, 2).index_add_(0, rows[slot], grad_edges.flatten(0, 2))
+        return grad_senders, grad_receivers, None
 
 
 class EdgeMean(Function):
@@ -133,17 +133,17 @@ class EdgeMean(Function):
         return total.div_(len(rows))
 
     @staticmethod
-    def backward(ctx: Any, of_mean: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_mean: Tensor) -> tuple[Tensor | None, ...]:
         senders, receivers, rows, scale, push = ctx.saved_tensors
-        of_edge = of_mean.contiguous() / len(rows)
-        of_scale, of_push = torch.empty_like(scale), torch.empty_like(push)
-        of_senders = torch.zeros_like(senders)
-        of_edges = torch.empty_like(receivers)
+        grad_edge = grad_mean.contiguous() / len(rows)
+        grad_scale, grad_push = torch.empty_like(scale), torch.empty_like(push)
+        grad_senders = torch.zeros_like(senders)
+        grad_edges = torch.empty_like(receivers)
         for slot, (p, d) in enumerate(edge_features(senders, receivers, rows)):
-            dot(of_edge, p, out=of_scale[slot])
-            dot(of_edge, d, out=of_push[slot])
-            torch.mul(of_edge, scale[slot], out=of_edges[0])
-            torch.mul(of_edge, push[slot], out=of_edges[1])
-            of_senders.flatten(0, 2).index_add_(0, rows[slot], of_edges.flatten(0, 2))
-        of_receivers = torch.stack([of_edge * scale.sum(0), of_edge * push.sum(0)])
-        return of_senders, of_receivers, None, of_scale, of_push
+            dot(grad_edge, p, out=grad_scale[slot])
+            dot(grad_edge, d, out=grad_push[slot])
+            torch.mul(grad_edge, scale[slot], out=grad_edges[0])
+            torch.mul(grad_edge, push[slot], out=grad_edges[1])
+            grad_senders.flatten(0, 2).index_add_(0, rows[slot], grad_edges.flatten(0, 2))
+        grad_receivers = torch.stack([grad_edge * scale.sum(0), grad_edge * push.sum(0)])
+        return grad_senders, grad_receivers, None, grad_scale, grad_push
