@@ -86,14 +86,24 @@ def _last_line(detail: Any) -> Any:
 
 
 def make_curves(histories: pd.DataFrame) -> dict[str, Any]:
-    """By trial its epochs, training loss and validation metric, each downsampled."""
+    """By trial its epochs, training loss and validation metric, each downsampled, at epochs that were validated."""
     names = [name for name in ("epoch", "train_loss", "val_metric") if name in histories]
     if len(names) < 2:
         return {}
     groups = histories.groupby("trial", sort=False, observed=True)
     return {
-        str(trial): {name: downsample(rows[name].to_numpy(float)) for name in names} for trial, rows in groups
+        str(trial): {name: downsample(shown[name].to_numpy(float)) for name in names}
+        for trial, rows in groups
+        for shown in [worth_drawing(rows)]
     }
+
+
+def worth_drawing(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a history that were validated, and its last; all where hardly any was."""
+    if "val_metric" not in rows or rows["val_metric"].notna().sum() < 2:
+        return rows
+    ends = np.arange(len(rows)) == len(rows) - 1
+    return rows[rows["val_metric"].notna() | ends]
 
 
 def downsample(values: np.ndarray) -> list[float | None]:

@@ -73,6 +73,7 @@ class Training(Settings):
     clip: largest gradient norm of the trunk, None for no clipping
     label_smoothing: for classification only
     select: the epoch that is delivered and tested, best on validation (of the projected model) or last
+    validate_every: epochs from one validation to the next; the last epoch is always validated
     precision, tf32, compile: arithmetic of forward and backward; the reference presets use float32 without
     """
 
@@ -92,6 +93,7 @@ class Training(Settings):
     optimizer_options: dict[str, Any] = later({})
     optimizer_revision: Annotated[int, Field(ge=1)] = later(1)
     adamw_factor: Positive = later(1.0)
+    validate_every: Annotated[int, Field(ge=1)] = later(1)
 
     @model_validator(mode="after")
     def _options_fit(self) -> "Training":

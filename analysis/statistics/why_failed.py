@@ -5,14 +5,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trainables.results.outcomes import Reason
+
 WINDOW, SPIKE = 5, 3.0
 SEEN = ("train_loss", "grad_norm", "val_loss")
 
 
-def first_non_finite(rows: pd.DataFrame) -> tuple[int | None, str]:
-    """The first epoch with NaN or infinity in the training loss, gradient norm or validation loss, and in which."""
+def first_non_finite(rows: pd.DataFrame, reason: str) -> tuple[int | None, str]:
+    """The first epoch with NaN or infinity in the training loss, gradient norm or validation loss, and in which.
+
+    reason: why the trial failed. A validation loss that is missing is no finding, since not every epoch need be
+    validated, unless training ended there for a number that is not finite.
+    """
     columns = [column for column in SEEN if column in rows]
     bad = ~np.isfinite(rows[columns].to_numpy(float))
+    if "val_loss" in columns:
+        ended_there = (np.arange(len(rows)) == len(rows) - 1) & (reason == Reason.NON_FINITE)
+        bad[:, columns.index("val_loss")] &= rows["val_loss"].notna().to_numpy() | ended_there
     if not bad.any():
         return None, ""
     place = int(bad.any(axis=1).argmax())
@@ -40,9 +49,10 @@ def why_failed(trials: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
     """
     failed = trials[trials["failed"]]
     groups = histories[histories["trial"].isin(failed["trial"])].groupby("trial", sort=False, observed=True)
+    reasons = failed.set_index("trial")["reason"]
     found: dict[str, dict[str, Any]] = {}
     for trial, rows in groups:
-        epoch, place = first_non_finite(rows)
+        epoch, place = first_non_finite(rows, str(reasons[trial]))
         count, largest = spikes(rows["train_loss"].to_numpy(float)) if "train_loss" in rows else (0, np.nan)
         seen = {"non_finite_epoch": np.nan if epoch is None else epoch, "non_finite_in": place}
         found[str(trial)] = {**seen, "spikes": count, "largest_spike": largest}

@@ -13,7 +13,7 @@ from trainables import registry
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, size
 from trainables.training.evaluation import evaluate
-from trainables.training.loop import Run, batches, project, train_step
+from trainables.training.loop import Run, batches, project, train_step, validated
 from trainables.training.streams import stream
 
 PROBE_SECONDS = 0.5
@@ -68,7 +68,8 @@ def cost(spec: TrialSpec, data_folder: str, device: torch.device) -> Cost:
         run.progress.step = run.projection_step
         strict = _timed_steps(run)
     validation = _timed(lambda: evaluate(run.model, task, task.splits["val"]), device)
-    validations = spec.training.epochs * samples["val"] / size(task.splits["val"])
+    looks = sum(validated(spec, epoch) for epoch in range(spec.training.epochs))
+    validations = looks * samples["val"] / size(task.splits["val"])
 
     def whole(part: Callable[[Spread], float]) -> float:
         return relaxed * part(step) + (steps - relaxed) * part(strict) + validations * part(validation)

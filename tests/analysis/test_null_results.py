@@ -9,6 +9,7 @@ import yaml
 from scipy import stats
 
 from analysis.load import load_trials
+from analysis.page import make_curves
 from analysis.prepare import prepare
 from analysis.stated import Published, Stated, read_stated
 from analysis.statistics.budget import best_of, best_of_band
@@ -159,8 +160,37 @@ def test_spikes_are_counted_once_each():
 
 def test_the_first_value_that_is_not_finite():
     rows = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [1, 1, np.nan], "grad_norm": [1, np.inf, np.nan]})
-    assert first_non_finite(rows) == (2, "grad_norm")
-    assert first_non_finite(rows.iloc[:1]) == (None, "")
+    assert first_non_finite(rows, "non_finite") == (2, "grad_norm")
+    assert first_non_finite(rows.iloc[:1], "collapsed") == (None, "")
+
+
+def test_an_epoch_that_was_not_validated_is_no_finding():
+    rows = pd.DataFrame(
+        {"epoch": [0, 1, 2], "train_loss": 1.0, "grad_norm": 1.0, "val_loss": [np.nan, 1, np.nan]}
+    )
+    assert first_non_finite(rows, "diverged") == (None, "")
+    assert first_non_finite(rows, "non_finite") == (2, "val_loss")
+    rows.loc[1, "val_loss"] = np.inf
+    assert first_non_finite(rows, "collapsed") == (1, "val_loss")
+
+
+def test_curves_show_the_epochs_that_were_validated():
+    metric = [0.5 if epoch % 5 == 4 else np.nan for epoch in range(98)]
+    rows = pd.DataFrame({"trial": "x", "epoch": range(98), "train_loss": 1.0, "val_metric": metric})
+    shown = make_curves(rows)["x"]
+    assert shown["epoch"] == [*range(4, 98, 5), 97]
+    assert shown["val_metric"] == [0.5] * 19 + [None]
+    rows["val_metric"] = np.nan
+    assert len(make_curves(rows)["x"]["epoch"]) == 32
+
+
+def test_the_target_is_reached_at_an_epoch_that_was_validated():
+    trials = pd.DataFrame(
+        {"case": "c", "arm": "a", "seed": 0, "trial": ["x"], "metric_goal": "min", "failed": False}
+    ).assign(val_metric=1.0, trivial=2.0)
+    rows = pd.DataFrame({"trial": "x", "step": [1, 2, 3, 4], "val_metric": [np.nan, 1.5, np.nan, 1.0]})
+    (found,) = times_to_target(trials, rows, {"c": "a"}).itertuples()
+    assert (found.steps, found.reached, found.horizon) == (4, True, 4)
 
 
 def test_a_failed_trial_without_a_history_has_a_row():

@@ -65,8 +65,10 @@ def deliver(
 
 
 def delivered_metrics(rows: list[dict[str, float]]) -> list[float]:
-    """The validation metric, where it is a number, of the model that would have been delivered after each epoch."""
-    metrics = (row.get("projected_val_metric", row["val_metric"]) for row in rows)
+    """The validation metric, where it is a number, of the model that would have been delivered after each validated
+    epoch."""
+    seen = (row for row in rows if "val_metric" in row)
+    metrics = (row.get("projected_val_metric", row["val_metric"]) for row in seen)
     return [metric for metric in metrics if not math.isnan(metric)]
 
 

@@ -191,7 +191,7 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
 
 
 def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> dict[str, float]:
-    """The row of an epoch; validates.
+    """The row of an epoch; validates where it is time to, and lacks those columns otherwise.
 
     numbers: training's loss, penalty and theta, each the mean over the epoch, its last gradient's norm, and that
         of the parameters
@@ -201,22 +201,28 @@ def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> d
         "epoch": epoch,
         "step": run.progress.step,
         "train_loss": train_loss,
-        **validate(run),
+        **(validate(run) if validated(run.spec, epoch) else {}),
         "grad_norm": gradient_norm,
         "parameter_norm": parameter_norm,
         "penalty": penalty,
         "theta_mean": theta_mean,
-        "equivariance_error": history_error(run.model, run.task),
         "lr": run.trunk[0].param_groups[0]["lr"],
         **run.method.measures(run.model),
         "seconds": time.perf_counter() - started,
     }
 
 
+def validated(spec: TrialSpec, epoch: int) -> bool:
+    """Whether an epoch, counted from 0, ends with validation: each `validate_every`-th and the last."""
+    return (epoch + 1) % spec.training.validate_every == 0 or epoch + 1 == spec.training.epochs
+
+
 def validate(run: Run) -> dict[str, float]:
-    """Loss and metric on validation; of a model that is still to be projected, of the projected one too."""
+    """Loss and metric on validation, of a model that is still to be projected those of the projected one too, and
+    the equivariance error of the model in training."""
     validation = evaluate(run.model, run.task, run.task.splits["val"])
     columns = {"val_loss": validation["loss"], "val_metric": validation[run.task.metric]}
+    columns["equivariance_error"] = history_error(run.model, run.task)
     if run.projection_step > 0 and run.method.delivers_strict:
         if run.relaxed:
             with run.method.delivered(run.model) as model:
@@ -298,8 +304,10 @@ def validation_metric(run: Run) -> float:
 def remember_delivered(run: Run, row: dict[str, float]) -> None:
     """Keep the model that would be delivered now where it is the best so far, or where the last is asked for.
 
-    One rule for every arm: all epochs are candidates, each with the model that would be delivered after it.
+    One rule for every arm: all validated epochs are candidates, each with the model that would be delivered after it.
     """
+    if "val_metric" not in row:
+        return
     metric, loss = (row.get(f"projected_{name}", row[name]) for name in ("val_metric", "val_loss"))
     best = run.progress.best.get("val_metric")
     if run.spec.training.select == "last" or better(metric, best, run.task.metric_goal):

@@ -44,9 +44,12 @@ def better(metric: float, than: float | None, goal: Goal) -> bool:
 def failed_during_training(
     row: dict[str, float], train_loss_at_init: float, rules: Failure, loss_ideal: float | None
 ) -> Verdict | None:
-    """Judge the end of an epoch by its history row: non_finite or diverged, or None to go on."""
+    """Judge the end of an epoch by its history row: non_finite or diverged, or None to go on.
+
+    A row without validation is judged by the rest.
+    """
     for name in ("train_loss", "grad_norm", "parameter_norm", "val_loss"):
-        if not math.isfinite(row[name]):
+        if not math.isfinite(row.get(name, 0.0)):
             return Verdict(Reason.NON_FINITE, f"{name} is not finite in epoch {row['epoch']:.0f}")
     scale = loss_scale(train_loss_at_init, loss_ideal)
     limit = train_loss_at_init + (rules.diverged.factor - 1) * scale
