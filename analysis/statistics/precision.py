@@ -13,8 +13,8 @@ def precision(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns case, arm, low, high (the part of the interval of log10 LR50 within the range of learning rates), edge
     (half of its width in decades, 0 where LR50 is known to lie outside), lr (the chosen one), pairs, score (half the
-    width of the interval of the paired difference to the control, as a share of the control's mean). NaN where there
-    is no interval; the control's own score is NaN.
+    width of the interval of the paired difference to the control, as a share of the control's mean; infinite where
+    both learned but never with one seed). NaN where there is no interval; the control's own score is NaN.
     """
     rates = choose_rates(trials)
     table = edges(trials).merge(rates, on=["case", "arm"], how="left")
@@ -42,6 +42,11 @@ def score_widths(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
     for case, control in controls(trials).items():
         found = paired_differences(trials[trials["case"] == case], rates, control)
         share = (found["high"] - found["low"]) / 2 / abs(means.get((case, control), np.nan))
+        both_learned = [
+            np.isfinite(means.get((case, arm), np.nan) + means.get((case, control), np.nan))
+            for arm in found["arm"]
+        ]
+        share = share.where((found["pairs"] > 1) | ~np.array(both_learned, bool), np.inf)
         tables.append(found[["arm", "pairs"]].assign(case=case, score=share))
     columns = ["case", "arm", "pairs", "score"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)

@@ -73,7 +73,10 @@ def open_lines(widths: pd.DataFrame, edge: float | None, score: float | None) ->
         if edge is not None and row.edge > edge:
             lines.append(f"{who}: LR50 to {row.edge:.2g} decades, {edge:g} asked")
         if score is not None and row.score > score:
-            lines.append(f"{who}: score to {row.score:.2%} of the control's, {score:.2%} asked")
+            known = (
+                f"score to {row.score:.2%} of the control's" if row.pairs > 1 else "too few pairs for a score"
+            )
+            lines.append(f"{who}: {known}, {score:.2%} asked")
     return lines
 
 

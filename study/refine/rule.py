@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.statistics.precision import precision
 
 LATTICE = 40  # learning rates to a decade that a round may choose from
-PLACES = (1 / 3, 2 / 3)  # of the widest interval, where new rates are set
+MOST_PLACES = 2  # within the widest interval, where new rates are set in one round
 SEEDS_AT_A_PLACE = 2  # more in each round
 MOST_GROWTH = 2.0  # of the number of seeds at a chosen rate, in one round
 
@@ -31,6 +31,9 @@ class Wanted:
 def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) -> list[list[Wanted]]:
     """Groups of seeds to run next, the most urgent first; a group is run as a whole, so that pairs stay pairs.
 
+    Edges come first: seeds for the scores of a case follow once its edges are known, so that a budget that is too
+    small for both gives one whole answer.
+
     trials: prepared, with a result
     planned: number of seeds by case, arm and learning rate, crashed ones too
     edge: half-width to reach for log10 LR50, in decades; score: for the paired difference, as a share of the control
@@ -38,14 +41,14 @@ def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) 
     table = precision(trials)
     groups = []
     for case, rows in table.groupby("case", sort=False):
-        groups += at_edges(rows, planned[case], edge)
-        groups += at_chosen_rates(rows, planned[case], score)
+        groups += at_edges(rows, planned[case], edge) or at_chosen_rates(rows, planned[case], score)
     return groups
 
 
 def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[Wanted]]:
     """More seeds for all arms at rates of the lattice within the widest interval of LR50; none where all are narrow.
 
+    As many rates as would cut the interval into parts that are narrow enough, in even steps.
     rows: of `precision`, for one case; planned: seeds by arm and learning rate
     """
     open_rows = rows[rows["edge"] > edge]
@@ -53,13 +56,22 @@ def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[W
         return []
     widest = open_rows.loc[open_rows["edge"].idxmax()]
     there = planned.groupby("lr").max()
-    ends = np.log10([there.index.min(), there.index.max()])
-    places = {lattice_rate(widest["low"] + share * 2 * widest["edge"], *ends) for share in PLACES}
+    parts = min(max(2, math.ceil(widest["edge"] / edge - 1e-9)), MOST_PLACES + 1)
+    steps = np.linspace(widest["low"], widest["high"], parts + 1)[1:-1]
+    places = {rate_near(step, there.index.to_numpy(float)) for step in steps}
     groups = []
     for place in sorted(places):
         seeds = int(there.get(place, 0)) + SEEDS_AT_A_PLACE
         groups.append([Wanted(widest["case"], arm, place, seeds) for arm in rows["arm"]])
     return groups
+
+
+def rate_near(place: float, rates: np.ndarray) -> float:
+    """The rate of the lattice nearest to `place` (log10), or one of the sorted `rates` less than half a step away."""
+    logs = np.log10(rates)
+    found = lattice_rate(place, logs[0], logs[-1])
+    nearest = int(np.argmin(np.abs(logs - np.log10(found))))
+    return float(rates[nearest]) if abs(logs[nearest] - np.log10(found)) < 0.5 / LATTICE else found
 
 
 def lattice_rate(place: float, lowest: float, highest: float) -> float:
@@ -79,7 +91,8 @@ def at_chosen_rates(rows: pd.DataFrame, planned: pd.Series, score: float) -> lis
     groups = []
     for row in rows[rows["score"] > score].itertuples():
         pairs = int(row.pairs)
-        more = min(pairs_needed(pairs, row.score / score), math.ceil(MOST_GROWTH * pairs)) - pairs
+        needed = pairs_needed(pairs, row.score / score) if pairs > 1 else 2
+        more = min(needed, max(2, math.ceil(MOST_GROWTH * pairs))) - pairs
         both = [(row.arm, row.lr), *zip(control["arm"], control["lr"], strict=True)]
         seeds = min(planned.get(place, 0) for place in both) + more
         groups.append(
