@@ -4,13 +4,15 @@ import hashlib
 import json
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from tests_support import CONTENT, study
 
 from study.config import resolve_config
 from study.plan import check_folder, later_rounds, plan, write_folder
 from study.refine.rounds import next_round, still_open, with_rounds
-from study.refine.rule import lattice_rate, pairs_needed
+from study.refine.rule import Wanted, at_chosen_rates, lattice_rate, pairs_needed, rate_near
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import open_store
 
@@ -106,6 +108,31 @@ def test_score_adds_seeds_at_the_chosen_rates_of_the_arms_only():
     added = [trial for trial in trials if trial.round > 1]
     assert {(trial.arm, trial.spec.training.lr) for trial in added} == {("strict", 1e-3), ("triangle", 1e-3)}
     assert still_open(config, trials, records) == []
+
+
+def test_edges_are_known_before_seeds_are_added_for_scores():
+    config = resolve_config(content(score=0.02))
+    trials, records = run(config)
+    first = min(t.round for t in trials if t.round > 1 and t.spec.training.lr == 1e-3)
+    known = [trial for trial in trials if trial.round < first]
+    assert first > 2
+    assert not [line for line in still_open(config, known, records) if "LR50" in line]
+    assert [line for line in still_open(config, known, records) if "score" in line]
+
+
+def test_a_rate_of_the_grid_stands_for_one_of_the_lattice_that_is_as_good_as_there():
+    rates = np.array([1e-3, 9.999e-3, 3.162e-2])
+    assert rate_near(-2.0, rates) == 9.999e-3
+    assert rate_near(-2.05, rates) == lattice_rate(-2.05, -3, -1.5)
+
+
+def test_arms_that_never_learned_with_one_seed_get_seeds_until_they_do():
+    columns = {"case": "one", "arm": ["strict", "ace"], "lr": 1e-3, "pairs": [np.nan, 0.0]}
+    rows = pd.DataFrame({**columns, "score": [np.nan, np.inf]})
+    planned = pd.Series({("strict", 1e-3): 2, ("ace", 1e-3): 2})
+    assert at_chosen_rates(rows, planned, 0.02) == [
+        [Wanted("one", "ace", 1e-3, 4), Wanted("one", "strict", 1e-3, 4)]
+    ]
 
 
 def test_crashed_trials_count_as_run_and_not_as_results():
