@@ -332,8 +332,11 @@ def list_names(
         return
     from study.config import presets
     from study.telling.reference import BLOCKS, names, plain
+    from trainables.errors import BadInput
     from trainables.registry import REGISTRY, SCHEDULES
 
+    if kind in BLOCKS and name not in (None, kind):
+        raise BadInput(f"NAME: the block {kind} has no {name!r}; `study list {kind}` tells its keys")
     if kind in BLOCKS or name is not None:
         print(plain(str(kind), name or str(kind), TERMINAL))
     elif kind is not None:

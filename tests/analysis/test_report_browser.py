@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
@@ -194,3 +195,21 @@ def test_ranges_columns_and_curves(study, browser):
     browser.run("document.querySelector('#trials .columns input').click()")
     assert browser.run("return document.querySelector('#trials td').hidden")
     assert browser.log("browser") == []
+
+
+@needs_browser
+def test_the_page_of_a_study_that_crashed_is_short(study, browser):
+    """Each of 120 trials with a reason of its own and a long traceback."""
+
+    def crash(records):
+        frames = "  File x\n" * 60
+        traces = (f"Traceback\n{frames}KeyError: 'column {number}'" for number in range(10_000))
+        return [replace(r, outcome="crashed", reason="error", detail=next(traces)) for r in records]
+
+    arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}, "other": {"name": "ace", "dual_lr": 1.0}}
+    folder = study(arms=arms, seeds=5, change=crash)
+    write_report([folder], folder)
+    browser.open(folder / "report" / "report.html")
+    browser.resize(1200, 900)
+    assert browser.run("return document.documentElement.scrollHeight") < 8_000
+    assert "No strict arm" not in browser.run("return document.body.textContent")
