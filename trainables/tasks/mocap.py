@@ -11,12 +11,12 @@ from typing import Annotated
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, topology_of
-from trainables.symmetry import Symmetry, rotate_nodes
+from trainables.symmetry import Symmetry
 from trainables.tasks.datasets import checked_sha256
+from trainables.tasks.displacements import Displacements
 from trainables.tasks.sources.acclaim import read_subject
 from trainables.tasks.sources.motion import (
     Motion,
@@ -127,17 +127,13 @@ def hops(links: np.ndarray, joints: int) -> np.ndarray:
     return found
 
 
-class Mocap(Task):
+class Mocap(Displacements):
     """Splits hold positions, velocities and targets (samples, joints, 3).
 
     The model sees joints with edges to those one and two links away, the number of links on each edge, and returns
     the way of each joint; the metric is the mean squared error of the coordinates. The best of the trivial
     predictors is the bar.
     """
-
-    metric = "mse"
-    metric_goal = "min"
-    metric_ideal, loss_ideal = 0.0, 0.0
 
     def __init__(
         self, splits: dict[str, Split], links: np.ndarray, frames_ahead: int, *, height: bool
@@ -170,15 +166,3 @@ class Mocap(Task):
             topology=topology,
             graphs=graphs,
         )
-
-    def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
-        return {"positions": (graph.positions + model(graph)).unflatten(0, (graph.graphs, -1))}
-
-    def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
-        return (prediction["positions"] - split["targets"]).square().mean()
-
-    def errors(self, prediction: dict[str, Tensor], split: Split) -> dict[str, Tensor]:
-        return {"mse": (prediction["positions"] - split["targets"]).square().mean((1, 2))}
-
-    def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
-        return {**split, "targets": rotate_nodes(split["targets"], matrices)}

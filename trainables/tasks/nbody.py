@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, Topology, complete_topology, cutoff_topology, nearest_topology
 from trainables.spec import later
-from trainables.symmetry import Symmetry, rotate_nodes
+from trainables.symmetry import Symmetry
 from trainables.tasks.cache import Arrays, cached_arrays
+from trainables.tasks.displacements import Displacements
 from trainables.tasks.task import Split, Task
 
 Law = Literal["charges", "gravity"]
@@ -73,7 +74,7 @@ def nbody(
     )
 
 
-class NBody(Task):
+class NBody(Displacements):
     """Splits hold positions, velocities, targets (samples, bodies, 3) and charges (samples, bodies).
 
     The model returns the displacement of each particle; the metric is the mean squared error of the
@@ -82,9 +83,6 @@ class NBody(Task):
 
     signature = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
     symmetry = Symmetry(inversion=True, translations=True)
-    metric = "mse"
-    metric_goal = "min"
-    metric_ideal, loss_ideal = 0.0, 0.0
 
     def __init__(
         self, splits: dict[str, Split], neighbors: int | None = None, cutoff: float | None = None
@@ -115,18 +113,6 @@ class NBody(Task):
         if self.cutoff is not None:
             return cutoff_topology(positions.flatten(0, 1), graphs, self.cutoff)
         return complete_topology(graphs, bodies, positions.device)
-
-    def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
-        return {"positions": (graph.positions + model(graph)).unflatten(0, (graph.graphs, -1))}
-
-    def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
-        return (prediction["positions"] - split["targets"]).square().mean()
-
-    def errors(self, prediction: dict[str, Tensor], split: Split) -> dict[str, Tensor]:
-        return {"mse": (prediction["positions"] - split["targets"]).square().mean((1, 2))}
-
-    def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
-        return {**split, "targets": rotate_nodes(split["targets"], matrices)}
 
 
 def _simulate(bodies: int, law: Law, count: int, seed: int, stream: int) -> Arrays:

@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from trainables import registry
 from trainables.errors import BadInput
 from trainables.symmetry import random_rotations, rotate_graph
-from trainables.tasks.nbody import DURATION, energy, initial_conditions, integrate, nbody
+from trainables.tasks.nbody import DURATION, NBody, energy, initial_conditions, integrate, nbody
 from trainables.tasks.task import select
 
 SMALL = {"train": 12, "val": 8, "test": 8}
@@ -184,3 +185,30 @@ def test_energy_drift_is_small_for_many_bodies_too():
     before = energy(positions, velocities, charges, "charges")
     after = energy(*integrate(positions, velocities, charges, "charges", steps=300), charges, "charges")
     assert np.max(np.abs(after - before) / (np.abs(before) + 1)) < 1e-3
+
+
+def saved_numbers(bodies, graphs):
+    """How many numbers a training step of EGNN keeps for its backward pass, 8 neighbors each."""
+    draw = torch.Generator().manual_seed(0)
+    split = {
+        name: torch.randn(graphs, bodies, 3, generator=draw)
+        for name in ("positions", "velocities", "targets")
+    }
+    split["charges"] = torch.ones(graphs, bodies)
+    task = NBody({"val": split}, neighbors=8)
+    model = registry.build(
+        "model", registry.resolve("model", {"name": "egnn", "hidden": 8, "layers": 2}), task.signature
+    )
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda kept: saved.append(kept.numel()) or kept, lambda kept: kept
+    ):
+        task.loss(task.predict(model, task.graph(split)), split).backward()
+    return sum(saved)
+
+
+def test_memory_grows_with_edges_not_with_pairs():
+    assert saved_numbers(bodies=320, graphs=1) == pytest.approx(saved_numbers(bodies=20, graphs=16), rel=0.02)
+    assert saved_numbers(bodies=320, graphs=2) == pytest.approx(
+        2 * saved_numbers(bodies=320, graphs=1), rel=0.05
+    )
