@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from trainables.relaxation.action import flatten
 from trainables.relaxation.companions import Companion, LinearCompanion
 from trainables.relaxation.representation import Representation
 
@@ -59,6 +58,11 @@ class RelaxedLayer(nn.Module):
         self.strict = strict
         self.companion = companion
         self.inputs, self.outputs = inputs, outputs
+        # Plain tuples for the forward pass: torch.compile cannot trace through e3nn's Irreps.
+        self._axes_in = tuple(representation.shape for representation in inputs)
+        self._axes_out = tuple(representation.shape for representation in outputs)
+        self._dims_in = [representation.dim for representation in inputs]
+        self._dims_out = [representation.dim for representation in outputs]
         self.active = True
         self.recording = False
         self.calls: list[Call] = []
@@ -95,15 +99,15 @@ class RelaxedLayer(nn.Module):
         channel_map = getattr(self.strict, "channel_map", None)
         if isinstance(self.companion, LinearCompanion) and channel_map is not None:
             joined = JoinedMap.apply(self.companion.weight, self.scale, channel_map())
-            return nn.functional.linear(x, joined).view(*tensors[0].shape[:-2], *self.outputs[0].shape)
+            return nn.functional.linear(x, joined).view(*tensors[0].shape[:-2], *self._axes_out[0])
         strict = self.strict(*arguments, **keywords)
         added = self.companion(x) * self.scale
         if isinstance(strict, Tensor):
-            return strict + _fitted(added, strict, leading_axes, self.outputs[0])
-        parts = added.split([representation.dim for representation in self.outputs], dim=-1)
+            return strict + _fitted(added, strict, leading_axes, self._axes_out[0])
+        parts = added.split(self._dims_out, dim=-1)
         sums = (
-            output + _fitted(part, output, leading_axes, representation)
-            for output, part, representation in zip(strict, parts, self.outputs, strict=True)
+            output + _fitted(part, output, leading_axes, axes)
+            for output, part, axes in zip(strict, parts, self._axes_out, strict=True)
         )
         return strict._make(sums) if hasattr(strict, "_make") else tuple(sums)
 
@@ -117,37 +121,35 @@ class RelaxedLayer(nn.Module):
     def _rows(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, torch.Size]:
         """The inputs side by side, (rows, dim_in), and the leading axes that the rows stand for."""
         leading = [
-            tensor.shape[: tensor.ndim - len(representation.shape)]
-            for representation, tensor in zip(self.inputs, tensors, strict=True)
+            tensor.shape[: tensor.ndim - len(axes)]
+            for axes, tensor in zip(self._axes_in, tensors, strict=True)
         ]
-        if len(set(leading)) > 1:
+        common = leading[0]
+        if any(axes != common for axes in leading):
             common = torch.broadcast_shapes(*leading)
             tensors = tuple(
-                tensor.expand(*common, *representation.shape)
-                for representation, tensor in zip(self.inputs, tensors, strict=True)
+                tensor.expand(*common, *axes) for axes, tensor in zip(self._axes_in, tensors, strict=True)
             )
-            return flatten(self.inputs, tensors), common
-        return flatten(self.inputs, tensors), leading[0]
+        rows = [tensor.reshape(-1, dim) for dim, tensor in zip(self._dims_in, tensors, strict=True)]
+        return (rows[0] if len(rows) == 1 else torch.cat(rows, dim=-1)), common
 
     def _check(self, tensors: tuple[Any, ...]) -> None:
-        for index, representation in enumerate(self.inputs):
+        for index, axes in enumerate(self._axes_in):
             if index >= len(tensors):
                 raise ValueError(f"layer '{self.name}': input {index} of {len(self.inputs)} is missing")
             shape = tuple(tensors[index].shape)
-            if shape[-len(representation.shape) :] != representation.shape:
+            if shape[-len(axes) :] != axes:
                 raise ValueError(
                     f"layer '{self.name}': positional input {index} must have trailing axes "
-                    f"{representation.shape} as declared, but has shape {shape}"
+                    f"{axes} as declared, but has shape {shape}"
                 )
 
 
-def _fitted(
-    added: Tensor, output: Tensor, leading_axes: torch.Size, representation: Representation
-) -> Tensor:
+def _fitted(added: Tensor, output: Tensor, leading_axes: torch.Size, axes: tuple[int, ...]) -> Tensor:
     """Rows (rows, dim) in the form of an output, which has more rows where the strict layer broadcasts its inputs."""
     if added.numel() == output.numel():
         return added.view_as(output)
-    return added.reshape(*leading_axes, *representation.shape).expand_as(output)
+    return added.reshape(*leading_axes, *axes).expand_as(output)
 
 
 class JoinedMap(Function):

@@ -160,6 +160,9 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
             optimizer.load_state_dict(state)
         method.load_state(saved.get("method", {}))
     if spec.training.compile:
+        # A worker trains one model after another; what was compiled for the last ones counts against Dynamo's limit,
+        # beyond which it runs the next one uncompiled without a word.
+        torch.compiler.reset()
         model.compile()
     return Run(
         spec, task, device, method, model, trunk, companions,
