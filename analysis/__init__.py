@@ -5,9 +5,9 @@ Loads neither torch nor ray, so that a report can be made on a laptop from a cop
 
 from pathlib import Path
 
-from analysis.load import Results, load_history, load_results, load_trials
+from analysis.load import Results, load_history, load_results, load_test_errors, load_trials
 
 REFERENCE = Path(__file__).parent / "reference"
 """The folder of the published studies, each packed in one file, wherever the package is installed."""
 
-__all__ = ["REFERENCE", "Results", "load_history", "load_results", "load_trials"]
+__all__ = ["REFERENCE", "Results", "load_history", "load_results", "load_test_errors", "load_trials"]

@@ -3,7 +3,7 @@
 import io
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -17,7 +17,15 @@ from trainables.results.alarms import alarms
 from trainables.results.canonical import content_hash
 from trainables.results.folder import CONFIG, PLAN, TRIAL_NAME, Damaged, read_config, read_plan
 from trainables.results.pack import first_line, open_source
-from trainables.results.record import UNFIT, Record, fits, history_path, read_records
+from trainables.results.record import (
+    UNFIT,
+    Record,
+    files_of,
+    fits,
+    history_path,
+    read_records,
+    test_errors_path,
+)
 from trainables.results.store import Store, read_all
 
 TEXTS = [
@@ -119,34 +127,72 @@ def load_history(source: str | Path, trials: Iterable[str] | None = None) -> pd.
 
 def read_histories(source: str | Path, trials: Iterable[str] | None = None) -> tuple[pd.DataFrame, list[str]]:
     """The table of `load_history`, and one line for each history that is missing or cannot be trusted."""
+    return _read_files(source, trials, history_path, "history", "epoch")
+
+
+def load_test_errors(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:
+    """One row per trial and test sample, with the columns `trial` and `sample`, and one for each error of the task.
+
+    source: a results folder, its s3:// URI, or a packed file; trials: ids, all with an outcome if None
+    Errors are in the units of the task's metrics, `metric` of `load_trials` among them, in float32. Samples are
+    numbered as in the test set, which all trials of one task share. Trials that were not tested, or were run before
+    these errors were kept, have no rows. A file that does not fit its record is left out with a warning.
+    """
+    table, complaints = read_test_errors(source, trials)
+    for complaint in complaints:
+        warnings.warn(complaint, stacklevel=2)
+    return table
+
+
+def read_test_errors(
+    source: str | Path, trials: Iterable[str] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table of `load_test_errors`, and one line for each file that is missing or cannot be trusted."""
+    table, complaints = _read_files(source, trials, test_errors_path, "table of test errors", "sample")
+    numbers = table.groupby("trial", sort=False, observed=True).cumcount()
+    errors = {
+        name: pd.to_numeric(table[name], errors="coerce")
+        for name in table.columns.difference(["trial", "sample"], sort=False)
+    }
+    return pd.DataFrame({"trial": table["trial"], "sample": numbers, **errors}), complaints
+
+
+def _read_files(
+    source: str | Path, trials: Iterable[str] | None, path_of: Callable[[str], str], kind: str, counter: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one file of each trial below each other, and one line for each that cannot be had.
+
+    path_of: from a trial's id to the file; kind: what to call it; counter: the column that an empty table has too
+    """
     store = open_source(source)
     ids = [entry["id"] for entry in _read_plan(store, [])] if trials is None else list(trials)
-    ids = list(dict.fromkeys(ids))
-    records, complaints = read_records(store, ids)
-    contents = read_all(store, [history_path(trial) for trial in records])
+    records, complaints = read_records(store, list(dict.fromkeys(ids)))
+    expected = [trial for trial, record in records.items() if path_of(trial) in files_of(record)]
+    contents = read_all(store, [path_of(trial) for trial in expected])
     tables = []
-    for trial, record in records.items():
-        content = contents.get(history_path(trial))
+    for trial in expected:
+        path, content = path_of(trial), contents.get(path_of(trial))
         if content is None:
-            complaints.append(f"{history_path(trial)}: missing")
-        elif not fits(record, content):
-            complaints.append(f"{history_path(trial)}: {UNFIT}")
+            complaints.append(f"{path}: missing")
+        elif not fits(records[trial], path, content):
+            complaints.append(f"{path}: {UNFIT}")
         else:
             try:
                 tables.append(_labelled(content, trial))
             except (pa.ArrowException, OSError, ValueError) as error:
-                complaints.append(f"{history_path(trial)}: not a history ({first_line(error)})")
+                complaints.append(f"{path}: not a {kind} ({first_line(error)})")
     if not tables:
-        return pd.DataFrame({"trial": pd.Series(dtype=str), "epoch": pd.Series(dtype=float)}), complaints
+        return pd.DataFrame({"trial": pd.Series(dtype=str), counter: pd.Series(dtype=float)}), complaints
     table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
     return table.to_pandas(), complaints
 
 
 def _labelled(content: bytes, trial: str) -> pa.Table:
-    """A history with the trial's id as its first column."""
-    history = pq.read_table(io.BytesIO(content), use_threads=False)
-    label = pa.DictionaryArray.from_arrays(pa.array([0] * len(history), pa.int32()), pa.array([trial]))
-    return history.add_column(0, "trial", label)
+    """A trial's file with the trial's id as its first column."""
+    rows = pq.read_table(io.BytesIO(content), use_threads=False)
+    rows = rows.select([name for name in rows.column_names if name != "trial"])
+    label = pa.DictionaryArray.from_arrays(pa.array([0] * len(rows), pa.int32()), pa.array([trial]))
+    return rows.add_column(0, "trial", label)
 
 
 def _read_config(store: Store, complaints: list[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from study.rehearsal.check import check_trials
 from trainables.results.canonical import canonical_json
 from trainables.results.crashes import crash_line
 from trainables.results.outcomes import Outcome
-from trainables.results.record import Record, damaged_histories, read_records, record_path
+from trainables.results.record import Record, damaged_files, read_records, record_path
 from trainables.results.store import Store
 from trainables.worker.conditions import Conditions
 from trainables.worker.printed import copies_removed
@@ -55,7 +55,7 @@ def run_study(
         crashed = [
             name for name, record in records.items() if retry_crashed and record.outcome == Outcome.CRASHED
         ]
-        unfit = damaged_histories(store, records.values())
+        unfit = damaged_files(store, records.values())
         records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
         trials = with_rounds(config, trials, records)
         check_sources(store, [trial for trial in trials if trial.id not in records], records, data_folder)

@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from analysis.statistics import unseen
 from analysis.statistics.failure import failure_rates
 from analysis.statistics.intervals import wilson
-
-UNSEEN = 0.05
 
 
 def grid_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +38,7 @@ def grid_share(counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if n.min() < 2:
         effective = np.full(share.shape, n.sum())
     else:
-        rates = (counts + UNSEEN) / (n + 2 * UNSEEN)
+        rates = (counts + unseen.GRID_FAILURE) / (n + 2 * unseen.GRID_FAILURE)
         variance = np.sum(rates * (1 - rates) / (n - 1), axis=0) / len(n) ** 2
         effective = rates.mean(axis=0) * (1 - rates.mean(axis=0)) / variance
     low, high = wilson(share * effective, effective)

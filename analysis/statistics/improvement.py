@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.statistics import unseen
 from analysis.statistics.cells import cell_variances, welch_freedom
-
-UNSEEN = 0.1
 
 
 def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
@@ -50,10 +49,10 @@ def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[floa
     ordered = np.sort(sign * theirs["score"].to_numpy())
     placements = pd.Series(_share_below(ordered, sign * ours["score"].to_numpy()), ours.index)
     as_failed = _share_below(ordered, sign * ours["failed_score"].median())
-    unseen = [as_failed, placements.where(~ours["failed"]).median()]
+    rare = [as_failed, placements.where(~ours["failed"]).median()]
     shares = ours.groupby("lr", sort=True).size().to_numpy() / len(ours)
     try:
-        variances, freedom = cell_variances(placements.to_numpy(), ours["lr"], unseen, UNSEEN)
+        variances, freedom = cell_variances(placements.to_numpy(), ours["lr"], rare, unseen.IMPROVEMENT)
     except ValueError:
         variances, freedom = np.full(len(shares), np.nan), np.ones(len(shares))
     return float(placements.mean()), shares**2 * variances, freedom

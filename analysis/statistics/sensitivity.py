@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.statistics import unseen
 from analysis.statistics.cells import cell_variances, welch_freedom
-
-UNSEEN = 0.002
 
 
 def rate_sensitivity(trials: pd.DataFrame) -> pd.DataFrame:
@@ -32,9 +31,9 @@ def rate_sensitivity(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _reach(mine: pd.DataFrame, contrast: np.ndarray) -> float:
     """Half the width of the interval of a contrast of the rates' mean losses; NaN with one seed at each."""
-    unseen = [mine["failed_loss"].median(), mine["loss"].where(~mine["failed"]).median()]
+    rare = [mine["failed_loss"].median(), mine["loss"].where(~mine["failed"]).median()]
     try:
-        variances, freedom = cell_variances(mine["loss"].to_numpy(), mine["lr"], unseen, UNSEEN)
+        variances, freedom = cell_variances(mine["loss"].to_numpy(), mine["lr"], rare, unseen.SENSITIVITY)
     except ValueError:
         return float("nan")
     parts = contrast**2 * variances

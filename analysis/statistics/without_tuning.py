@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-UNSEEN = 0.05
+from analysis.statistics import unseen
+
 DRAWS = 1000
 
 
@@ -39,16 +40,16 @@ def interquartile_means(trials: pd.DataFrame) -> pd.DataFrame:
 def _reach(arm_trials: pd.DataFrame) -> float:
     """Half the width of the interval of the interquartile mean; NaN with one seed a rate."""
     learned = arm_trials.loc[~arm_trials["failed"], "score"].median()
-    unseen = [
+    rare = [
         arm_trials["failed_score"].median(),
         learned if np.isfinite(learned) else arm_trials["score"].median(),
     ]
-    random = np.random.default_rng(0)
+    weight, random = unseen.INTERQUARTILE_MEAN, np.random.default_rng(0)
     samples, freedom, correction = [], 0, 1.0
     for _, scores in arm_trials.groupby("lr", sort=True)["score"]:
         n = len(scores)
-        chances = np.append(np.ones(n), [UNSEEN, UNSEEN]) / (n + 2 * UNSEEN)
-        samples.append(random.choice(np.append(scores.to_numpy(), unseen), (DRAWS, n), p=chances))
+        chances = np.append(np.ones(n), [weight, weight]) / (n + 2 * weight)
+        samples.append(random.choice(np.append(scores.to_numpy(), rare), (DRAWS, n), p=chances))
         freedom += n - 1
         correction = max(correction, n / (n - 1)) if n > 1 else correction
     if freedom == 0:

@@ -29,6 +29,7 @@ from trainables.tasks.task import Task, size
 from trainables.training.building import build_model
 from trainables.training.delivery import test
 from trainables.training.equivariance import delivered_error
+from trainables.training.evaluation import pass_over
 from trainables.training.loop import Run, batches, project, train_step
 from trainables.training.streams import stream
 
@@ -202,7 +203,7 @@ def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
         with _in_one_line(f"{where}: the projection"):
             project(run)
     with _in_one_line(f"{where}: the test of the delivered model, in float64 for its equivariance"):
-        test(spec, run.task, run.method, run.model)
+        test(spec, run.task, run.method, run.model, pass_over)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from trainables.results.folder import Damaged, read_plan
 from trainables.results.record import read_records
 from trainables.results.store import Store
 
-LEFT_OUT = ("spec", "versions", "history_sha256")
+LEFT_OUT = ("spec", "versions", "history_sha256", "test_errors_sha256")
 
 
 def show(store: Store, trial: str) -> str:

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from populations import PLACES, SEEDS, STUDIES, Population, table
 from scipy import stats
 
 from analysis.measured import COVERAGE
+from analysis.statistics import unseen
 from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
 from analysis.statistics.grid_failure import grid_failure_rates
 from analysis.statistics.improvement import probability_of_improvement
@@ -17,55 +19,7 @@ from analysis.statistics.usable_width import usable_widths
 from analysis.statistics.without_tuning import interquartile_means, middle_rates
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-STUDIES, SEEDS, AT_INIT = 2000, 5, 0.11
-PLACES = np.linspace(-4, -1, 7)
 ALLOWED = (0.93, 0.97)
-
-
-class Population:
-    """Studies whose curves differ: where training starts to fail, how steeply, the best rate, the noise."""
-
-    def __init__(self, studies, seed):
-        self.random = random = np.random.default_rng(seed)
-        self.onset = random.uniform(-2.2, -1, studies)
-        steepness = random.uniform(4, 10, studies)
-        self.chance = 1 / (1 + np.exp(-steepness[:, None] * (PLACES - self.onset[:, None])))
-        best, curvature = random.uniform(-3.2, -2.5, studies), random.uniform(0.15, 0.45, studies)
-        self.median = 0.012 * 10 ** (curvature[:, None] * (PLACES - best[:, None]) ** 2)
-        self.noise = random.uniform(0.08, 0.3, studies)
-        self.shared = self.noise * random.uniform(0, 0.8, studies)  # the part that a seed has at every rate
-
-    def draw(self, seeds, which=slice(None)):
-        """Loss and failure, (studies, rates, seeds)."""
-        chance, median = self.chance[which], self.median[which]
-        noise, shared = self.noise[which], self.shared[which]
-        size = (*chance.shape, seeds)
-        own = np.sqrt(noise**2 - shared**2)[:, None, None] * self.random.normal(size=size)
-        common = shared[:, None, None] * self.random.normal(size=(len(chance), 1, seeds))
-        failed = self.random.random(size) < chance[:, :, None]
-        loss = np.minimum(median[:, :, None] * np.exp(own + common), AT_INIT)
-        return np.where(failed, AT_INIT, loss), failed
-
-    def truth(self, seeds=4000, block=50):
-        """Mean, median and mean of what learned, (studies, rates), and the grid's interquartile mean, (studies,)."""
-        means, medians, learned, iqms = [], [], [], []
-        for start in range(0, len(self.onset), block):
-            loss, failed = self.draw(seeds, slice(start, start + block))
-            means.append(loss.mean(axis=2))
-            learned.append(np.ma.masked_array(loss, failed).mean(axis=2).filled(np.nan))
-            medians.append(np.median(loss, axis=2))
-            iqms.append(stats.trim_mean(loss.reshape(len(loss), -1), 0.25, axis=1))
-        return tuple(map(np.concatenate, (means, medians, learned, iqms)))
-
-
-def table(loss, failed, case="one"):
-    """Simulated studies as one prepared table, each study an arm."""
-    _studies, _rates, seeds = loss.shape
-    study, rate, seed = (index.ravel() for index in np.indices(loss.shape))
-    numbers = {name: loss.ravel() for name in ("loss", "val_score", "score")}
-    labels = {"case": case, "arm": study, "lr": 10 ** PLACES[rate], "seed": seed, "pair": rate * seeds + seed}
-    constants = {"metric_goal": "min", "metric": "mse", "failed_loss": AT_INIT, "failed_score": AT_INIT}
-    return pd.DataFrame({**labels, **numbers, "failed": failed.ravel(), **constants})
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +56,15 @@ def test_wilson():
 def test_grid_failure_rate(population, trials):
     found = grid_failure_rates(trials)
     check("grid_failure_rate", found["low"], found["high"], population.chance.mean(axis=1))
+
+
+@pytest.mark.parametrize("weight", [0.01, 0.2])
+def test_another_weight_of_what_is_not_seen_does_not_cover(weight, population, trials, monkeypatch):
+    monkeypatch.setattr(unseen, "GRID_FAILURE", weight)
+    found = grid_failure_rates(trials)
+    true = population.chance.mean(axis=1)
+    covered = np.mean((found["low"].to_numpy() <= true) & (true <= found["high"].to_numpy()))
+    assert not ALLOWED[0] <= covered <= ALLOWED[1]
 
 
 def test_half_failure_rate(population, trials):

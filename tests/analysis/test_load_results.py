@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -103,12 +104,45 @@ def test_a_newer_plan_and_record_are_read(study):
 
 def test_packed_folder_is_the_folder(study, tmp_path):
     folder = study(**SMALL)
-    assert pack(folder, tmp_path / "packed.parquet") == 2 + 2 * 8
+    tested = analysis.load_trials(folder)["test_metric"].notna().sum()
+    assert pack(folder, tmp_path / "packed.parquet") == 2 + 2 * 8 + tested
     packed = tmp_path / "packed.parquet"
     pd.testing.assert_frame_equal(analysis.load_trials(packed), analysis.load_trials(folder))
     pd.testing.assert_frame_equal(analysis.load_history(packed), analysis.load_history(folder))
+    pd.testing.assert_frame_equal(analysis.load_test_errors(packed), analysis.load_test_errors(folder))
     with pytest.raises(OSError, match="read only"):
         open_source(packed).write("x", b"")
+
+
+def test_the_test_errors_of_a_trial_have_its_metric_as_their_mean(study):
+    folder = study(**SMALL)
+    trials = analysis.load_trials(folder).set_index("trial")
+    errors = analysis.load_test_errors(folder)
+    assert list(errors) == ["trial", "sample", "position_mse"]
+    means = errors.groupby("trial", observed=True)["position_mse"].mean()
+    assert set(means.index) == set(trials.index[trials["test_metric"].notna()])
+    np.testing.assert_allclose(means, trials.loc[means.index, "test_metric"], rtol=1e-6)
+
+
+def test_damaged_test_errors_cost_themselves_alone(study):
+    folder = study(**SMALL)
+    damaged, lost, *_ = sorted(folder.glob("trials/*/test_errors.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    lost.unlink()
+    assert len(analysis.load_trials(folder)) == 8
+    with pytest.warns(UserWarning, match="test_errors") as said:
+        errors = analysis.load_test_errors(folder)
+    assert not {damaged.parent.name, lost.parent.name} & set(errors["trial"])
+    assert {str(line.message).split(": ")[1] for line in said} == {
+        "its checksum does not fit its record",
+        "missing",
+    }
+
+
+def test_a_folder_from_before_test_errors_were_kept_has_none_and_says_nothing(recwarn):
+    packed = analysis.REFERENCE / "reference-forces.parquet"
+    assert analysis.load_test_errors(packed).empty
+    assert not recwarn.list
 
 
 def test_other_files_are_refused_in_one_line(tmp_path):

@@ -1,15 +1,18 @@
 """Whatever a file holds, reading it gives a valid object or the documented error."""
 
 import hashlib
+import io
 import json
 import warnings
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.load import load_history, load_results, load_trials
+from analysis.load import load_history, load_results, load_test_errors, load_trials
 from study.config import StudyConfig, load_config, resolve_config
 from study.plan import plan
 from trainables.errors import BadInput
@@ -103,7 +106,7 @@ def test_a_config_with_any_value_anywhere(path, value):
 
 @QUICK
 @given(
-    st.sampled_from(["study.yaml", "plan.json", "record.json", "history.parquet"]),
+    st.sampled_from(["study.yaml", "plan.json", "record.json", "history.parquet", "test_errors.parquet"]),
     st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()),
 )
 def test_any_bytes_in_a_results_folder(tmp_path_factory, name, content):
@@ -111,31 +114,58 @@ def test_any_bytes_in_a_results_folder(tmp_path_factory, name, content):
     store = open_store(folder)
     store.write("study.yaml", b"name: fuzzed\n")
     store.write("plan.json", json.dumps([{"id": RECORD.id, "arm": "strict", "spec": {}}]).encode())
-    write_outcome(store, RECORD, [{"epoch": 0, "val_metric": 0.5}])
-    inside = name in ("record.json", "history.parquet")
+    write_outcome(store, RECORD, [{"epoch": 0, "val_metric": 0.5}], {"mse": [0.5, 0.25]})
+    inside = name.endswith((".parquet", "record.json"))
     store.write(f"trials/{RECORD.id}/{name}" if inside else name, content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = load_results(folder)
         assert set(load_trials(folder)["trial"]) <= {RECORD.id}
         assert set(load_history(folder)["trial"]) <= {RECORD.id}
+        assert set(load_test_errors(folder)["trial"]) <= {RECORD.id}
     spoiled = name in ("study.yaml", "record.json")
     assert results.complaints or not spoiled or content.startswith(b"name")
 
 
+@pytest.mark.parametrize(
+    ("file", "checksum", "load"),
+    [
+        ("history.parquet", "history_sha256", load_history),
+        ("test_errors.parquet", "test_errors_sha256", load_test_errors),
+    ],
+)
 @QUICK
-@given(st.binary(max_size=300))
-def test_a_signed_history_of_any_bytes(tmp_path_factory, content):
+@given(content=st.binary(max_size=300))
+def test_a_signed_table_of_any_bytes(tmp_path_factory, file, checksum, load, content):
     folder = tmp_path_factory.mktemp("results")
     store = open_store(folder)
     store.write("plan.json", json.dumps([{"id": RECORD.id, "arm": "strict", "spec": {}}]).encode())
-    store.write(f"trials/{RECORD.id}/history.parquet", content)
+    store.write(f"trials/{RECORD.id}/{file}", content)
     record = json.loads(encode_record(RECORD))
     del record["checksum"]
-    record["history_sha256"] = hashlib.sha256(content).hexdigest()
+    record[checksum] = hashlib.sha256(content).hexdigest()
     store.write(f"trials/{RECORD.id}/record.json", signed(record))
-    with pytest.warns(UserWarning, match=r"history\.parquet"):
-        assert load_history(folder).empty
+    with pytest.warns(UserWarning, match=file):
+        assert load(folder).empty
+
+
+@pytest.mark.parametrize("name", ["trial", "sample", "mse"])
+@pytest.mark.parametrize("values", [["a", "b"], [[1.0], [2.0]], [True, None]])
+def test_a_signed_table_of_test_errors_of_any_columns(tmp_path, name, values):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({name: values}), buffer)
+    store = open_store(tmp_path)
+    store.write("plan.json", json.dumps([{"id": RECORD.id, "arm": "strict", "spec": {}}]).encode())
+    store.write(f"trials/{RECORD.id}/test_errors.parquet", buffer.getvalue())
+    record = json.loads(encode_record(RECORD))
+    del record["checksum"]
+    record["test_errors_sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    store.write(f"trials/{RECORD.id}/record.json", signed(record))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = load_test_errors(tmp_path)
+    assert set(loaded["trial"]) == {RECORD.id}
+    assert list(loaded["sample"]) == [0, 1]
 
 
 @QUICK

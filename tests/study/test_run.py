@@ -176,7 +176,7 @@ def test_a_larger_grid_runs_only_what_is_new_and_a_lost_record_is_made_again(fin
     after = contents(results)
     untouched = {path for path in before if path.parent != lost.parent}
     assert {path: after[path] for path in untouched} == {path: before[path] for path in untouched}
-    assert len(after) == 16
+    assert len([path for path in after if path.name != "test_errors.parquet"]) == 16
     old, new = json.loads(before[lost]), json.loads(after[lost])
     varying = [*VARYING, "checksum", "history_sha256"]
     assert {k: v for k, v in old.items() if k not in varying} == {

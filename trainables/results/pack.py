@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainables.results.folder import CONFIG, PLAN
-from trainables.results.record import history_path, record_path
+from trainables.results.record import history_path, record_path, test_errors_path
 from trainables.results.store import Store, open_store, read_all
 
 SCHEMA = pa.schema([("path", pa.string()), ("content", pa.binary())])
@@ -61,11 +61,11 @@ def open_source(source: str | Path) -> Store:
 
 
 def pack(source: str | Path, file: str | Path) -> int:
-    """Write config, plan, records and histories of a results folder to one Parquet file; returns how many files."""
+    """Write config, plan and all that trials left to one Parquet file; returns how many files."""
     store = open_source(source)
     paths = [CONFIG, PLAN]
     for trial in store.names("trials"):
-        paths += [record_path(trial), history_path(trial)]
+        paths += [record_path(trial), history_path(trial), test_errors_path(trial)]
     files = read_all(store, paths)
     table = pa.table({"path": list(files), "content": list(files.values())}, schema=SCHEMA)
     target = Path(file).expanduser()

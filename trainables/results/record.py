@@ -1,6 +1,7 @@
-"""What a trial leaves behind: record and history. Loads neither torch nor ray, so that analysis may use it.
+"""What a trial leaves behind: record, history and errors on the test set. Loads neither torch nor ray, so that
+analysis may use it.
 
-The record carries a checksum of itself and of the history, so that a file that was cut short, changed or put in the
+The record carries a checksum of itself and of both files, so that a file that was cut short, changed or put in the
 wrong place is recognized and counts as missing.
 """
 
@@ -8,9 +9,9 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -81,6 +82,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     history_sha256: str | None = None
+    test_errors_sha256: str | None = None
 
 
 _WELL_TYPED = TypeAdapter(Record)
@@ -99,6 +101,11 @@ def record_path(trial_id: str) -> str:
 def history_path(trial_id: str) -> str:
     """Where the history of a trial lies in the results folder."""
     return f"trials/{trial_id}/history.parquet"
+
+
+def test_errors_path(trial_id: str) -> str:
+    """Where the errors of a trial's model on each test sample lie in the results folder."""
+    return f"trials/{trial_id}/test_errors.parquet"
 
 
 def log_path(trial_id: str) -> str:
@@ -147,41 +154,77 @@ def read_records(store: Store, trial_ids: list[str]) -> tuple[dict[str, Record],
     return records, complaints
 
 
-def damaged_histories(store: Store, records: Iterable[Record]) -> dict[str, str]:
-    """By id a line for each record whose history is there but is not the one that was written with it."""
+def damaged_files(store: Store, records: Iterable[Record]) -> dict[str, str]:
+    """By id a line for each record with a file that is there but is not the one that was written with it."""
 
-    def is_damaged(record: Record) -> bool:
-        try:
-            return not fits(record, store.read(history_path(record.id)))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
+    def damaged(record: Record) -> str | None:
+        for path in files_of(record):
+            try:
+                if not fits(record, path, store.read(path)):
+                    return path
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        return None
 
     records = list(records)
     with ThreadPoolExecutor(16) as pool:
-        damaged = [record for record, bad in zip(records, pool.map(is_damaged, records), strict=True) if bad]
-    return {record.id: f"{history_path(record.id)}: {UNFIT}" for record in damaged}
+        found = pool.map(damaged, records)
+        return {record.id: f"{path}: {UNFIT}" for record, path in zip(records, found, strict=True) if path}
 
 
-def fits(record: Record, history: bytes) -> bool:
-    """Whether a history is the one that was written with the record."""
-    return hashlib.sha256(history).hexdigest() == record.history_sha256
+def files_of(record: Record) -> dict[str, str | None]:
+    """The files that a trial has beside its record, by path, with the checksum that the record holds of each.
+
+    Records from before test errors were kept name none.
+    """
+    files = {history_path(record.id): record.history_sha256}
+    if record.test_errors_sha256 is not None:
+        files[test_errors_path(record.id)] = record.test_errors_sha256
+    return files
+
+
+def fits(record: Record, path: str, content: bytes) -> bool:
+    """Whether the content of a file is what was written with the record."""
+    return hashlib.sha256(content).hexdigest() == files_of(record).get(path)
 
 
 def encode_history(rows: list[dict[str, float]]) -> bytes:
     """The history as Parquet, one row per epoch; a column that a row lacks is null there."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return _parquet({name: [row.get(name) for row in rows] for name in columns})
+
+
+def encode_test_errors(errors: Mapping[str, Any]) -> bytes:
+    """Errors (samples,) by name as Parquet in float32, one row per test sample in the order of the test set."""
+    import numpy as np
+
+    return _parquet({name: np.asarray(values, np.float32) for name, values in errors.items()})
+
+
+def _parquet(columns: dict[str, Any]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = pa.table({name: [row.get(name) for row in rows] for name in columns})
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(pa.table(columns), buffer, compression="zstd")
     return buffer.getvalue()
 
 
-def write_outcome(store: Store, record: Record, rows: list[dict[str, float]]) -> None:
-    """Put history and record in place; the record last, so that a record always has its history."""
-    history = encode_history(rows)
-    store.write(history_path(record.id), history)
-    content = {**asdict(record), "history_sha256": hashlib.sha256(history).hexdigest()}
-    store.write(record_path(record.id), encode_record(Record(**content)))
+def write_outcome(
+    store: Store, record: Record, rows: list[dict[str, float]], test_errors: Mapping[str, Any] | None = None
+) -> None:
+    """Put the files of a trial in place; the record last, so that a record always has them.
+
+    Args:
+        store: the results folder
+        record: without checksums of the files
+        rows: the history, one row per epoch
+        test_errors: (samples,) by name, of the delivered model on each test sample; none where it was not tested
+    """
+    files = {"history_sha256": (history_path(record.id), encode_history(rows))}
+    if test_errors:
+        files["test_errors_sha256"] = (test_errors_path(record.id), encode_test_errors(test_errors))
+    for path, content in files.values():
+        store.write(path, content)
+    checksums = {name: hashlib.sha256(content).hexdigest() for name, (_, content) in files.items()}
+    store.write(record_path(record.id), encode_record(replace(record, **checksums)))

@@ -1,12 +1,14 @@
 """The end of a trial: the delivered model is tested once, its equivariance measured, its record written."""
 
 import math
+from collections.abc import Callable
 from statistics import fmean
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from trainables.errors import BadInput
 from trainables.methods.method import Method
 from trainables.results.outcomes import AFTER_TRAINING, Outcome
 from trainables.results.record import Record, finite
@@ -14,18 +16,24 @@ from trainables.spec import TrialSpec
 from trainables.tasks.task import Task
 from trainables.training.building import build_model
 from trainables.training.equivariance import delivered_errors
-from trainables.training.evaluation import evaluate
+from trainables.training.evaluation import Errors, evaluate
 from trainables.training.outcome import Judged, Verdict, failed_after_training
 from trainables.training.progress import Progress
 
 
 def deliver(
-    spec: TrialSpec, task: Task, method: Method, model: nn.Module, progress: Progress, verdict: Verdict | None
+    spec: TrialSpec,
+    task: Task,
+    method: Method,
+    model: nn.Module,
+    progress: Progress,
+    verdict: Verdict | None,
+    keep: Callable[[Errors], None],
 ) -> Record:
     """The record of a training that ended: by `verdict` if early, by the rules for finished ones if not.
 
     The test set is read here and nowhere else, by the model of the epoch that `training.select` chose, unless
-    training broke off.
+    training broke off. `keep` is given its errors on each sample, see `test`.
     """
     best, rows = progress.best, progress.rows
     if verdict is None:
@@ -36,7 +44,7 @@ def deliver(
     tested: dict[str, Any] = {}
     if best and (verdict is None or verdict.reason in AFTER_TRAINING):
         model.load_state_dict(best["state"])
-        tested = test(spec, task, method, model)
+        tested = test(spec, task, method, model, keep)
     return Record(
         id=spec.id,
         spec=spec.model_dump(mode="json"),
@@ -72,11 +80,22 @@ def delivered_metrics(rows: list[dict[str, float]]) -> list[float]:
     return [metric for metric in metrics if not math.isnan(metric)]
 
 
-def test(spec: TrialSpec, task: Task, method: Method, model: nn.Module) -> dict[str, Any]:
-    """test_metric, further metrics and test sets, and the equivariance error in float64."""
-    results = {
-        name: evaluate(model, task, split) for name, split in task.splits.items() if name.startswith("test")
-    }
+def test(
+    spec: TrialSpec,
+    task: Task,
+    method: Method,
+    model: nn.Module,
+    keep: Callable[[Errors], None],
+) -> dict[str, Any]:
+    """test_metric, further metrics and test sets, and the equivariance error in float64.
+
+    keep: called once with the errors on each sample of "test", (samples,) by name, float32 on the host
+    """
+    further_sets = [name for name in task.splits if name.startswith("test") and name != "test"]
+    batches: list[Errors] = []
+    results = {"test": evaluate(model, task, task.splits["test"], batches.append)}
+    results |= {name: evaluate(model, task, task.splits[name]) for name in further_sets}
+    keep({name: _joined(name, [batch[name] for batch in batches]) for name in batches[0]})
     further = {
         f"{name}_{metric}": finite(value)
         for name, metrics in results.items()
@@ -95,3 +114,13 @@ def test(spec: TrialSpec, task: Task, method: Method, model: nn.Module) -> dict[
         "equivariance_error": finite(max(errors.values())),
         "equivariance_errors": {kind: finite(error) for kind, error in errors.items()},
     }
+
+
+def _joined(name: str, errors: list[Tensor]) -> Tensor:
+    """The errors of all batches, (samples,), float32 on the host."""
+    for batch in errors:
+        if batch.ndim != 1:
+            raise BadInput(
+                f"task.name: its errors give '{name}' in shape {tuple(batch.shape)}; give one number for each sample"
+            )
+    return torch.cat(errors).detach().float().cpu()

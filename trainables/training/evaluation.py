@@ -1,6 +1,6 @@
 """How good a model is on a split."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -8,11 +8,21 @@ from torch import Tensor, nn
 
 from trainables.tasks.task import Split, Task, select, size
 
+Errors = dict[str, Tensor]
+"""The task's errors of each sample, (samples,), by name."""
+
+
+def pass_over(errors: Errors) -> None:
+    """Keep nothing."""
+
 
 @torch.no_grad()
-def evaluate(model: nn.Module, task: Task, split: Split) -> dict[str, float]:
+def evaluate(
+    model: nn.Module, task: Task, split: Split, keep: Callable[[Errors], None] = pass_over
+) -> dict[str, float]:
     """The mean loss and the means of the task's errors over all samples, by name, in evaluation mode.
 
+    keep: called with the errors of each batch, which stay on the device
     Sums stay on the device; the host waits once, at the end.
     """
     totals: dict[str, Tensor] = {}
@@ -20,7 +30,9 @@ def evaluate(model: nn.Module, task: Task, split: Split) -> dict[str, float]:
         for start in range(0, size(split), task.evaluation_batch):
             batch = select(split, slice(start, start + task.evaluation_batch))
             prediction = task.predict(model, task.graph(batch))
-            sums = {name: values.sum() for name, values in task.errors(prediction, batch).items()}
+            errors = task.errors(prediction, batch)
+            keep(errors)
+            sums = {name: values.sum() for name, values in errors.items()}
             sums["loss"] = task.loss(prediction, batch) * size(batch)
             for name, value in sums.items():
                 totals[name] = totals[name] + value.double() if name in totals else value.double()

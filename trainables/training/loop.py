@@ -25,7 +25,7 @@ from trainables.training import optimizers
 from trainables.training.building import build_model
 from trainables.training.delivery import deliver
 from trainables.training.equivariance import history_error
-from trainables.training.evaluation import evaluate
+from trainables.training.evaluation import Errors, evaluate, pass_over
 from trainables.training.matrices import hidden_matrices
 from trainables.training.outcome import better, failed_during_training
 from trainables.training.progress import Progress
@@ -88,12 +88,14 @@ def run_trial(
     saved: State | None = None,
     save: Callable[[Callable[[], State]], None] = lambda state: None,
     team: Alone = ALONE,
+    keep: Callable[[Errors], None] = pass_over,
 ) -> tuple[Record, list[dict[str, float]]]:
     """Train, project and test one trial; returns its record and its history, one row per epoch.
 
     saved: the state of an interrupted run of the same spec, to go on from
     save: called after each epoch with a function that makes the state; it decides whether to keep one
     team: the processes that train together; each calls this, and the first alone validates, saves and tests
+    keep: called once with the errors on each test sample, where the model was tested at all
     The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to
     rounding for any number of processes.
     """
@@ -111,7 +113,7 @@ def run_trial(
         if verdict is not None:
             break
         team.first(lambda: save(lambda: state_of(run)))
-    record = team.first(lambda: deliver(spec, task, run.method, run.model, progress, verdict))
+    record = team.first(lambda: deliver(spec, task, run.method, run.model, progress, verdict, keep))
     return record, progress.rows
 
 

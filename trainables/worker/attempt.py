@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from trainables import registry
@@ -24,12 +25,13 @@ from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
 from trainables.results.canonical import canonical_json
 from trainables.results.outcomes import Outcome, Reason
-from trainables.results.record import Record, damaged_histories, read_records, write_outcome
+from trainables.results.record import Record, damaged_files, read_records, write_outcome
 from trainables.results.store import Store, Unavailable
 from trainables.results.versions import code_hash, versions
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
+from trainables.training.evaluation import Errors
 from trainables.training.loop import run_trial
 from trainables.worker.memory import large_tensors_kept
 from trainables.worker.printed import Log, copy_of, copy_of_member, printed
@@ -61,9 +63,9 @@ class Surroundings:
 
 
 def attempt(spec: TrialSpec, around: Surroundings) -> Record:
-    """The record of a trial: the one that is there with its history, or made now and written with it."""
+    """The record of a trial: the one that is there with its files, or made now and written with it."""
     records, _ = read_records(around.store, [spec.id])
-    if spec.id in records and not damaged_histories(around.store, records.values()):
+    if spec.id in records and not damaged_files(around.store, records.values()):
         _tidy(spec.id, around.store)
         return records[spec.id]
     log, errors = Log(copy_of(around.run, spec.id)), _earlier_errors(spec.id, around)
@@ -116,10 +118,10 @@ def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     started = time.time()
     threads = max(1, around.threads // around.processes)
     arguments = (spec, around.store, around.data_folder, threads, copy_of(around.run, spec.id))
-    record, rows = in_processes(around.processes, around.device, _train, *arguments)
+    record, rows, errors = in_processes(around.processes, around.device, _train, *arguments)
     made_from = sources(spec, around.data_folder, code_hash())
     record = replace(record, device=around.device.type, sources=made_from, **_provenance(started))
-    write_outcome(around.store, record, rows)
+    write_outcome(around.store, record, rows, errors)
     _tidy(spec.id, around.store)
     return record
 
@@ -132,15 +134,18 @@ def _train(
     log: Path,
     device: torch.device,
     team: Alone,
-) -> tuple[Record, list[dict[str, float]]]:
+) -> tuple[Record, list[dict[str, float]], dict[str, np.ndarray]]:
+    """Record, history, and the errors on each test sample by name."""
     torch.set_num_threads(threads)
     # One process is the worker itself, whose log is kept already.
     kept = printed(Log(copy_of_member(log, team.rank))) if team.count > 1 else nullcontext()
+    errors: Errors = {}
     with kept, large_tensors_kept():
         task = load_task(canonical_json(spec.task), data_folder, device)
         save = Saver(store, spec.id, CHECKPOINT_SECONDS)
         saved = read_checkpoint(store, spec.id, device)
-        return run_trial(spec, task, device, saved, save, team)
+        record, rows = run_trial(spec, task, device, saved, save, team, errors.update)
+    return record, rows, {name: values.numpy() for name, values in errors.items()}
 
 
 @lru_cache(maxsize=2)

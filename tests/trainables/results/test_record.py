@@ -13,6 +13,7 @@ from trainables.results.outcomes import Outcome, Reason
 from trainables.results.record import (
     BadRecord,
     Record,
+    damaged_files,
     decode_record,
     encode_record,
     finite,
@@ -20,6 +21,9 @@ from trainables.results.record import (
     read_records,
     record_path,
     write_outcome,
+)
+from trainables.results.record import (
+    test_errors_path as errors_path,
 )
 from trainables.results.store import open_store
 
@@ -39,6 +43,28 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     assert table["epoch"] == [0, 1]
     assert math.isnan(table["train_loss"][1])
     assert table["gamma"] == [None, 2.0]
+
+
+def test_the_errors_on_each_test_sample_are_kept_and_belong_to_their_record(tmp_path):
+    store, path = open_store(tmp_path), errors_path("0123")
+    write_outcome(store, RECORD, ROWS, {"mse": [0.25, math.inf, 4.0]})
+    records, _ = read_records(store, ["0123"])
+    assert pq.read_table(tmp_path / path)["mse"].to_pylist() == [0.25, math.inf, 4.0]
+    assert str(pq.read_schema(tmp_path / path).field("mse").type) == "float"
+    assert damaged_files(store, records.values()) == {}
+    store.write(path, store.read(path)[:-1])
+    assert damaged_files(store, records.values()) == {"0123": f"{path}: its checksum does not fit its record"}
+    store.delete(path)
+    assert damaged_files(store, records.values()) == {}
+
+
+def test_errors_that_a_record_does_not_name_are_passed_over(tmp_path):
+    store = open_store(tmp_path)
+    write_outcome(store, RECORD, ROWS)
+    store.write(errors_path("0123"), b"of an attempt that crashed later")
+    records, _ = read_records(store, ["0123"])
+    assert records["0123"].test_errors_sha256 is None
+    assert damaged_files(store, records.values()) == {}
 
 
 @pytest.mark.parametrize("position", range(0, 700, 37))

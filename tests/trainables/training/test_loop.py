@@ -15,6 +15,7 @@ from trainables.results.record import decode_record, encode_record
 from trainables.spec import Failure, NotLearned
 from trainables.symmetry import Symmetry
 from trainables.tasks.nbody import NBody
+from trainables.tasks.task import size
 from trainables.training.loop import batches, run_trial, start
 
 CPU = torch.device("cpu")
@@ -86,6 +87,22 @@ def test_relaxation_at_theta_zero_is_strict_training_bit_for_bit(make_spec, task
     relaxed, rows = run_trial(make_spec(never), task, CPU)
     assert [row["val_metric"] for row in rows] == [row["val_metric"] for row in strict_rows]
     assert relaxed.loss_at_init == strict.loss_at_init
+
+
+def test_the_errors_on_each_test_sample_have_the_metric_as_their_mean(make_spec, task):
+    kept = {}
+    record, _ = run_trial(make_spec(), task, CPU, keep=kept.update)
+    assert list(kept) == ["mse"]
+    assert kept["mse"].dtype == torch.float32
+    assert len(kept["mse"]) == size(task.splits["test"])
+    assert kept["mse"].mean().item() == pytest.approx(record.test_metric, rel=1e-5)
+
+
+def test_a_training_that_broke_off_leaves_no_test_errors(make_spec, task):
+    kept = {}
+    record, _ = run_trial(make_spec(lr=1e8, optimizer="sgd"), task, CPU, keep=kept.update)
+    assert record.test_metric is None
+    assert kept == {}
 
 
 def test_the_record_tells_the_whole_trial(make_spec, task):

@@ -12,6 +12,7 @@ import torch
 
 from trainables import registry
 from trainables.results.record import log_path
+from trainables.results.record import test_errors_path as errors_path
 from trainables.results.store import open_store
 from trainables.spec import TrialSpec
 from trainables.training import loop as training
@@ -150,3 +151,16 @@ def test_what_a_killed_worker_printed_is_in_the_log(spec, tmp_path, monkeypatch)
     assert log.startswith(
         "these are my last words\nAttempt 1 of 3 ended so: the worker died without a word\n"
     )
+
+
+def test_damaged_test_errors_are_made_again_to_the_bit(spec, epochs, tmp_path):
+    around = surroundings(tmp_path, "results", "b")
+    attempt(spec, around)
+    path = errors_path(spec.id)
+    written = around.store.read(path)
+    attempt(spec, around)
+    assert len(epochs) == EPOCHS
+    around.store.write(path, written[:-1])
+    attempt(spec, around)
+    assert len(epochs) == 2 * EPOCHS
+    assert around.store.read(path) == written
