@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis import plots
 from analysis.plots.style import figure_files
+from analysis.prepare import first_round, split_searched
 from analysis.statistics.best_setting import choose_rates
 from analysis.tables import Table
 from analysis.wording import seeds_at_each
@@ -52,21 +53,19 @@ def make_pictures(
     contrasts = (
         tables["failure_contrasts"].frame if "failure_contrasts" in tables else trials[["case"]].iloc[:0]
     )
-    yield _picture(
-        "overview",
-        "Overview",
-        f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
-        "median loss over seeds with quartiles, failed trials at their loss at initialisation. Right: difference of "
-        "failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; left of the "
-        "line the arm failed less often.",
-        None,
-        lambda: plots.overview(trials, contrasts),
-    )
+    designed, drawn = split_searched(trials)
+    if len(designed):
+        yield _overview(designed, contrasts)
     for number, case in enumerate(trials["case"].unique()[:MOST_CASES]):
-        mine = trials[trials["case"] == case]
+        mine, set_rates = (table[table["case"] == case] for table in (trials, designed))
+        in_budget = drawn[drawn["case"] == case]
         ending = slug(case) if trials["case"].nunique() == 1 else f"{number + 1}-{slug(case)}"
-        for drawn in (_grid_figures(mine), _seed_figures(mine, tables), _history_figures(mine, histories)):
-            for name, title, caption, draw in drawn:
+        for figures in (
+            _grid_figures(set_rates) if len(set_rates) else (),
+            _seed_figures(mine, in_budget if len(in_budget) else first_round(set_rates), tables),
+            _history_figures(mine, histories),
+        ):
+            for name, title, caption, draw in figures:
                 yield _picture(f"{name}-{ending}", title, caption, case, draw)
     if "performance_profiles" in tables:
         yield _picture(
@@ -77,6 +76,20 @@ def make_pictures(
             None,
             lambda: plots.profile_curves(tables["performance_profiles"].frame),
         )
+
+
+def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
+    """Failures, losses and differences to the control, of all cases."""
+    return _picture(
+        "overview",
+        "Overview",
+        f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
+        "median loss over seeds with quartiles, failed trials at their loss at initialisation. Right: difference of "
+        "failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; left of the "
+        "line the arm failed less often.",
+        None,
+        lambda: plots.overview(trials, contrasts),
+    )
 
 
 Drawn = Iterator[tuple[str, str, str, Callable[[], plots.Figure]]]
@@ -116,8 +129,8 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
         )
 
 
-def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
-    """What the chosen learning rate gives, and for what, in one case."""
+def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
+    """What the chosen learning rate and a budget of trials give, and for what, in one case."""
     if mine["score"].notna().any():
         yield (
             "seed_spread",
@@ -131,7 +144,7 @@ def _seed_figures(mine: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
             "Expected best of a budget",
             "Expected best validation score of n trials drawn at random from those run, and no further, with a 95% "
             "band that holds for all n at once.",
-            lambda: plots.budget_curve(mine),
+            lambda: plots.budget_curve(in_budget),
         )
     if "cost" in tables and (tables["cost"].frame["case"] == mine["case"].iloc[0]).any():
         yield (

@@ -71,7 +71,8 @@ def load_trials(source: str | Path) -> pd.DataFrame:
     numbers of the record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`,
     `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all
     settings but the arm's own; `control`, the arm that the study names as such; `own`, the training settings in which
-    the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1 for the grid.
+    the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1 for the grid;
+    `searched`, only where a study drew its learning rates.
     Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
     """
     results = load_results(source)
@@ -91,6 +92,8 @@ def load_results(source: str | Path) -> Results:
     complaints += bad
     table = trial_table(plan, name, records, _control(config))
     there = table["trial"].isin(list(records))
+    if isinstance(config.get("search"), dict):
+        table = table.assign(searched=True)
     trials, missing = (table[rows].reset_index(drop=True) for rows in (there, ~there))
     return Results(
         str(source), name, config, _whole(trials), _whole(missing), complaints, alarms(records.values())

@@ -144,6 +144,14 @@ def controls(trials: pd.DataFrame) -> dict[str, str]:
     return dict(zip(first["case"], first["arm"], strict=True))
 
 
+def split_searched(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The trials at learning rates that a study set, and those at learning rates that a search drew."""
+    if "searched" not in trials:
+        return trials, trials.iloc[:0]
+    drawn = trials["searched"].eq(True)  # missing in studies without a search
+    return trials[~drawn], trials[drawn]
+
+
 def first_round(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials of the grid alone, which no result had a say in."""
     return trials[trials["round"] <= 1] if "round" in trials else trials

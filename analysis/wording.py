@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.formats import interval, mean_and_sd, metric, p_value, points, rate
+from analysis.prepare import split_searched
 from analysis.tables import Table
 from trainables.results.outcomes import Outcome
 
@@ -89,8 +90,16 @@ def limits(
     alone = [case for case, arms in trials.groupby("case", sort=False)["arm"].nunique().items() if arms == 1]
     if alone:
         lines.append(f"One arm only in: {'; '.join(alone)}. There is nothing to compare it with.")
+    searched = list(split_searched(trials)[1]["case"].unique())
+    if searched:
+        lines.append(
+            f"Learning rates were drawn by a search in: {'; '.join(searched)}. No failure statistics are given of "
+            "its trials: each rate was trained once, so that its effect and that of the seed cannot be told "
+            "apart. Read the expected best of a budget instead."
+        )
     compared = _cases(tables, "failure_contrasts")
-    without = [case for case in trials["case"].unique() if case not in {*compared, *alone, *without_control}]
+    explained = {*compared, *alone, *without_control, *searched}
+    without = [case for case in trials["case"].unique() if case not in explained]
     if without_control:
         lines.append(
             f"The strict arm has no result in: {'; '.join(without_control)}. No contrasts are given there."
@@ -129,6 +138,8 @@ def _nothing(counts: dict[str, int]) -> str:
 def _failures(case: str, tables: dict[str, Table]) -> str:
     """Which arms failed how often, and what that shows."""
     rates = _rows(tables, "failure_rates", case)
+    if rates.empty:  # of a search
+        return ""
     listed = _listed(f"{row.arm} {row.failed} of {row.n}" for row in rates.itertuples())
     if not rates["failed"].any():
         return f"no trial failed: {listed}."

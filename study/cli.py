@@ -151,6 +151,12 @@ def plan(
     print(f"{study.name}: {len(trials)} trials of {study.training.epochs} epochs")
     for axis, values in study.grid.items():
         print(f"  grid {axis}: {', '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}")
+    if study.search is not None:
+        low, high = study.search.lr.log
+        print(
+            f"  search: {study.search.trials} learning rates from {low:g} to {high:g} drawn by "
+            f"{study.search.sampler}, each with a seed, the same for every arm"
+        )
     if study.refine is not None:
         print(
             f"  that is the first round; refine adds at most {study.refine.budget - len(trials)} trials more"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError, ValidationInfo, create_model, field_validator, model_validator
 
-from study.grid import EVERY_ARM, STREAMS, different, get_option, read_grid, set_option, split_axis
+from study.grid import EVERY_ARM, STREAMS, USUAL, different, get_option, read_grid, set_option, split_axis
+from study.search.settings import Search, check_search
 from trainables.errors import BadInput, first_message, nearest
 from trainables.options import options_model
 from trainables.registry import locate, resolve
@@ -113,7 +114,7 @@ class StudyConfig(Settings):
     arms: name -> resolved method description, with the key `training` for settings of the arm's own
     control: the arm that the others are compared with; if None the first strict one that trains as all do
     grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
-    refine: further trials after the grid
+    refine: further trials after the grid; search: learning rates drawn in place of `grid.lr` and `grid.seed`
     equivalence: the smallest effects that matter; published: values of others for the report to show
     """
 
@@ -125,6 +126,7 @@ class StudyConfig(Settings):
     control: str | None = later(None)
     grid: dict[str, list[Any]]
     refine: Refine | None = later(None)
+    search: Search | None = later(None)
     failure: Failure = Failure()
     resources: Resources = Resources()
     equivalence: Equivalence = later(Equivalence())
@@ -179,12 +181,17 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
     arms = content["arms"]
     if not isinstance(arms, dict) or not arms:
         raise BadInput("arms: must name at least one arm, such as `strict: {method: strict}`")
+    check_search(content)
     settled = {
         **content,
         "task": resolve("task", _named(content["task"], "task")),
         "model": resolve("model", _named(content["model"], "model")),
         "arms": {str(name): _arm(str(name), arm) for name, arm in arms.items()},
-        "grid": read_grid(content.get("grid") or {}, [str(name) for name in arms]),
+        "grid": read_grid(
+            content.get("grid") or {},
+            [str(name) for name in arms],
+            USUAL if content.get("search") is None else {},
+        ),
     }
     try:
         config = StudyConfig(**settled)

@@ -36,11 +36,18 @@ class LogGrid(Settings):
         return [float(f"{value:.4g}") for value in np.geomspace(*self.log, self.points)]
 
 
-def read_grid(grid: Any, arms: Sequence[str]) -> dict[str, list[Any]]:
-    """The axes with their values spelled out; learning rate and seed are always among them. Raises BadInput."""
+USUAL = {"lr": [1e-3], "seed": 5}
+"""Axes that every grid has, with their values where it names none."""
+
+
+def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> dict[str, list[Any]]:
+    """The axes with their values spelled out. Raises BadInput.
+
+    usual: values of axes that are always there; a search draws learning rate and seed, and has none
+    """
     if not isinstance(grid, dict):
         raise BadInput("grid: must be a mapping such as `{lr: [1.0e-3], seed: 5}`")
-    axes = {key: _values(key, value) for key, value in {"lr": [1e-3], "seed": 5, **grid}.items()}
+    axes = {key: _values(key, value) for key, value in {**usual, **grid}.items()}
     for key in axes:
         if key not in ("lr", "seed", *STREAMS):
             split_axis(key, arms)

@@ -9,6 +9,7 @@ from study.config import StudyConfig, arms_of, method_of, resolve_at, to_yaml
 from study.grid import STREAMS, set_option, split_axis
 from study.refine.asked import check_refine
 from study.refine.planned import PlannedTrial, planned_from
+from study.search.samplers import draw_rates
 from trainables.errors import BadInput, first_message, nearest
 from trainables.results.alarms import alarms
 from trainables.results.folder import (
@@ -37,20 +38,20 @@ REPAIR = "`study run` writes it again"
 def plan(config: StudyConfig) -> list[PlannedTrial]:
     """The first round: every arm on every point of the grid, the arms of one point side by side. Raises BadInput.
 
-    An axis of one arm's own multiplies the trials of that arm alone.
+    A search has its draws in place of learning rates and seeds. An axis of one arm's own multiplies the trials of
+    that arm alone.
     """
     if config.control is not None and config.control not in config.arms:
         raise BadInput(
             f"control: there is no arm '{config.control}'; {nearest(config.control, list(config.arms))}"
         )
-    applies = {axis: arms_of(config, axis) for axis in config.grid}
-    points = [dict(zip(config.grid, values, strict=True)) for values in product(*config.grid.values())]
+    applies, every = {axis: arms_of(config, axis) for axis in config.grid}, list(config.arms)
     trials: list[PlannedTrial] = []
     arms_by_id: dict[str, str] = {}
-    for point in points:
+    for point in _points(config):
         shared = _settings(config, point)
         for arm in config.arms:
-            own = {axis: value for axis, value in point.items() if arm in applies[axis]}
+            own = {axis: value for axis, value in point.items() if arm in applies.get(axis, every)}
             content = {**shared, "method": _method(config, arm, own)}
             trial = _trial(arm, content, _own_training(config, arm, own))
             other = arms_by_id.setdefault(trial.id, trial.arm)
@@ -60,6 +61,15 @@ def plan(config: StudyConfig) -> list[PlannedTrial]:
     trials = list({trial.id: trial for trial in trials}.values())
     check_refine(config, trials)
     return trials
+
+
+def _points(config: StudyConfig) -> list[dict[str, Any]]:
+    """By axis its value, for each point of the grid; of a search for each draw at each point of the other axes."""
+    points = [dict(zip(config.grid, values, strict=True)) for values in product(*config.grid.values())]
+    if config.search is None:
+        return points
+    draws = [{"lr": rate, "seed": seed} for seed, rate in enumerate(draw_rates(config.search))]
+    return [{**draw, **point} for draw in draws for point in points]
 
 
 def _trial(arm: str, content: dict[str, Any], own: dict[str, Any]) -> PlannedTrial:
@@ -184,7 +194,7 @@ def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
     """`key: old -> new` for each setting that two configs do not share; what only extends is left out."""
-    if where.split(".")[0] in ("resources", "name", "control") or where == "refine.budget":
+    if where.split(".")[0] in ("resources", "name", "control") or where in ("refine.budget", "search.trials"):
         return []
     if where == "refine" and old is None:
         return []

@@ -56,11 +56,21 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
         if ":" not in name:
             raise BadInput(f"{key}: unknown {kind} '{name}'; {nearest(name, list(REGISTRY[kind]))}")
         path = name
+    return imported(path, key, name)
+
+
+def imported(path: str, key: str, name: str | None = None) -> Any:
+    """What `package.module:Name` stands for; BadInput where it cannot be imported.
+
+    key, name: what to call it in messages; `path` itself if there is no other name
+    """
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
     except (Exception, SystemExit) as error:  # a user's module may do anything
-        raise BadInput(f"{key}: '{name}' cannot be imported: {brief(error)}{_hidden(module_name)}") from error
+        raise BadInput(
+            f"{key}: '{name or path}' cannot be imported: {brief(error)}{_hidden(module_name)}"
+        ) from error
 
 
 def _hidden(module_name: str) -> str:

@@ -22,7 +22,7 @@ def budget_curve(trials: pd.DataFrame) -> Figure:
     if len(table) and (table["low"] > 0).all() and trials["metric_goal"].iloc[0] != "max":
         log_axis(axes)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel("trials drawn at random from the grid")
+    axes.set_xlabel("trials drawn at random from those run")
     axes.set_ylabel(f"expected best\nvalidation {metric_name(trials)}")
     axes.legend(handlelength=2.8)
     return figure

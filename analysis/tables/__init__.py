@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.prepare import first_round
+from analysis.prepare import first_round, split_searched
 from analysis.stated import Stated
 from analysis.statistics.best_setting import choose_rates
 from analysis.tables import across, failures, planning, refined, scores
@@ -28,18 +28,22 @@ def make_tables(
 
     histories: of failed trials and of those at the chosen learning rates; stated: by case, what its study says
     beforehand
-    What is said of the whole grid leaves out the rounds after it, and says so.
+    What is said of the whole grid leaves out the rounds after it, and says so. Of trials of a search there are no
+    failure statistics: each of its learning rates was trained once. What a case reaches with a budget is read from
+    its search alone, where it has one.
     """
     if trials.empty:
         return {}
     rates, stated = choose_rates(trials), stated or {}
     histories = pd.DataFrame({"trial": [], "epoch": []}) if histories is None else histories
-    grid = first_round(trials)
+    designed, drawn = split_searched(trials)
+    grid = first_round(designed)
+    independent = pd.concat([drawn, grid[~grid["case"].isin(drawn["case"])]])
     tables = [
         failures.grid(grid),
         failures.contrasts(grid, stated),
-        refined.rounds(trials),
-        failures.onset(trials),
+        refined.rounds(designed),
+        failures.onset(designed),
         failures.reasons(trials, histories),
         scores.best_setting(trials, rates),
         scores.contrasts(trials, rates, stated),
@@ -49,16 +53,16 @@ def make_tables(
         scores.middle_rate(grid),
         scores.whole_grid(grid),
         scores.sensitivity(grid),
-        scores.budget(grid),
+        scores.budget(independent),
         scores.variance(grid),
         scores.equivariance_errors(trials),
         scores.costs(trials),
-        failures.by_rate(trials),
+        failures.by_rate(designed),
         failures.each_failure(trials, histories),
         across.improvement(grid),
         across.profiles(grid),
         across.hyperparameters(grid),
     ]
-    if refined.is_refined(trials):
+    if refined.is_refined(designed):
         tables = [refined.of_the_grid(table) if table.name in OF_THE_GRID else table for table in tables]
     return {table.name: table for table in tables if not table.frame.empty}

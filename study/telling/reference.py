@@ -11,7 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from study.config import Equivalence, Published, Resources
+from study.config import Equivalence, Published, Refine, Resources
+from study.search.settings import Search
 from trainables.errors import BadInput, nearest
 from trainables.options import options_model
 from trainables.registry import REGISTRY, locate
@@ -21,6 +22,8 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "training": Training,
     "failure": Failure,
     "resources": Resources,
+    "refine": Refine,
+    "search": Search,
     "equivalence": Equivalence,
     "published": Published,
 }

@@ -1,0 +1,102 @@
+"""Which learning rates a searched study tries: a pure function of its config.
+
+A sampler sees the rates that were drawn before and never a result. One that looked at results would draw other rates
+for each arm: the arms would no longer be compared in pairs, the expected best of n trials would not hold for draws
+that depend on each other, and the ids of the trials would not follow from the config.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from inspect import isclass
+from typing import Protocol
+
+from study.search.settings import Search
+from trainables.errors import BadInput, nearest, raised_at
+from trainables.registry import imported
+
+
+class Sampler(Protocol):
+    """What `search.sampler: package.module:Class` must name: a class that is called as `Class(low, high, seed)`.
+
+    low, high: bounds of the learning rate, both above zero; seed: the study's `search.seed`
+    The same bounds, seed and earlier rates must give the same rate, in any process.
+    """
+
+    def ask(self, drawn: Sequence[float]) -> float:
+        """The next learning rate.
+
+        Args:
+            drawn: the rates drawn before it, in their order; empty at first.
+
+        Returns:
+            A learning rate between the bounds, ends included.
+        """
+        ...
+
+
+class Random:
+    """Draws uniform in the logarithm of the learning rate, independent of each other."""
+
+    def __init__(self, low: float, high: float, seed: int) -> None:
+        self.low, self.high, self.seed = math.log(low), math.log(high), seed
+
+    def ask(self, drawn: Sequence[float]) -> float:
+        """The next learning rate; depends only on how many were drawn."""
+        # Python promises the same numbers from `random()` for a seed in all of its versions.
+        place = random.Random(f"{self.seed}/{len(drawn)}").random()
+        return math.exp(self.low + place * (self.high - self.low))
+
+
+def draw_rates(search: Search) -> list[float]:
+    """The learning rates of a searched study, in the order in which they were drawn.
+
+    Args:
+        search: the block of the config.
+
+    Returns:
+        `search.trials` learning rates with four digits. More trials give the same beginning.
+
+    Raises:
+        BadInput: the sampler is no such class, fails, or proposes what is no learning rate between the bounds.
+    """
+    low, high = search.lr.log
+    make = _class_of(search.sampler)
+    rates: list[float] = []
+    try:
+        sampler = make(low, high, search.seed)
+        while len(rates) < search.trials:
+            rates.append(_checked(sampler.ask(tuple(rates)), search))
+    except BadInput:
+        raise
+    except Exception as error:  # a user's class may raise anything
+        raise BadInput(f"search.sampler: '{search.sampler}' fails: {raised_at(error)}") from error
+    return rates
+
+
+def _class_of(name: str) -> Callable[[float, float, int], Sampler]:
+    if name == "random":
+        return Random
+    if ":" not in name:
+        raise BadInput(
+            f"search.sampler: unknown sampler '{name}'; {nearest(name, ['random'])}, or package.module:Class"
+        )
+    found = imported(name, "search.sampler")
+    if not isclass(found) or not callable(getattr(found, "ask", None)):
+        raise BadInput(f"search.sampler: '{name}' is no class with a method `ask`; see study.search.samplers")
+    return found
+
+
+def _checked(rate: object, search: Search) -> float:
+    """A proposal as a learning rate with four digits, as a grid has them."""
+    low, high = search.lr.log
+    try:
+        value = math.nan if isinstance(rate, bool | str) else float(rate)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        value = math.nan
+    if not low <= value <= high:
+        raise BadInput(
+            f"search.sampler: '{search.sampler}' proposes {rate!r}, which is no learning rate from {low:g} to "
+            f"{high:g}; let `ask` return one between search.lr"
+        )
+    return min(max(float(f"{value:.4g}"), low), high)
