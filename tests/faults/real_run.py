@@ -17,7 +17,9 @@ import yaml
 
 from analysis.load import load_history, load_trials
 from study.config import resolve_config
-from study.plan import check_folder, plan, write_folder
+from study.plan import check_folder, later_rounds, plan, write_folder
+from study.refine.rounds import with_rounds
+from trainables.results.record import read_records
 from trainables.results.store import open_store
 from trainables.worker.attempt import Surroundings, attempt
 
@@ -161,13 +163,19 @@ def wait_until(holds, seconds, complaint):
 def undisturbed(folder, content=CONTENT, data=None):
     """The results folder of the study with its trials run one by one in this process, without Ray."""
     config = resolve_config(content)
-    store, trials = open_store(folder), plan(config)
+    store = open_store(folder)
+    trials = plan(config) + later_rounds(store, config)
     check_folder(store, config, trials)
-    write_folder(store, config, trials)
     torch.set_num_threads(1)
-    for trial in trials:
-        attempt(trial.spec, Surroundings(store, data or folder / "data", torch.device("cpu")))
-    return folder
+    while True:
+        records, _ = read_records(store, [trial.id for trial in trials])
+        trials = with_rounds(config, trials, records)
+        write_folder(store, config, trials)
+        missing = [trial for trial in trials if trial.id not in records]
+        if not missing:
+            return folder
+        for trial in missing:
+            attempt(trial.spec, Surroundings(store, data or folder / "data", torch.device("cpu")))
 
 
 def assert_same_tables(results, reference):
