@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from inspect import isclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from study.search.settings import Search
 from trainables.errors import BadInput, nearest, raised_at
@@ -84,7 +84,7 @@ def _class_of(name: str) -> Callable[[float, float, int], Sampler]:
     found = imported(name, "search.sampler")
     if not isclass(found) or not callable(getattr(found, "ask", None)):
         raise BadInput(f"search.sampler: '{name}' is no class with a method `ask`; see study.search.samplers")
-    return found
+    return cast("Callable[[float, float, int], Sampler]", found)
 
 
 def _checked(rate: object, search: Search) -> float:

@@ -226,5 +226,7 @@ def write_outcome(
         files["test_errors_sha256"] = (test_errors_path(record.id), encode_test_errors(test_errors))
     for path, content in files.values():
         store.write(path, content)
-    checksums = {name: hashlib.sha256(content).hexdigest() for name, (_, content) in files.items()}
+    checksums: dict[str, Any] = {
+        name: hashlib.sha256(content).hexdigest() for name, (_, content) in files.items()
+    }
     store.write(record_path(record.id), encode_record(replace(record, **checksums)))
