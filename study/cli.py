@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would read text in brackets as markup
     help="Does relaxing equivariance during training make equivariant networks easier to train?",
@@ -240,7 +239,8 @@ def status(
 ) -> None:
     """How many trials are planned, learned, failed, crashed, missing; also while a run is going on.
 
-    Of a refined study also its rounds, and which intervals are still wider than asked.
+    The same for each arm, with its best validation metric and why trials failed or crashed. Of a refined study also
+    its rounds, and which intervals are still wider than asked.
     With --address: whether the job of that id is PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
     """
     if address is not None:
@@ -250,21 +250,28 @@ def status(
         return
     from study.plan import planned_ids
     from study.plan import status as count_trials
+    from study.telling.tally import arms_as_json, arms_table, tally_of_arms
     from trainables.results.crashes import as_json as crashes_as_json
     from trainables.results.crashes import crashes
+    from trainables.results.folder import read_plan
+    from trainables.results.record import read_records
 
     store = _results_folder(folder)
     with _bad_folder_is_bad_input():
         counts, complaints = count_trials(store)
         found = crashes(store, planned_ids(store))
         rounds = _rounds(store, folder)
+        entries = read_plan(store).entries
+        records, _ = read_records(store, [entry["id"] for entry in entries])
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
     if as_json:
         more = {} if rounds is None else {"refine": rounds.as_json()}
-        print(json.dumps({**counts, "crashes": crashes_as_json(found), **more}))
+        arms = arms_as_json(entries, records)
+        print(json.dumps({**counts, "arms": arms, "crashes": crashes_as_json(found), **more}))
         return
     print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
+    print("\n".join(["", *arms_table(tally_of_arms(entries, records))]))
     _say_crashes(store)
     for line in rounds.lines() if rounds is not None else ():
         print(line)
@@ -360,12 +367,12 @@ def list_names(
 def show(
     folder: Folder, trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id.")]
 ) -> None:
-    """One trial: outcome, numbers and settings. The beginning of its id is enough."""
+    """One trial: outcome, numbers and settings. The beginning of its id is enough; DIR may be a packed file."""
     from study.telling.show import show as show_trial
-    from trainables.results.store import open_store
+    from trainables.results.pack import open_source
 
     with _bad_folder_is_bad_input():
-        print(show_trial(open_store(folder), trial))
+        print(show_trial(open_source(folder), trial))
 
 
 def _report(folders: list[str], into: str) -> tuple[str, dict[str, Any]]:

@@ -1,10 +1,11 @@
 """One trial of a results folder, as text."""
 
 from dataclasses import asdict
+from difflib import SequenceMatcher
 
 import yaml
 
-from trainables.errors import BadInput, nearest
+from trainables.errors import BadInput
 from trainables.results.folder import Damaged, read_plan
 from trainables.results.record import read_records
 from trainables.results.store import Store
@@ -32,9 +33,7 @@ def show(store: Store, trial: str) -> str:
     if len(fitting) > 1:
         raise BadInput(f"TRIAL: {len(fitting)} trials begin with '{trial}'; give more of the id")
     if not fitting:
-        near = nearest(trial, list(planned)) if len(planned) else "the plan is empty"
-        near = near if near.startswith("did") else "`report/tables/trials.csv` lists them"
-        raise BadInput(f"TRIAL: no trial '{trial}' in {store.uri}; {near}")
+        raise BadInput(f"TRIAL: no trial '{trial}' in {store.uri}; {_nearest_id(trial, list(planned))}")
     (name,) = fitting
     records, complaints = read_records(store, [name])
     lines = [f"trial {name}, arm {planned[name].get('arm', 'unnamed')}", *complaints]
@@ -49,3 +48,11 @@ def show(store: Store, trial: str) -> str:
         lines.append("has no result yet")
     settings = yaml.safe_dump(planned[name].get("spec", {}), sort_keys=False, allow_unicode=True)
     return "\n".join([*lines, "", settings.rstrip()])
+
+
+def _nearest_id(trial: str, ids: list[str]) -> str:
+    """A hint at the id that looks most like what was asked for, and where all of them are."""
+    if not ids:
+        return "the plan is empty"
+    near = max(ids, key=lambda name: SequenceMatcher(None, trial, name).ratio())
+    return f"did you mean '{near}'? `report/tables/trials.csv` lists all"

@@ -59,7 +59,7 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["list", "training", "x"], 2, "the block training has no 'x'"),
         (["list", "model", "eggn"], 2, "did you mean 'egnn'"),
         (["list", "modell"], 2, "did you mean 'model'"),
-        (["show", "nowhere", "abc"], 2, "is it a results folder"),
+        (["show", "nowhere", "abc"], 2, "no such results folder"),
         (["plan", "nbody-quick", "--set", "refine={budget: 0}"], 2, "refine.budget"),
         (["plan", "nbody-quick", "--set", "refine=yes"], 2, "refine: "),
         (["plan", "nbody-quick", "--set", "equivalence={margin: 0.1}"], 2, "known: failure_rate, score"),

@@ -6,6 +6,7 @@ import pytest
 
 from study.telling.show import show
 from trainables.errors import BadInput
+from trainables.results.pack import open_source, pack
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import LocalStore
 
@@ -39,7 +40,8 @@ def test_a_trial_without_a_record_says_so(store):
     [
         ("0123", "2 trials begin with '0123'"),
         ("fedcba9876543211", f"did you mean '{IDS[2]}'"),
-        ("zz", "no trial 'zz'"),
+        ("zz0", rf"no trial 'zz0'.*did you mean '{IDS[0][:6]}"),
+        ("fedx", rf"no trial 'fedx'.*did you mean '{IDS[2]}'.*trials\.csv"),
     ],
 )
 def test_a_trial_that_is_none_is_one_line(store, trial, words):
@@ -50,3 +52,15 @@ def test_a_trial_that_is_none_is_one_line(store, trial, words):
 def test_a_folder_without_a_plan_is_one_line(tmp_path):
     with pytest.raises(BadInput, match="is it a results folder"):
         show(LocalStore(tmp_path), "a")
+
+
+def test_a_trial_of_a_packed_file_is_shown_alike(store, tmp_path):
+    pack(tmp_path, tmp_path / "packed.parquet")
+    assert show(open_source(tmp_path / "packed.parquet"), "fed") == show(store, "fed")
+
+
+def test_a_trial_of_an_empty_plan_is_one_line(tmp_path):
+    store = LocalStore(tmp_path)
+    store.write("plan.json", b"[]")
+    with pytest.raises(BadInput, match="the plan is empty"):
+        show(store, "a")
