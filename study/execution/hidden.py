@@ -4,6 +4,7 @@
 """
 
 import sys
+import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -12,6 +13,9 @@ from trainables.errors import BadInput
 
 OURS = ("analysis", "study", "trainables")
 ROOT = Path(__file__).parents[2]
+INSTALLED = [
+    Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+]
 
 
 def refuse_hidden(folder: Path) -> None:
@@ -28,19 +32,25 @@ def refuse_hidden(folder: Path) -> None:
 
 
 def hidden(folder: Path) -> Iterator[tuple[str, str]]:
-    """Names of modules that are imported here from elsewhere, each with the file in the folder that hides it.
+    """Names of our modules and of installed ones imported here, each with the file in the folder that hides it.
 
-    A folder without `__init__.py` hides nothing: Python takes it only where no module of that name is found.
+    A module that came from no installed package is the user's, wherever it lies. A folder without `__init__.py` hides
+    nothing: Python takes it only where no module of that name is found.
     """
     folder = folder.resolve()
     if folder == ROOT:
         return
-    imported = {name for name in sys.modules if "." not in name}
-    for name in sorted({*OURS, *imported} - {"__main__"}):
+    installed = {name for name in sys.modules if "." not in name and _is_installed(name)}
+    for name in sorted({*OURS, *installed}):
         found = PathFinder.find_spec(name, [str(folder)])
-        if found is None or found.origin is None or _imported_from(name).is_relative_to(folder):
-            continue
-        yield name, Path(found.origin).relative_to(folder).as_posix()
+        if found is not None and found.origin is not None and Path(found.origin) != _imported_from(name):
+            yield name, Path(found.origin).relative_to(folder).as_posix()
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a module is of the standard library or lies where packages are installed."""
+    place = _imported_from(name)
+    return name in sys.stdlib_module_names or any(place.is_relative_to(folder) for folder in INSTALLED)
 
 
 def _imported_from(name: str) -> Path:

@@ -49,6 +49,24 @@ def test_a_module_of_the_folder_itself_hides_nothing(tmp_path, monkeypatch):
     refuse_hidden(tmp_path)
 
 
+def test_a_module_of_another_folder_of_the_users_may_have_any_name(tmp_path, monkeypatch):
+    put(tmp_path, "there/net_of_that_folder.py", "here/net_of_that_folder.py")
+    monkeypatch.syspath_prepend(tmp_path / "there")
+    __import__("net_of_that_folder")
+    refuse_hidden(tmp_path / "here")
+
+
+def test_an_environment_within_the_folder_is_no_excuse(tmp_path, monkeypatch):
+    packages = tmp_path / ".venv" / "site-packages"
+    put(packages, "installed_there.py")
+    put(tmp_path, "installed_there.py")
+    monkeypatch.syspath_prepend(packages)
+    monkeypatch.setattr("study.execution.hidden.INSTALLED", [packages])
+    __import__("installed_there")
+    with pytest.raises(BadInput, match="would hide the module `installed_there`"):
+        refuse_hidden(tmp_path)
+
+
 def test_this_project_may_be_sent_itself():
     refuse_hidden(ROOT)
 
