@@ -84,7 +84,7 @@ def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
         "overview",
         "Overview",
         f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
-        "median loss over seeds with quartiles, failed trials at their loss at initialisation. Right: difference of "
+        "median loss over seeds with quartiles, failed trials at their loss at initialization. Right: difference of "
         "failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; left of the "
         "line the arm failed less often.",
         None,
@@ -109,15 +109,15 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
     yield (
         "loss",
         "Loss against learning rate",
-        f"Median and quartiles over {seeds} of min(validation loss, loss at initialisation). Above: how many "
-        "trials failed; they count with the loss at initialisation.",
+        f"Median and quartiles over {seeds} of min(validation loss, loss at initialization). Above: how many "
+        "trials failed; they count with the loss at initialization.",
         lambda: plots.loss_against_rate(mine),
     )
     yield (
         "heat_map_arms",
         "Arms by learning rate",
         f"Left: failed of all trials. Right: median over {seeds} of the validation loss, failed trials at their loss "
-        "at initialisation.",
+        "at initialization.",
         lambda: plots.heat_maps(mine, "arm"),
     )
     if mine["schedule"].nunique() > 1:

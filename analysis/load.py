@@ -181,7 +181,7 @@ def _read_files(
             complaints.append(f"{path}: {UNFIT}")
         else:
             try:
-                tables.append(_labelled(content, trial))
+                tables.append(_labeled(content, trial))
             except (pa.ArrowException, OSError, ValueError) as error:
                 complaints.append(f"{path}: not a {kind} ({first_line(error)})")
     if not tables:
@@ -190,7 +190,7 @@ def _read_files(
     return table.to_pandas(), complaints
 
 
-def _labelled(content: bytes, trial: str) -> pa.Table:
+def _labeled(content: bytes, trial: str) -> pa.Table:
     """A trial's file with the trial's id as its first column."""
     rows = pq.read_table(io.BytesIO(content), use_threads=False)
     rows = rows.select([name for name in rows.column_names if name != "trial"])

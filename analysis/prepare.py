@@ -97,9 +97,9 @@ def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Ser
 def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     """The judged trials with `failed` and with numbers that failed trials have too.
 
-    loss: min(validation loss, loss at initialisation) as in Wortsman et al. 2023 (arXiv 2309.14322); of a failed
-    trial the loss at initialisation
-    val_score, score: validation and test metric; of a failed trial the value at initialisation where the metric is
+    loss: min(validation loss, loss at initialization) as in Wortsman et al. 2023 (arXiv 2309.14322); of a failed
+    trial the loss at initialization
+    val_score, score: validation and test metric; of a failed trial the value at initialization where the metric is
     the loss, otherwise the metric of the trivial predictor
     failed_loss, failed_score: what a failed trial counts with
     skill: (trivial - score) / (trivial - best score of the case), between 0 and 1

@@ -120,7 +120,7 @@ def limits(
     if trials.groupby("case")["lr"].nunique().min() == 1:
         lines.append("One learning rate only: nothing can be said of the sensitivity to it.")
     lines.append(
-        "Intervals are over seeds (initialisation, order of the data) on this data set and these "
+        "Intervals are over seeds (initialization, order of the data) on this data set and these "
         "settings; other data, sizes or training lengths are not covered. 'No difference shown' does not "
         "mean that there is none."
     )

@@ -62,7 +62,7 @@ class Settings(BaseModel):
 
 
 class Training(Settings):
-    """The optimisation, the same for every arm.
+    """The optimization, the same for every arm.
 
     optimizer: adam, adamw, sgd, muon, adam_block, or `package.module:Class`, a torch.optim.Optimizer
     optimizer_options: what that class takes beside parameters, lr and weight_decay; those named without a colon take
@@ -144,7 +144,7 @@ class TrialSpec(Settings):
     """One trial.
 
     task, model, method: resolved descriptions `{name: ..., option: ...}`, every option filled in
-    seed: decides initialisation, order of the samples, dropout and augmentation, each by its own stream
+    seed: decides initialization, order of the samples, dropout and augmentation, each by its own stream
     seeds: for streams that have another seed
     """
 

@@ -28,12 +28,21 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
         rows = table[table["arm"] == arm]
         errors = np.clip([rows["rate"] - rows["low"], rows["high"] - rows["rate"]], 0, None)
         mark = style[arm]
-        axes.plot(rows["lr"] * shift, rows["rate"], label=named(arm), **{**mark.line(), "linewidth": 0.6})
         fit = failure_curve(*(rows[name].to_numpy(float) for name in ("lr", "failed", "n")))
-        axes.plot(fit["lr"], fit["chance"], color=mark.color, linewidth=1.4, alpha=0.8)
+        # Where a curve is fitted it joins the points; their own joins would only cross it.
+        joined = mark.linestyle if fit.empty else "none"
+        axes.plot(rows["lr"] * shift, rows["rate"], **{**mark.line(), "linestyle": joined})
+        axes.plot(fit["lr"], fit["chance"], color=mark.color, linestyle=mark.linestyle, linewidth=1.2)
+        axes.plot([], [], label=named(arm), **mark.line())
         axes.fill_between(fit["lr"], fit["low"], fit["high"], color=mark.color, alpha=0.08, linewidth=0)
         axes.errorbar(
-            rows["lr"] * shift, rows["rate"], errors, fmt="none", ecolor=mark.color, elinewidth=0.6, alpha=0.6
+            rows["lr"] * shift,
+            rows["rate"],
+            errors,
+            fmt="none",
+            ecolor=mark.color,
+            elinewidth=0.5,
+            alpha=0.35,
         )
     rate_axis(axes, sorted(trials["lr"].unique()), ticks)
     axes.set_ylim(-0.04, 1.04)
@@ -67,7 +76,7 @@ def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: i
     if np.isfinite(start):
         axes.axhline(start, color="0.45", linewidth=0.6, zorder=0)
         axes.annotate(
-            "at initialisation", (0.01, start), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
+            "at initialization", (0.01, start), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
             textcoords="offset points", fontsize=6, color="0.35", va="bottom",
         )  # fmt: skip
     rate_axis(axes, sorted(trials["lr"].unique()), ticks)

@@ -1,5 +1,5 @@
-"""The look of every figure: column widths of a paper, colours and marks that survive grey print and
-colour-blindness."""
+"""The look of every figure: column widths of a paper, colors and marks that survive grey print and
+color-blindness."""
 
 import io
 import math
@@ -42,8 +42,8 @@ LOOK: dict[Any, Any] = {
     "svg.hashsalt": "equivariance-study",
     "text.parse_math": False,  # a dollar in the name of an arm is a dollar
 }
-# Okabe and Ito's colours, ordered so that neighbours differ in lightness as well.
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
+# Okabe and Ito's colors, ordered so that neighbours differ in lightness as well.
+COLORS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = (
     "-",
@@ -79,7 +79,7 @@ def marks(arms: list[str]) -> dict[str, Mark]:
     """A mark for each arm, in order; the first, usually the control, is black and solid."""
     return {
         arm: Mark(
-            COLOURS[index % len(COLOURS)],
+            COLORS[index % len(COLORS)],
             MARKERS[(index + index // len(MARKERS)) % len(MARKERS)],
             DASHES[(index + 2 * (index // len(DASHES))) % len(DASHES)],
         )

@@ -4,7 +4,7 @@ import pandas as pd
 
 
 def loss_curve(trials: pd.DataFrame) -> pd.DataFrame:
-    """Median and range over seeds of the loss at each learning rate, failed trials at their loss at initialisation.
+    """Median and range over seeds of the loss at each learning rate, failed trials at their loss at initialization.
 
     Returns one row per case, arm and lr: n, failed, median, low (best seed), high (worst seed), q1, q3.
     """

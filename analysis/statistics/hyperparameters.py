@@ -35,7 +35,7 @@ def hyperparameter_sensitivity(
 
 
 def _performance(trials: pd.DataFrame, hyperparameters: list[str]) -> pd.DataFrame:
-    """Normalised performance of each case, arm and setting: larger is better."""
+    """Normalized performance of each case, arm and setting: larger is better."""
     sign = np.where(trials["metric_goal"] == "max", 1.0, -1.0)
     signed = trials.assign(performance=sign * trials["val_score"])
     means = signed.groupby(["case", "arm", *hyperparameters], sort=False)["performance"].mean().reset_index()

@@ -49,7 +49,7 @@ def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> d
     return {"lr50": np.nan if censored else 10**middle, "low": low, "high": high, "censored": censored}
 
 
-def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: int = 60) -> pd.DataFrame:
+def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: int = 300) -> pd.DataFrame:
     """The chance of failure that `half_failure_rate` fits, with the band of all curves that it does not reject.
 
     Each argument (rates,), at increasing learning rates. Returns lr, chance, low, high at `points` rates from the one

@@ -48,7 +48,7 @@ def hyperparameters(trials: pd.DataFrame) -> Table:
     return Table(
         "hyperparameter_sensitivity",
         "Must the learning rate be tuned anew for each case?",
-        "Normalised performance tuned for each case, and at the one learning rate that is best on "
+        "Normalized performance tuned for each case, and at the one learning rate that is best on "
         "average; sensitivity is their difference, effective dimensionality the number of hyperparameters "
         "that must be tuned (Adkins et al. 2024).",
         hyperparameter_sensitivity(trials),

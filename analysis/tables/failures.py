@@ -162,7 +162,7 @@ def by_rate(trials: pd.DataFrame) -> Table:
         "learning_rates",
         "Learning rate by learning rate",
         "Failed trials, and median and quartiles over seeds of min(validation loss, loss at "
-        "initialisation); a failed trial counts with the loss at initialisation.",
+        "initialization); a failed trial counts with the loss at initialization.",
         in_order(loss_curve(trials), trials),
         ARM
         | {

@@ -28,7 +28,7 @@ LEARNED = (
     "where the rate is chosen."
 )
 COUNTED = (
-    "A failed trial counts with its value at initialisation, or the trivial predictor's where the metric "
+    "A failed trial counts with its value at initialization, or the trivial predictor's where the metric "
     "is not the loss."
 )
 
@@ -107,7 +107,7 @@ def sensitivity(trials: pd.DataFrame) -> Table:
     return Table(
         "learning_rate_sensitivity",
         "Sensitivity to the learning rate",
-        "Mean over the grid of min(validation loss, loss at initialisation), minus the best (Wortsman et "
+        "Mean over the grid of min(validation loss, loss at initialization), minus the best (Wortsman et "
         "al. 2023), with a 95% interval. Read with the best loss: an arm that is bad everywhere is not "
         "sensitive.",
         rate_sensitivity(trials),
@@ -144,7 +144,7 @@ def variance(trials: pd.DataFrame) -> Table:
         "variance_shares",
         "What decides the loss",
         "Share of the variance of log10(loss), by type II sums of squares; failed trials count with the "
-        "loss at initialisation. p by the F test, which takes the rest as normal: a rough guide.",
+        "loss at initialization. p by the F test, which takes the rest as normal: a rough guide.",
         variance_shares(trials),
         {
             "Factor": lambda row: row.factor,

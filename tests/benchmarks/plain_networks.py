@@ -79,8 +79,8 @@ class PlainSEGNN(nn.Module):
         of_nodes[:, 0] = 1
         edge_scalars = torch.cat([differences.norm(dim=1, keepdim=True), graph.edge_scalars], dim=1)
         by_graph = positions.unflatten(0, (graph.graphs, -1))
-        centred = (by_graph - by_graph.mean(1, keepdim=True)).flatten(0, 1)
-        inputs = torch.cat([centred, velocities, velocities.norm(dim=1, keepdim=True)], dim=1)
+        centered = (by_graph - by_graph.mean(1, keepdim=True)).flatten(0, 1)
+        inputs = torch.cat([centered, velocities, velocities.norm(dim=1, keepdim=True)], dim=1)
         x = self.embedding(inputs, of_nodes)
         for layer in self.layers:
             x = layer(x, edge_scalars, of_edges, of_nodes, receivers, senders)

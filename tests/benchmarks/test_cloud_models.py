@@ -27,8 +27,8 @@ class PlainNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         length = (x.square().sum(2) + 1e-8).sqrt()
-        normalised = self.norm(length.flatten(2)).view_as(length) if length.ndim > 2 else self.norm(length)
-        return x / length.unsqueeze(2) * normalised.unsqueeze(2)
+        normalized = self.norm(length.flatten(2)).view_as(length) if length.ndim > 2 else self.norm(length)
+        return x / length.unsqueeze(2) * normalized.unsqueeze(2)
 
 
 class PlainLinear(nn.Linear):

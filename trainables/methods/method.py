@@ -15,7 +15,7 @@ class Method:
     """The strict method, and the base of all others: each hook does nothing.
 
     A trial goes: `relax` once; for each step `begin_step`, forward, `penalty` added to the loss, backward,
-    optimiser, `end_step`; `project` before step `projection_step(steps)`, after which the model is strict
+    optimizer, `end_step`; `project` before step `projection_step(steps)`, after which the model is strict
     again and no hook but `augmentation` is called; test on what is left.
     """
 
@@ -39,7 +39,7 @@ class Method:
         return model
 
     def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
-        """The parameters that the method added; they get an optimiser of their own."""
+        """The parameters that the method added; they get an optimizer of their own."""
         return []
 
     def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
@@ -80,7 +80,7 @@ class Method:
         """Go on from such a state."""
 
     def end_step(self, model: nn.Module) -> None:
-        """Update what is not trained by the optimiser (dual variables)."""
+        """Update what is not trained by the optimizer (dual variables)."""
 
     def projection_step(self, steps: int) -> int:
         """The step before which the model is projected: 0 is strict from the start, `steps` after the last."""

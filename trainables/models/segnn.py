@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainables.graph import Graph, Signature, Topology
 from trainables.models.layers.inputs import (
-    centred_positions,
+    centered_positions,
     count_invariants,
     node_invariants,
     relative_positions,
@@ -73,7 +73,7 @@ class SEGNN(nn.Module):
         of_nodes = node_harmonics(topology.mean_senders(of_edges.vector), harmonics(graph.vectors))
         by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.degree))
         edge_scalars = torch.cat([to_senders.norm(dim=-1, keepdim=True), by_receiver], dim=-1)
-        node_vectors = torch.cat([centred_positions(graph).unsqueeze(1), graph.vectors], dim=1)
+        node_vectors = torch.cat([centered_positions(graph).unsqueeze(1), graph.vectors], dim=1)
         x = self.embedding(Steerable(node_invariants(graph), node_vectors.transpose(1, 2)), of_nodes)
         for layer in self.layers:
             x = layer(x, edge_scalars, of_edges, of_nodes, topology)

@@ -13,7 +13,7 @@ nbody: simulation units throughout (unit mass, unit coupling, time step 0.001; n
     trivial predictor                constant velocity
     symmetry                         rotations, inversion, translations, permutations
 
-pointclouds: dimensionless, centred, farthest point at distance 1
+pointclouds: dimensionless, centered, farthest point at distance 1
     points                           (samples, points, 3)
     label                            (samples,)             whole numbers from 0 to classes - 1
     model sees                       positions alone, and finds its own neighbours

@@ -1,6 +1,6 @@
 """Classification of point clouds, with training and test poses that agree or not.
 
-Clouds are centred on the mean of their points, and the farthest point has distance 1 (before augmentation).
+Clouds are centered on the mean of their points, and the farthest point has distance 1 (before augmentation).
 The answer does not change under rotations; mirror images may be another class.
 """
 
@@ -19,7 +19,7 @@ from trainables.symmetry import Symmetry
 from trainables.tasks.cache import Arrays, cached_arrays
 from trainables.tasks.cloud_augmentation import Augment
 from trainables.tasks.sources.cloud_files import Source, files_of, splits_of
-from trainables.tasks.sources.poses import Poses, augmented, normalised, turned
+from trainables.tasks.sources.poses import Poses, augmented, normalized, turned
 from trainables.tasks.task import Split, Task
 
 POSES: dict[str, tuple[Poses, Poses]] = {"z/z": ("z", "z"), "z/SO3": ("z", "SO3"), "SO3/SO3": ("SO3", "SO3")}
@@ -69,7 +69,7 @@ def pointclouds(
         arrays = {"classes": np.array(classes)}
         for stream, (name, clouds) in enumerate(splits.items()):
             random = np.random.default_rng([seed, stream])
-            prepared = normalised(clouds.points)
+            prepared = normalized(clouds.points)
             if name == "train":
                 prepared = augmented(prepared, scale, jitter, dropout, random)
             prepared = turned(prepared, test_poses if name == "test" else training_poses, random)

@@ -43,7 +43,7 @@ State = dict[str, Any]
 class Run:
     """A training under way.
 
-    trunk, companions: optimisers of the strict parameters and of those that the method added; the latter
+    trunk, companions: optimizers of the strict parameters and of those that the method added; the latter
         end with the projection, before step `projection_step`
     team: the processes that share each batch; they agree on all of the above but `device`
     """
@@ -252,9 +252,9 @@ def train_step(
 ) -> tuple[Tensor, Tensor | float, Tensor | float]:
     """One step on the samples at `index`; returns the loss and the penalty of this process's part of them, and
     theta, detached, on the device."""
-    training, step, optimisers = run.spec.training, run.progress.step, run.trunk + run.companions
+    training, step, every_optimizer = run.spec.training, run.progress.step, run.trunk + run.companions
     rate = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
-    for group in (group for optimizer in optimisers for group in optimizer.param_groups):
+    for group in (group for optimizer in every_optimizer for group in optimizer.param_groups):
         group["lr"] = rate * group.get("lr_factor", 1.0)
     theta: Tensor | float = 0.0
     if run.relaxed:
@@ -272,7 +272,7 @@ def train_step(
         loss = run.task.loss(run.task.predict(run.model, graph), batch)
         penalty = run.method.penalty(run.model) if run.relaxed else None
     watched = run.method.watched(run.model) if run.relaxed else None
-    for optimizer in optimisers:
+    for optimizer in every_optimizer:
         optimizer.zero_grad()
     (run.share * (loss if penalty is None else loss + penalty)).backward()
     run.team.sum_gradients(run.model.parameters())
@@ -280,7 +280,7 @@ def train_step(
         trunk_groups = [group for optimizer in run.trunk for group in optimizer.param_groups]
         clipped = [parameter for group in trunk_groups for parameter in group["params"]]
         nn.utils.clip_grad_norm_(clipped, training.clip)
-    for optimizer in optimisers:
+    for optimizer in every_optimizer:
         optimizer.step()
     if run.relaxed:
         run.method.end_step(run.model)

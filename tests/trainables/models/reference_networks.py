@@ -92,8 +92,8 @@ def segnn(state: State, positions: Tensor, velocities: Tensor, charges: Tensor) 
     of_nodes = sum_at_receivers(of_edges) / (bodies - 1) + harmonics(v)
     of_nodes[:, 0] = 1
     edges = torch.cat([towards.norm(dim=1, keepdim=True), q[receivers] * q[senders]], dim=1)
-    centred = (positions - positions.mean(1, keepdim=True)).flatten(0, 1)
-    h = torch.cat([centred, v, v.norm(dim=1, keepdim=True)], dim=1)
+    centered = (positions - positions.mean(1, keepdim=True)).flatten(0, 1)
+    h = torch.cat([centered, v, v.norm(dim=1, keepdim=True)], dim=1)
     h = product("embedding_layer", "2x1o+1x0e", features, h, of_nodes)
     for layer in range(len({name.split(".")[1] for name in state if name.startswith("layers.")})):
         name = f"layers.{layer}"

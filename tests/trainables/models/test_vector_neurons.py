@@ -59,9 +59,9 @@ def calibrated(model_class: type[nn.Module], clouds: Tensor) -> nn.Module:
 def reference_activation(p: Tensor, d: Tensor, slope: float) -> Tensor:
     """The layer as the paper writes it, with the batch statistics of p (samples, 3, channels)."""
     length = (p.square().sum(1) + 1e-16).sqrt() + 1e-6
-    centred = length - length.mean(0)
-    normalised = centred / (length.var(0, unbiased=False) + 1e-5).sqrt()
-    q = p * (normalised / length)[:, None]
+    centered = length - length.mean(0)
+    normalized = centered / (length.var(0, unbiased=False) + 1e-5).sqrt()
+    q = p * (normalized / length)[:, None]
     product = (q * d).sum(1, keepdim=True)
     cut = q - product / (d.square().sum(1, keepdim=True) + 1e-6) * d
     return torch.where(product >= 0, q, slope * q + (1 - slope) * cut)
@@ -130,22 +130,22 @@ def test_neighbour_vectors(generator):
     positions = torch.randn(2, 8, 3, generator=generator)
     edges = neighbour_vectors(positions, 3)
     for cloud, point in [(0, 0), (1, 5)]:
-        centre = positions[cloud, point]
-        order = (positions[cloud] - centre).norm(dim=1).argsort()[:3]
-        expected = {tuple((positions[cloud, other] - centre).tolist()) for other in order}
+        center = positions[cloud, point]
+        order = (positions[cloud] - center).norm(dim=1).argsort()[:3]
+        expected = {tuple((positions[cloud, other] - center).tolist()) for other in order}
         found = edges[cloud, point]
         differences = {tuple(row) for row in found[:, :, 0].tolist()}
         assert differences == expected
-        others = found[:, :, 0] + centre
-        torch.testing.assert_close(found[:, :, 1], centre.expand(3, 3))
-        torch.testing.assert_close(found[:, :, 2], torch.linalg.cross(others, centre.expand(3, 3)))
+        others = found[:, :, 0] + center
+        torch.testing.assert_close(found[:, :, 1], center.expand(3, 3))
+        torch.testing.assert_close(found[:, :, 2], torch.linalg.cross(others, center.expand(3, 3)))
 
 
-def test_norms_are_normalised_and_directions_kept(generator):
+def test_norms_are_normalized_and_directions_kept(generator):
     vectors = torch.randn(50, 3, 4, generator=generator)
-    normalised = VectorNorm(4)(vectors)
-    torch.testing.assert_close(torch.linalg.cross(vectors, normalised, dim=1), torch.zeros(50, 3, 4))
-    signed = (vectors * normalised).sum(1) / vectors.norm(dim=1)
+    normalized = VectorNorm(4)(vectors)
+    torch.testing.assert_close(torch.linalg.cross(vectors, normalized, dim=1), torch.zeros(50, 3, 4))
+    signed = (vectors * normalized).sum(1) / vectors.norm(dim=1)
     torch.testing.assert_close(signed.mean(0), torch.zeros(4), atol=1e-6, rtol=0)
     torch.testing.assert_close(signed.var(0, unbiased=False), torch.ones(4), atol=1e-3, rtol=0)
 

@@ -1,4 +1,4 @@
-"""Forces are gradients, normalisation sees training data only, and bad files are named with their frame."""
+"""Forces are gradients, normalization sees training data only, and bad files are named with their frame."""
 
 import re
 import shutil
@@ -166,7 +166,7 @@ def test_prediction_keeps_a_graph_only_while_training(folder):
     torch.testing.assert_close(evaluated["forces"], task.predict(model, graph)["forces"].detach())
 
 
-def test_normalisation_comes_from_train_only(folder):
+def test_normalization_comes_from_train_only(folder):
     task = forces(folder, molecule="water.xyz", **SMALL)
     train = task.splits["train"]
     assert train["energies"].mean().item() == pytest.approx(0, abs=1e-9)

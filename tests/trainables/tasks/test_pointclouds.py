@@ -12,7 +12,7 @@ from trainables.tasks import pointclouds as pointclouds_module
 from trainables.tasks.pointclouds import pointclouds
 from trainables.tasks.sources.clouds import choose_points
 from trainables.tasks.sources.modelnet_mesh import read_off, sample_surface
-from trainables.tasks.sources.poses import augmented, normalised, turned
+from trainables.tasks.sources.poses import augmented, normalized, turned
 from trainables.tasks.sources.solids import FAMILIES, solids
 from trainables.tasks.task import select
 
@@ -119,10 +119,10 @@ def test_flat_and_tapered_surfaces_are_covered_evenly(name, random):
 
 
 def test_every_family_is_told_from_every_other_by_some_shape(random):
-    """No two classes are the same: the mean sorted distances from the centre differ between all families."""
+    """No two classes are the same: the mean sorted distances from the center differ between all families."""
     profiles = []
     for family in FAMILIES.values():
-        radii = np.linalg.norm(normalised(family((200, 256), random)), axis=2)
+        radii = np.linalg.norm(normalized(family((200, 256), random)), axis=2)
         profiles.append(np.sort(radii, axis=1).mean(0))
     distances = np.abs(np.array(profiles)[:, None] - np.array(profiles)).max(2)
     assert distances[~np.eye(12, dtype=bool)].min() > 0.01
@@ -134,7 +134,7 @@ def test_distances_between_points_do_not_tell_the_classes():
     train, test = (solids(count, 128, seed=1, stream=stream) for stream, count in enumerate([2400, 600]))
     profiles = []
     for clouds in (train, test):
-        points = torch.from_numpy(normalised(clouds.points))
+        points = torch.from_numpy(normalized(clouds.points))
         histograms = [torch.histc(torch.pdist(cloud), 40, 0, 2) for cloud in points]
         profiles.append(torch.stack(histograms).sqrt())
     nearest = torch.cdist(profiles[1], profiles[0]).topk(5, largest=False).indices
@@ -146,7 +146,7 @@ def test_distances_between_points_do_not_tell_the_classes():
 # --- splits, poses and augmentation
 
 
-def test_clouds_are_centred_and_of_unit_size(tmp_path):
+def test_clouds_are_centered_and_of_unit_size(tmp_path):
     points = pointclouds(tmp_path, **SMALL).splits["val"]["points"]
     torch.testing.assert_close(points.mean(1), torch.zeros(12, 3), atol=1e-6, rtol=0)
     torch.testing.assert_close(points.norm(dim=2).amax(1), torch.ones(12))
@@ -262,7 +262,7 @@ def test_archive_is_split_without_overlap(tmp_path):
     task = pointclouds(tmp_path, points=50, train=20, val=12, test=8, source="npz", path="clouds.npz")
     assert task.signature.outputs == 4
     grams = {}
-    for index, cloud in enumerate(normalised(arrays["points"])):
+    for index, cloud in enumerate(normalized(arrays["points"])):
         grams[index] = np.sort(np.linalg.norm(cloud, axis=1)).sum()
     found = [
         min(grams, key=lambda index, total=total: abs(grams[index] - total))
@@ -277,7 +277,7 @@ def test_archive_is_split_without_overlap(tmp_path):
 def test_hdf5_files_keep_their_test_set_and_stand_upright(tmp_path):
     place = write_hdf5(tmp_path)
     with h5py.File(place / "ply_data_test0.h5") as file:
-        heights = normalised(file["data"][()])[..., 1]
+        heights = normalized(file["data"][()])[..., 1]
     options = {"points": 64, "train": 38, "val": 12, "test": 25, "protocol": "z/z"}
     task = pointclouds(tmp_path, **options, source="modelnet40_hdf5")
     assert task.signature.outputs == 40

@@ -285,7 +285,7 @@ OTHER_WAYS += [{"precision": "float64"}, {"precision": "bfloat16"}]
 
 
 @pytest.mark.parametrize("training", OTHER_WAYS, ids=str)
-def test_other_ways_to_optimise_learn_too(make_spec, task, training):
+def test_other_ways_to_optimize_learn_too(make_spec, task, training):
     always = Failure(not_learned=NotLearned(margin=0.0))
     _, rows = run_trial(make_spec(failure=always, lr=1e-2, epochs=6, **training), task, CPU)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]

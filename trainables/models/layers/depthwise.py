@@ -73,7 +73,7 @@ class DegreeLinear(nn.Module):
 
 
 class DegreeNorm(nn.Module):
-    """Layer norm: scalars are centred, and each degree is divided by its root mean square over the channels.
+    """Layer norm: scalars are centered, and each degree is divided by its root mean square over the channels.
 
     Liao and Smidt 2023 (arXiv 2206.11990), section 4.2.
     """
@@ -94,10 +94,10 @@ class DegreeNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, components, channels) -> the same"""
         components = len(self.degrees)
-        centred = x - pad_components(x[:, :1].mean(-1, keepdim=True), components)
-        mean_squares = centred.square().mean(-1) @ self.average
+        centered = x - pad_components(x[:, :1].mean(-1, keepdim=True), components)
+        mean_squares = centered.square().mean(-1) @ self.average
         scale = (mean_squares + self.epsilon).rsqrt().unsqueeze(-1)
-        return centred * scale * self.weight.index_select(0, self.degrees) + pad_components(
+        return centered * scale * self.weight.index_select(0, self.degrees) + pad_components(
             self.bias, components
         )
 

@@ -32,7 +32,7 @@ def squared_lengths(vectors: Tensor) -> Tensor:
     return vectors.square().sum(-1, keepdim=True)
 
 
-def centred_positions(graph: Graph) -> Tensor:
+def centered_positions(graph: Graph) -> Tensor:
     """(nodes, 3): positions relative to the mean over the nodes of their own graph."""
     by_graph = graph.positions.unflatten(0, (graph.graphs, -1))
     return (by_graph - by_graph.mean(1, keepdim=True)).flatten(0, 1)

@@ -3,7 +3,7 @@
 Features are a pair: scalars (..., C0), which are even under inversion, and vectors (..., 3, C1), which are odd;
 harmonics are those of degree 0 and 1. The products are those of e3nn's FullyConnectedTensorProduct from
 C0 x 0e + C1 x 1o and 1x0e + 1x1o to O0 x 0e + O1 x 1o, with components of unit scale and without its
-normalisation of the sum over paths; the way there is faster:
+normalization of the sum over paths; the way there is faster:
 
 - The harmonic of degree 0 is one number, so that it scales the weights and not the features.
 - Products with the harmonics of degree 1 are a dot product, which comes before the linear map (it leaves a
@@ -41,7 +41,7 @@ class Steerable(NamedTuple):
 
 
 class Harmonics(NamedTuple):
-    """Spherical harmonics with integral normalisation, or sums of them: degree 0, the same number everywhere,
+    """Spherical harmonics with integral normalization, or sums of them: degree 0, the same number everywhere,
     and degree 1 (..., 3), which is proportional to the direction."""
 
     constant: float

@@ -32,14 +32,14 @@ class EdgeVectorLinear(nn.Linear):
 
     def channel_map(self) -> Tensor:
         """The map of the channels of the nodes, (2 * channels_out, channels_in)."""
-        difference, centre = self.weight.chunk(2, dim=1)
-        return torch.cat([difference, centre - difference])
+        difference, center = self.weight.chunk(2, dim=1)
+        return torch.cat([difference, center - difference])
 
     @torch.no_grad()
     def add_channel_map(self, degree: int, matrix: Tensor) -> None:
         """Add a map of the channels of the nodes, (2 * channels_out, channels_in), in place."""
         as_sender, as_receiver = matrix.chunk(2)
-        # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the centre x_i must make up for.
+        # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the center x_i must make up for.
         self.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
 
     def forward(self, nodes: Tensor) -> Tensor:

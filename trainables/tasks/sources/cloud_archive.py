@@ -1,4 +1,4 @@
-"""Any labelled point clouds in one numpy archive: points (clouds, points, 3), label (clouds,)."""
+"""Any labeled point clouds in one numpy archive: points (clouds, points, 3), label (clouds,)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Labelled point clouds: the form into which every source of them is read."""
+"""Labeled point clouds: the form into which every source of them is read."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -48,7 +48,7 @@ def sample_surface(
 ) -> np.ndarray:
     """(count, 3) points, uniform on the triangles; BadInput naming `path` where there is no surface.
 
-    The vertices are centred first: in float32 a part far from its origin would lose its shape.
+    The vertices are centered first: in float32 a part far from its origin would lose its shape.
     """
     corners = (vertices - vertices.mean(0))[triangles] if len(vertices) else np.empty((0, 3, 3))
     sides = corners[:, 1:] - corners[:, :1]

@@ -10,10 +10,10 @@ from trainables.symmetry import random_rotations, rotations_about
 Poses = Literal["z", "SO3"]
 
 
-def normalised(points: np.ndarray) -> np.ndarray:
-    """Clouds centred on the mean of their points, the farthest point at distance 1."""
-    centred = points - points.mean(1, keepdims=True)
-    return centred / np.linalg.norm(centred, axis=2).max(1)[:, None, None]
+def normalized(points: np.ndarray) -> np.ndarray:
+    """Clouds centered on the mean of their points, the farthest point at distance 1."""
+    centered = points - points.mean(1, keepdims=True)
+    return centered / np.linalg.norm(centered, axis=2).max(1)[:, None, None]
 
 
 def augmented(
