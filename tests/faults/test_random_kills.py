@@ -19,7 +19,7 @@ ENDS = {  # what loses the run, and its exit code; a lost worker does not end it
     ("queue", SIGKILL): RAY_LOST,
 }
 FAULTS = [*ENDS, ("raylet", SIGINT), ("worker", SIGINT), ("worker", SIGTERM), ("worker", SIGKILL)]
-EVERYDAY = [
+SIX_KILLS = [
     ("worker", SIGKILL),
     ("driver", SIGTERM),
     ("worker", SIGTERM),
@@ -68,12 +68,13 @@ def disturb(run, faults, moments):
     return len(faults)
 
 
+@pytest.mark.slow
 def test_six_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference, real_run):
     run = real_run(CONTENT)
     run.start()
     wait_until(run.look, RUN_SECONDS, "no trial ends")
     assert run.open_addresses() == set()
-    assert disturb(run, EVERYDAY, random.Random(0)) == len(EVERYDAY)
+    assert disturb(run, SIX_KILLS, random.Random(0)) == len(SIX_KILLS)
     assert run.finish() == 0, run.said()
     assert "a worker was lost (" in run.said()
     assert "Traceback" not in run.said(), run.said()
