@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from study.execution.jobs import Job
     from study.refine.state import RoundsState
+    from trainables.results.record import Record
     from trainables.results.store import Store
 
 app = typer.Typer(
@@ -101,7 +102,8 @@ def run(
     """Run what is missing of a study, show progress, write the report."""
     print(f"reading {config}", flush=True)  # before the imports, which take seconds
     from study.config import load_config
-    from study.plan import status
+    from study.plan import planned_records
+    from study.telling.tally import Tally
 
     study = load_config(config, set_)
     with _writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
@@ -111,7 +113,8 @@ def run(
         wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
         chosen = [logger(where) for logger, where in wanted.items() if where is not None]
         run_study(study, store, _absolute(data_dir), address, retry_crashed, chosen, check)
-        counts, complaints = status(store)
+        entries, records, complaints = planned_records(store)
+        counts = Tally(len(entries), list(records.values())).counts
         _stand_somewhere()
         print("writing the report", flush=True)
         page, summary = _report([store.uri], store.uri)
@@ -122,7 +125,7 @@ def run(
         print(f"study: {complaint}", file=sys.stderr)
     print(closing(summary) + "\n")
     print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
-    _say_crashes(store)
+    _say_crashes(store, records)
     print(f"report: {page}")
     raise typer.Exit(1 if counts[Outcome.CRASHED] or counts["missing"] else 0)
 
@@ -248,31 +251,27 @@ def status(
 
         print(job_status(_job(folder, address)))
         return
-    from study.plan import planned_ids
-    from study.plan import status as count_trials
-    from study.telling.tally import arms_as_json, arms_table, tally_of_arms
+    from study.plan import planned_records
+    from study.telling.tally import Tally, arms_as_json, arms_table, tally_of_arms
     from trainables.results.crashes import as_json as crashes_as_json
     from trainables.results.crashes import crashes
-    from trainables.results.folder import read_plan
-    from trainables.results.record import read_records
 
     store = _results_folder(folder)
     with _bad_folder_is_bad_input():
-        counts, complaints = count_trials(store)
-        found = crashes(store, planned_ids(store))
+        entries, records, complaints = planned_records(store)
         rounds = _rounds(store, folder)
-        entries = read_plan(store).entries
-        records, _ = read_records(store, [entry["id"] for entry in entries])
+    counts = Tally(len(entries), list(records.values())).counts
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
     if as_json:
         more = {} if rounds is None else {"refine": rounds.as_json()}
         arms = arms_as_json(entries, records)
-        print(json.dumps({**counts, "arms": arms, "crashes": crashes_as_json(found), **more}))
+        found = crashes_as_json(crashes(records.values()))
+        print(json.dumps({**counts, "arms": arms, "crashes": found, **more}))
         return
     print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
     print("\n".join(["", *arms_table(tally_of_arms(entries, records))]))
-    _say_crashes(store)
+    _say_crashes(store, records)
     for line in rounds.lines() if rounds is not None else ():
         print(line)
 
@@ -417,12 +416,11 @@ def _rounds(store: "Store", folder: str) -> "RoundsState | None":
     return state_of_rounds(folder)
 
 
-def _say_crashes(store: "Store") -> None:
+def _say_crashes(store: "Store", records: "dict[str, Record]") -> None:
     """Why trials crashed, and how to go on."""
-    from study.plan import planned_ids
     from trainables.results.crashes import crashes
 
-    found = crashes(store, planned_ids(store))
+    found = crashes(records.values())
     for one in found:
         print(one.line(store.uri))
     if found:

@@ -213,16 +213,11 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
     return [] if old == new else [f"{where}: {old} -> {new}"]
 
 
-def status(store: Store) -> tuple[dict[str, int], list[str]]:
-    """Counts of planned, learned, failed, crashed and missing trials, and a line for each bad record and alarm."""
-    planned = planned_ids(store)
-    records, complaints = read_records(store, planned)
-    complaints += alarms(records.values())
-    return {"planned": len(planned), **count(records), "missing": len(planned) - len(records)}, complaints
+def planned_records(store: Store) -> tuple[list[dict[str, Any]], dict[str, Record], list[str]]:
+    """The entries of the plan, the good records by id, and a line for each bad record and alarm.
 
-
-def planned_ids(store: Store) -> list[str]:
-    """The ids of the planned trials of a results folder; BadInput where there is no plan."""
+    Raises BadInput where there is no plan, or a damaged one.
+    """
     try:
         found = read_plan(store)
     except FileNotFoundError as error:
@@ -232,7 +227,8 @@ def planned_ids(store: Store) -> list[str]:
     if found.num_skipped:
         reason = f"{found.num_skipped} entries are not trials"
         raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({reason}); {REPAIR}")
-    return found.ids
+    records, complaints = read_records(store, found.ids)
+    return found.entries, records, complaints + alarms(records.values())
 
 
 def count(records: dict[str, Record]) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """How good is an arm at its best setting, the learning rate chosen on validation?
 
 The rate is chosen with failed trials counted at their substitute score, so that a rate where many fail is not chosen.
-The score there is that of the trials that learned, and how many failed stands beside it: who meets a failed training
-run starts another one and does not deliver it. A mean over both would be ruled by a substitute that is twenty times
-the score: where 1% of trials fail, five seeds rarely show one, and no interval of theirs covers such a mean.
+The score at that rate is the mean over the trials that learned, with the number of failures beside it: after a
+failed training one starts another and does not deliver the failed one. A substitute that is twenty times the score
+would dominate a mean over both: where 1% of trials fail, five seeds rarely show one, and no interval of theirs covers
+such a mean.
 """
 
 import numpy as np

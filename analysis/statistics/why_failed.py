@@ -58,5 +58,5 @@ def why_failed(trials: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
         found[str(trial)] = {**seen, "spikes": count, "largest_spike": largest}
     nothing = {"non_finite_epoch": np.nan, "non_finite_in": "", "spikes": 0, "largest_spike": np.nan}
     columns = ["case", "arm", "lr", "seed", "trial", "reason"]
-    reasons = pd.DataFrame([found.get(trial, nothing) for trial in failed["trial"]], columns=list(nothing))
-    return pd.concat([failed[columns].reset_index(drop=True), reasons], axis=1)
+    causes = pd.DataFrame([found.get(trial, nothing) for trial in failed["trial"]], columns=list(nothing))
+    return pd.concat([failed[columns].reset_index(drop=True), causes], axis=1)

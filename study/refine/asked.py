@@ -15,7 +15,7 @@ def check_refine(config: StudyConfig, grid: list[PlannedTrial]) -> None:
             raise BadInput(f"refine: needs two {name} or more to start from; extend grid.{axis}")
     streams = [key for key in config.grid if key.startswith("seed.")]
     if streams:
-        raise BadInput(f"refine: adds seeds of its own; leave {streams[0]} out of the grid")
+        raise BadInput(f"refine: chooses the further seeds itself; leave {streams[0]} out of the grid")
     if refine.score is not None and control_of(config) is None:
         raise BadInput("refine.score: there is no control to compare with; name an arm with `control`")
     if refine.budget < len(grid):

@@ -27,7 +27,7 @@ class Search(Settings):
     """Learning rates drawn in place of `grid.lr`: the same for every arm, each with a seed that no other has.
 
     sampler: random, or `package.module:Class`; see study.search.samplers
-    trials: how many are drawn; each arm has that many, and as many for each value of the other axes
+    trials: number of draws; each arm runs every draw, once for each combination of the other axes
     lr: bounds of the learning rate, as `{log: [1.0e-4, 1.0e-1]}`
     seed: of the sampler
     """

@@ -86,7 +86,7 @@ def _lr(entry: dict[str, Any]) -> Any:
 
 
 def _grouped(keys: Iterable[tuple[str, str]], records: dict[str, Record]) -> dict[str, Tally]:
-    """Progress by key, from (key, trial id) of each planned trial."""
+    """Tallies by key, from (key, trial id) of each planned trial."""
     ids: dict[str, list[str]] = {}
     for key, trial in keys:
         ids.setdefault(str(key), []).append(trial)

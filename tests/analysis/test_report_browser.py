@@ -199,7 +199,7 @@ def test_ranges_columns_and_curves(study, browser):
 
 @needs_browser
 def test_the_page_of_a_study_that_crashed_is_short(study, browser):
-    """Each of 120 trials with a reason of its own and a long traceback."""
+    """120 trials that crashed, each for a different reason and with a long traceback."""
 
     def crash(records):
         frames = "  File x\n" * 60

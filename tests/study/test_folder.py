@@ -11,7 +11,8 @@ from tests_support import CONTENT, changed
 from study import lock
 from study.config import resolve_config
 from study.lock import LOCK, locked
-from study.plan import check_folder, plan, status, write_folder
+from study.plan import check_folder, plan, planned_records, write_folder
+from study.telling.tally import Tally
 from trainables.errors import BadInput
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import open_store
@@ -80,15 +81,21 @@ def test_status_counts_outcomes_and_names_bad_records(tmp_path):
     for trial_id, outcome in zip(ids, ["learned", "failed", "failed", "crashed"], strict=False):
         write_outcome(store, Record(trial_id, {}, outcome), [])
     store.write(f"trials/{ids[4]}/record.json", b"{")
-    counts, complaints = status(store)
-    assert counts == {"planned": 24, "learned": 1, "failed": 2, "crashed": 1, "missing": 20}
+    entries, records, complaints = planned_records(store)
+    assert Tally(len(entries), list(records.values())).counts == {
+        "planned": 24,
+        "learned": 1,
+        "failed": 2,
+        "crashed": 1,
+        "missing": 20,
+    }
     assert len(complaints) == 1
     assert ids[4] in complaints[0]
 
 
 def test_status_of_what_is_no_results_folder(tmp_path):
     with pytest.raises(BadInput, match=r"no plan\.json"):
-        status(open_store(tmp_path))
+        planned_records(open_store(tmp_path))
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path):

@@ -43,12 +43,9 @@ def blocks(representations: tuple[Representation, ...]) -> tuple[Block, ...]:
     return tuple(found)
 
 
-def flatten(representations: Sequence[Representation], tensors: Sequence[Tensor]) -> Tensor:
-    """Tensors (..., *shape), one for each representation -> (rows, dim) all side by side."""
-    rows = [
-        tensor.reshape(-1, representation.dim)
-        for representation, tensor in zip(representations, tensors, strict=True)
-    ]
+def flatten(dims: Sequence[int], tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors (..., *shape), one for each representation of dimension `dims` -> (rows, dim) all side by side."""
+    rows = [tensor.reshape(-1, dim) for dim, tensor in zip(dims, tensors, strict=True)]
     return rows[0] if len(rows) == 1 else torch.cat(rows, dim=-1)
 
 

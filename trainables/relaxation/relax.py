@@ -102,7 +102,7 @@ def choose_layers(
 
 
 def _refuse_scripted(model: nn.Module, relaxable: dict[str, nn.Module]) -> None:
-    """Raise BadInput for a TorchScript module with parameters: no layer can be recognized in it or put beside it."""
+    """Raise BadInput for a TorchScript module with parameters: relaxation cannot reach its layers."""
     inside = {id(part) for layer in relaxable.values() for part in layer.modules()}
     for name, module in model.named_modules():
         scripted = isinstance(module, torch.jit.ScriptModule) and id(module) not in inside

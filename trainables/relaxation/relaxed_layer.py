@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from trainables.relaxation.action import flatten
 from trainables.relaxation.companions import Companion, LinearCompanion
 from trainables.relaxation.representation import Representation
 
@@ -130,8 +131,7 @@ class RelaxedLayer(nn.Module):
             tensors = tuple(
                 tensor.expand(*common, *axes) for axes, tensor in zip(self._axes_in, tensors, strict=True)
             )
-        rows = [tensor.reshape(-1, dim) for dim, tensor in zip(self._dims_in, tensors, strict=True)]
-        return (rows[0] if len(rows) == 1 else torch.cat(rows, dim=-1)), common
+        return flatten(self._dims_in, tensors), common
 
     def _check(self, tensors: tuple[Any, ...]) -> None:
         for index, axes in enumerate(self._axes_in):

@@ -1,11 +1,11 @@
 """Why trials crashed, in words: each reason once, with how many trials it ended and how to go on."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from trainables.results.outcomes import Outcome, Reason
-from trainables.results.record import Record, log_path, read_records
-from trainables.results.store import Store
+from trainables.results.record import Record, log_path
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,9 @@ def crash_line(record: Record) -> str:
     return lines[-1].strip() if lines else (record.reason or "for no known reason")
 
 
-def crashes(store: Store, trial_ids: list[str]) -> list[Crashes]:
-    """The reasons for which trials of a results folder crashed, the most frequent first."""
-    records, _ = read_records(store, trial_ids)
-    crashed = [record for record in records.values() if record.outcome == Outcome.CRASHED]
+def crashes(records: Iterable[Record]) -> list[Crashes]:
+    """The reasons for which trials crashed, the most frequent first."""
+    crashed = [record for record in records if record.outcome == Outcome.CRASHED]
     kinds = Counter((record.reason or Reason.ERROR, crash_line(record)) for record in crashed)
     first = {(record.reason or Reason.ERROR, crash_line(record)): record.id for record in reversed(crashed)}
     return [Crashes(*kind, number, log_path(first[kind])) for kind, number in kinds.most_common()]

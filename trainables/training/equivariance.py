@@ -236,7 +236,7 @@ def _layer_outputs(model: nn.Module, graph: Graph) -> dict[str, tuple[Representa
             representations: Representations = representations,
         ) -> None:
             tensors = (output,) if isinstance(output, Tensor) else output
-            outputs[name] = (representations, flatten(representations, tensors))
+            outputs[name] = (representations, flatten([part.dim for part in representations], tensors))
 
         hooks.append(layer.register_forward_hook(keep))
     try:

@@ -1,7 +1,7 @@
 """Why trials crashed is told once for each reason, of old and new records."""
 
 from trainables.results.crashes import as_json, crashes
-from trainables.results.record import Record, write_outcome
+from trainables.results.record import Record, read_records, write_outcome
 from trainables.results.store import open_store
 
 
@@ -17,7 +17,7 @@ def test_reasons_are_grouped_the_most_frequent_first(tmp_path):
         reason = {"c": "timeout"}.get(name, "error")
         write_outcome(store, Record(name, {}, "crashed", reason=reason, detail=detail), [])
     write_outcome(store, Record("e", {}, "learned"), [])
-    found = crashes(store, list("abcdef"))
+    found = crashes(read_records(store, list("abcdef"))[0].values())
     assert [(one.trials, one.reason, one.detail) for one in found] == [
         (2, "error", "KeyError: 'charge'"),
         (1, "timeout", details["c"]),

@@ -1,6 +1,4 @@
-"""A compiled trial gives the numbers of the eager one, for every method and network."""
-
-from functools import partialmethod
+"""A compiled trial gives the numbers of the eager one, for every method."""
 
 import pytest
 import torch
@@ -24,8 +22,14 @@ NUMBERS = ("outcome", "val_metric", "test_metric", "relaxed_layers", "steps")
     ids=lambda value: value if isinstance(value, str) else value["name"],
 )
 def test_tracing_changes_no_number(make_spec, task, monkeypatch, network, method):
-    # Dynamo traces the step as ever; "eager" runs what it has traced without generating code for it.
-    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="eager"))
+    compiled_models, compile_model = [], nn.Module.compile
+
+    def compile_eagerly(self):
+        # Dynamo traces the step as ever; "eager" runs what it has traced without generating code for it.
+        compiled_models.append(self)
+        compile_model(self, backend="eager")
+
+    monkeypatch.setattr(nn.Module, "compile", compile_eagerly)
     model = {"name": network, "hidden": 4, "layers": 1}
     records = [
         run_trial(make_spec(method, model=model, compile=compiled), task, torch.device("cpu"))[0]
@@ -33,3 +37,4 @@ def test_tracing_changes_no_number(make_spec, task, monkeypatch, network, method
     ]
     eager, compiled = ([getattr(record, name) for name in NUMBERS] for record in records)
     assert compiled == eager
+    assert len(compiled_models) == 1
