@@ -57,10 +57,17 @@ class Symmetry:
     @property
     def mirror(self) -> Tensor:
         """(3, 3) what the improper elements are, up to a rotation of the group; for groups with inversion."""
+        mirror = torch.eye(3, dtype=torch.float64)
+        for axis in self._mirrored:
+            mirror[axis, axis] = -1
+        return mirror
+
+    @property
+    def _mirrored(self) -> list[int]:
+        """The axes that the mirror turns around."""
         if self.axis is None:
-            return -torch.eye(3, dtype=torch.float64)
-        normal = unit_vectors("x" if self.axis != "x" else "y")[0]
-        return torch.eye(3, dtype=torch.float64) - 2 * torch.outer(normal, normal)
+            return [0, 1, 2]
+        return [0] if self.axis != "x" else [1]
 
     def random_rotations(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, 3, 3) rotations of the group in float64, uniformly distributed."""
@@ -71,9 +78,11 @@ class Symmetry:
 
     def random_mirrors(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, 3, 3) the identity, or with probability 1/2 the mirror image."""
-        mirrored = torch.randint(2, (count, 1, 1), generator=generator, device=generator.device).bool()
-        mirror = self.mirror.to(generator.device)
-        return torch.where(mirrored, mirror, torch.eye(3).to(mirror))
+        signs = 1.0 - 2.0 * torch.randint(2, (count,), generator=generator, device=generator.device)
+        matrices = torch.eye(3, dtype=torch.float64, device=generator.device).repeat(count, 1, 1)
+        for axis in self._mirrored:
+            matrices[:, axis, axis] = signs.to(matrices.dtype)
+        return matrices
 
 
 def unit_vectors(axes: str) -> Tensor:

@@ -141,15 +141,18 @@ class ACE(Method):
         return torch.stack([layer.scale.detach().abs() for layer in relaxed_layers(model).values()]).max()
 
     def measures(self, model: nn.Module) -> dict[str, float]:
-        """theta (the largest |gamma|), and gamma, lambda and u of each layer by its name."""
-        columns = {}
-        for name, layer in relaxed_layers(model).items():
-            columns[f"gamma.{name}"] = layer.scale.item()
-            columns[f"lambda.{name}"] = layer.multiplier.item()
-            if self.elastic:
-                columns[f"slack.{name}"] = layer.slack.item()
+        """theta (the largest |gamma|), and gamma, lambda and u of each layer by its name; the host waits once."""
+        parts = {"gamma": "scale", "lambda": "multiplier", **({"slack": "slack"} if self.elastic else {})}
+        tensors = {
+            f"{column}.{name}": getattr(layer, part).detach()
+            for name, layer in relaxed_layers(model).items()
+            for column, part in parts.items()
+        }
+        if not tensors:
+            return {"theta": 0.0}
+        columns = dict(zip(tensors, torch.stack(list(tensors.values())).tolist(), strict=True))
         gammas = [abs(value) for name, value in columns.items() if name.startswith("gamma.")]
-        return {"theta": max(gammas, default=0.0), **columns}
+        return {"theta": max(gammas), **columns}
 
 
 MOMENTS = ("dual_mean", "dual_square")

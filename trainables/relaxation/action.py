@@ -62,16 +62,31 @@ def generators(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return (change.conj().T @ complex_basis @ change).real.to(device, dtype)
 
 
+@lru_cache(maxsize=64)
+def generators_along(
+    degree: int, directions: tuple[tuple[float, ...], ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """(k, 2l+1, 2l+1) the matrices sum_a u_a A_a for k directions u.
+
+    Numbers of the host go to the device with the instruction to multiply; a tensor would have to be copied there.
+    """
+    x, y, z = generators(degree, dtype, device)
+    return torch.stack([along[0] * x + along[1] * y + along[2] * z for along in directions])
+
+
 def infinitesimal(
     representations: tuple[Representation, ...], features: Tensor, directions: Tensor, axis: int = -1
 ) -> Tensor:
-    """rho(sum_a u_a A_a) on the axis `axis` of the features: (k, *features.shape) for directions u (k, 3)."""
+    """rho(sum_a u_a A_a) on the axis `axis` of the features: (k, *features.shape) for directions u (k, 3).
+
+    The directions lie on the host.
+    """
+    numbers = tuple(tuple(direction) for direction in directions.tolist())
 
     def rotate(block: Block, part: Tensor, irrep_axis: int) -> Tensor:
         if block.irrep.l == 0:
             return part.new_zeros(len(directions), *part.shape)
-        basis = generators(block.irrep.l, features.dtype, features.device)
-        matrices = torch.tensordot(directions.to(basis), basis, dims=1)
+        matrices = generators_along(block.irrep.l, numbers, features.dtype, features.device)
         images = torch.tensordot(matrices, part, dims=([2], [irrep_axis]))
         return images.movedim(1, irrep_axis + 1)
 
@@ -79,26 +94,37 @@ def infinitesimal(
 
 
 def rotate(representations: tuple[Representation, ...], features: Tensor, matrix: Tensor) -> Tensor:
-    """rho(g) on the last axis of the features, for g an orthogonal matrix (3, 3), improper ones included."""
-    determinant = torch.linalg.det(matrix.double())
-    rotation = Rotation.from_matrix((matrix.double() * determinant.sign()).cpu().numpy())
-    vector = torch.from_numpy(rotation.as_rotvec())
+    """rho(g) on the last axis of the features, for g an orthogonal matrix (3, 3), improper ones included.
+
+    The matrix lies on the host.
+    """
+    numbers = tuple(tuple(row) for row in matrix.tolist())
 
     def act(block: Block, part: Tensor, irrep_axis: int) -> Tensor:
-        basis = generators(block.irrep.l, torch.float64, torch.device("cpu"))
-        wigner = torch.matrix_exp(torch.tensordot(vector, basis, dims=1))
-        if determinant < 0:
-            wigner = block.irrep.p * wigner
-        return torch.tensordot(wigner.to(part), part, dims=([1], [irrep_axis])).movedim(0, irrep_axis)
+        wigner = wigner_matrix(block.irrep, numbers, part.dtype, part.device)
+        return torch.tensordot(wigner, part, dims=([1], [irrep_axis])).movedim(0, irrep_axis)
 
     return _by_block(representations, features, -1, act, new_axes=0)
+
+
+@lru_cache(maxsize=64)
+def wigner_matrix(
+    irrep: o3.Irrep, matrix: tuple[tuple[float, ...], ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """(2l+1, 2l+1) how an irrep transforms under an orthogonal matrix (3, 3); kept for the next step."""
+    orthogonal = torch.tensor(matrix, dtype=torch.float64)
+    determinant = torch.linalg.det(orthogonal)
+    vector = Rotation.from_matrix((orthogonal * determinant.sign()).numpy()).as_rotvec()
+    basis = generators(irrep.l, torch.float64, torch.device("cpu"))
+    wigner = torch.matrix_exp(torch.tensordot(torch.from_numpy(vector), basis, dims=1))
+    return (irrep.p * wigner if determinant < 0 else wigner).to(device, dtype)
 
 
 @lru_cache(maxsize=256)
 def parities(representations: tuple[Representation, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """(dim,) the sign that each entry takes under inversion."""
     signs = [float(block.irrep.p) for block in blocks(representations) for _ in range(block.size)]
-    return torch.tensor(signs, dtype=dtype, device=device)
+    return torch.tensor(signs, dtype=dtype).to(device)
 
 
 def has_inversion(representations: tuple[Representation, ...]) -> bool:

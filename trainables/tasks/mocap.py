@@ -11,9 +11,10 @@ from typing import Annotated
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from trainables.errors import BadInput
-from trainables.graph import Graph, Signature, topology_of
+from trainables.graph import Graph, Signature, Topology, topology_of
 from trainables.symmetry import Symmetry
 from trainables.tasks.datasets import checked_sha256
 from trainables.tasks.displacements import Displacements
@@ -148,21 +149,29 @@ class Mocap(Displacements):
         else:
             self.symmetry = Symmetry(inversion=False, translations=True)
         self.hops = torch.from_numpy(hops(links, splits["train"]["positions"].shape[1]))
+        self.edges: dict[tuple[int, torch.device], tuple[Topology, Tensor]] = {}
         self.trivials = trivial_errors(splits["val"], frames_ahead)
         self.trivial = min(self.trivials.values())
 
     def graph(self, split: Split) -> Graph:
-        graphs, joints, _ = split["positions"].shape
+        graphs = len(split["positions"])
         positions = split["positions"].flatten(0, 1)
-        topology = topology_of(self.hops > 0, graphs, positions.device)
-        within = topology.senders.view(graphs, joints, -1)[0]
-        links_between = self.hops.to(positions.device).gather(1, within).to(positions.dtype)
+        topology, links_between = self._edges(graphs, positions.device)
         heights = positions[:, UP : UP + 1] / HEIGHT_UNIT
         return Graph(
             positions=positions,
             scalars=heights if self.height else heights[:, :0],
             vectors=split["velocities"].flatten(0, 1).unsqueeze(1),
-            edge_scalars=links_between.repeat(graphs, 1).view(-1, 1),
+            edge_scalars=links_between.to(positions.dtype),
             topology=topology,
             graphs=graphs,
         )
+
+    def _edges(self, graphs: int, device: torch.device) -> tuple[Topology, Tensor]:
+        """The edges of a batch and the number of links of each, (edges, 1); copied to the device but once."""
+        if (graphs, device) not in self.edges:
+            topology = topology_of(self.hops > 0, graphs, torch.device("cpu"))
+            within = topology.senders.view(graphs, len(self.hops), -1)[0]
+            links_between = self.hops.gather(1, within).repeat(graphs, 1).view(-1, 1)
+            self.edges[graphs, device] = topology_of(self.hops > 0, graphs, device), links_between.to(device)
+        return self.edges[graphs, device]

@@ -1,0 +1,129 @@
+"""A program: reads cases as JSON, takes each through steps on the fake accelerator, writes what was noted as JSON."""
+
+import json
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from fake_accelerator import Accelerator, OnDevice, register
+
+from trainables import registry
+from trainables.spec import Failure, Training, TrialSpec
+from trainables.tasks.forces import Forces
+from trainables.tasks.mocap import Mocap
+from trainables.tasks.task import Task
+from trainables.training import optimizers
+from trainables.training.loop import Run, batches, start, train_epoch, train_step
+from trainables.training.matrices import hidden_matrices
+
+SAMPLES = 4
+
+
+def main() -> None:
+    cases = json.load(sys.stdin)
+    accelerator = register()
+    torch.set_num_threads(1)
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    json.dump({name: noted_in(case, accelerator) for name, case in cases.items()}, sys.stdout)
+
+
+def noted_in(case: dict[str, Any], accelerator: Accelerator) -> dict[str, list[str]]:
+    """What was noted in a step that follows another, in the method's measures and, where the case asks for it, in an
+    epoch without validation."""
+    try:
+        run = started(case)
+        with accelerator:
+            moved(run, accelerator)
+            first, second = batches(run, 0)
+            run.progress.step = case.get("step", run.steps // 4)  # theta is neither 0 nor 1
+            train_step(run, first, OnDevice())  # constants come to the device once
+            run.progress.step += 1
+            with accelerator.watch() as step:
+                train_step(run, second, OnDevice())
+            with accelerator.watch() as measures:
+                run.method.measures(run.model)
+            with accelerator.watch() as epoch, patch("trainables.training.loop.stream", generator):
+                if case.get("epoch"):
+                    train_epoch(run, 1)
+        return {"step": step, "measures": measures, "epoch": epoch}
+    except Exception:
+        return {"step": [traceback.format_exc()], "measures": [], "epoch": []}
+
+
+def started(case: dict[str, Any]) -> Run:
+    """The run of a case at its beginning, on the host."""
+    training = {
+        "lr": 1e-3,
+        "batch_size": SAMPLES,
+        "epochs": 10,
+        "validate_every": 10,
+        **case.get("training", {}),
+    }
+    method = registry.resolve("method", case["method"])
+    model = registry.resolve("model", case["model"])
+    spec = TrialSpec(
+        task={"name": case["task"]},
+        model=model,
+        method=method,
+        training=Training(**training),
+        failure=Failure(),
+        seed=0,
+    )
+    return start(spec, small_task(case["task"]), torch.device("cpu"), None)
+
+
+def small_task(name: str) -> Task:
+    """Few samples with something of everything that a step can meet."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    joints = {key: normal(2 * SAMPLES, 5, 3) for key in ("positions", "velocities", "targets", "forces")}
+    if name == "mocap":
+        links = torch.tensor([[0, 1], [1, 2], [2, 3], [1, 4]]).numpy()
+        return Mocap(dict.fromkeys(("train", "val", "test"), joints), links, 30, height=True)
+    if name == "forces":
+        split = joints | {"energies": normal(2 * SAMPLES)}
+        return Forces(dict.fromkeys(("train", "val", "test"), split), torch.tensor([6, 1, 1, 8, 1]).numpy())
+    sizes = {"train": 2 * SAMPLES, "val": SAMPLES, "test": SAMPLES}
+    options: dict[str, Any] = {
+        "nbody": {},
+        "nbody_neighbors": {"neighbors": 2},
+        "pointclouds": {
+            "points": 32,
+            "augment": {"dropout": 0.5, "scale": 1.2, "shift": 0.1, "jitter": 0.01},
+        },
+    }[name]
+    description = registry.resolve("task", {"name": name.partition("_")[0], **sizes, **options})
+    with tempfile.TemporaryDirectory() as folder:
+        return registry.build("task", description, Path(folder))
+
+
+def moved(run: Run, accelerator: Accelerator) -> None:
+    """Bring a run to the device by the ways of `start`: task, model, then the optimizers."""
+    run.device = accelerator.device
+    run.task.to(run.device)
+    run.model.to(run.device)
+    added = run.method.companion_parameters(run.model)
+    ids = {id(parameter) for parameter in added}
+    kept = [parameter for parameter in run.model.parameters() if id(parameter) not in ids]
+    hidden = hidden_matrices(run.model)
+    run.trunk, run.companions = (
+        optimizers.build(run.spec.training, parameters, hidden) for parameters in (kept, added)
+    )
+    run.model.train()
+
+
+def generator(*arguments: Any) -> torch.Generator:
+    """In the place of `stream`, which can make none for a device that is not there."""
+    on_device = any(getattr(argument, "type", "cpu") != "cpu" for argument in arguments)
+    return OnDevice() if on_device else torch.Generator()
+
+
+if __name__ == "__main__":
+    main()
