@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 
 from analysis.figures import Picture
 from analysis.load import Results
@@ -39,16 +39,15 @@ def render(
     summary: dict[str, Any],
     tables: dict[str, Table],
     pictures: list[Picture],
+    edition: str | None = None,
 ) -> str:
     """The whole page.
 
-    trials: every planned trial with its case, missing ones too; curves: of `make_curves`
+    trials: every planned trial with its case, missing ones too; curves: of `make_curves`; edition: see `write_report`
     """
-    environment = Environment(
-        loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     unfinished = trials[trials["outcome"].isin([Outcome.FAILED, Outcome.CRASHED])]
-    return environment.get_template("report.html").render(
+    return _template("report.html").render(
+        edition=edition,
         results=results,
         summary=summary,
         tables=tables,
@@ -63,6 +62,18 @@ def render(
         },
         curves=curves,
     )
+
+
+def waiting_page(name: str) -> str:
+    """What `study watch` shows of the results folder of that name before there is a report."""
+    return _template("waiting.html").render(name=name)
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(name)
 
 
 def cells(table: pd.DataFrame, columns: tuple[str, ...]) -> list[list[Any]]:

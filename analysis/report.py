@@ -26,10 +26,13 @@ MOST_CURVES = 1000
 """Of a larger study the page holds the curves of failed trials and those at the chosen learning rates."""
 
 
-def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[str, Any]:
+def write_report(
+    sources: Iterable[str | Path], to: str | Path | Store, edition: str | None = None
+) -> dict[str, Any]:
     """Write report/report.html, summary.json, tables/* and figures/* into the folder `to`; returns the summary.
 
     sources: results folders, URIs or packed files, analysed together
+    edition: name of a page that asks its server for newer ones, see `study watch`; None for one that stands alone
     Too few, failed, crashed or missing trials make a report that says so. Raises FileNotFoundError or
     ValueError where a source is no results folder, OSError where `to` cannot be written.
     """
@@ -45,7 +48,7 @@ def write_report(sources: Iterable[str | Path], to: str | Path | Store) -> dict[
     curves = make_curves(histories)
     complaints += [f"figure {one.name} could not be drawn ({one.problem})" for one in pictures if one.problem]
     summary = make_summary(results, everything, trials, tables, complaints)
-    page = render(results, everything, curves, summary, tables, pictures)
+    page = render(results, everything, curves, summary, tables, pictures, edition)
 
     files = {
         "report.html": page.encode(),

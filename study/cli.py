@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -292,6 +293,31 @@ def report(
     with _bad_folder_is_bad_input():
         page, _ = _report(folders, into)
         print(page)
+
+
+@app.command()
+def watch(
+    folder: Folder,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; the next free one if it is taken.")
+    ] = 8765,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """The report of a run that goes on, live in the browser, on this machine only, until Ctrl-C; DIR is only read."""
+    store = _results_folder(folder)
+    from analysis.page import waiting_page
+    from study.telling import watch as live
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary folder goes in either case
+    with suppress(KeyboardInterrupt):
+        live.watch(
+            _absolute(folder),
+            store,
+            port,
+            waiting_page(folder),
+            lambda line: print(line, flush=True),
+            live.open_in_browser if browser else lambda url: None,
+        )
 
 
 @app.command()

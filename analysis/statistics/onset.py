@@ -1,19 +1,30 @@
-"""Where does training start to fail? The learning rate at which half of the seeds do."""
+"""Where does training start to fail? The learning rate at which half of the seeds do.
+
+The chance of failure is a logistic curve in log lr of which neither middle nor slope is known. Both have a posterior
+(uniform in the middle and in the logarithm of the slope), and LR50, its interval, the drawn curve and its band are
+quantiles of it, as in adaptive threshold measurements (psi method, Kontsevich and Tyler 1999, Vision Res. 39:2729).
+A posterior does not depend on the rule by which trials were added. An interval that is cut out of the likelihood at
+its best slope does: where a few seeds happen to fail in order the slope seems steep and the interval narrow, and
+just then a refined study stops (in simulation such intervals covered 78% of true edges).
+"""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-SLOPES = np.geomspace(1, 2000, 50)  # logits per decade, from a transition over the whole grid to a step
+SLOPES = np.geomspace(
+    2, 100, 30
+)  # logits per decade: 10% to 90% failures over two decades, or over a 20th of one
 MIDDLES = 401
+CURVES = 1000  # drawn from the posterior for the band
+QUANTILES = (0.025, 0.5, 0.975)
 
 
 def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """LR50 for each case and arm, from the learning rate with the fewest failures upwards.
 
-    Returns case, arm, lr50, low, high (profile-likelihood 95% interval), censored: '' or why there is no number:
+    Returns case, arm, lr50, low, high (95% interval of the posterior), censored: '' or why there is no number:
     'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate looked at).
     low and high are NaN where the interval leaves the grid on that side.
     """
@@ -27,30 +38,26 @@ def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> dict[str, Any]:
-    """LR50 of one arm from the failures at increasing learning rates, each (rates,).
+    """LR50 of one arm, the median of its posterior, from the failures at increasing learning rates, each (rates,).
 
-    A logistic curve in log lr; the interval holds every middle whose likelihood, at its best slope, is not rejected
-    (profile likelihood, Venzon and Moolgavkar 1988, Appl. Statist. 37:87) by an F(1, trials - 2) quantile for the
-    small sample. Unlike a bootstrap's it is not empty where all seeds fail together: the middle may then lie anywhere
-    between.
+    Returns lr50, low, high and censored as in `half_failure_rates`; censored 'too few trials' below two rates or
+    four trials.
     """
     start = int(np.argmin(failed / n))  # below it lie failures to learn at too small a rate, another edge
     rates, failed, n = rates[start:], failed[start:], n[start:]
     if len(rates) < 2 or n.sum() < 4:
         return {"lr50": np.nan, "low": np.nan, "high": np.nan, "censored": "too few trials"}
     place = np.log10(rates)
-    middles, fits = _fits(place, failed, n)
-    likelihood = -fits.min(axis=0)
-    best = likelihood.max()
-    kept = middles[2 * (best - likelihood) <= stats.f.ppf(0.95, 1, n.sum() - 2)]
-    middle = middles[likelihood >= best - 1e-6].mean()
-    low, high = (10**edge if place[0] <= edge <= place[-1] else np.nan for edge in (kept[0], kept[-1]))
+    middles, weights = _posterior(place, failed, n)
+    mass = weights.sum(axis=0)
+    low, middle, high = np.interp(QUANTILES, np.cumsum(mass) - mass / 2, middles)
+    low, high = (10**edge if place[0] <= edge <= place[-1] else np.nan for edge in (low, high))
     censored = "above" if middle > place[-1] else "below" if middle < place[0] else ""
     return {"lr50": np.nan if censored else 10**middle, "low": low, "high": high, "censored": censored}
 
 
 def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: int = 300) -> pd.DataFrame:
-    """The chance of failure that `half_failure_rate` fits, with the band of all curves that it does not reject.
+    """The chance of failure and its 95% band: quantiles of the posterior that `half_failure_rate` reads LR50 from.
 
     Each argument (rates,), at increasing learning rates. Returns lr, chance, low, high at `points` rates from the one
     with the fewest failures to the largest; no row where there are too few trials.
@@ -60,22 +67,24 @@ def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: 
     if len(rates) < 2 or n.sum() < 4:
         return pd.DataFrame(columns=["lr", "chance", "low", "high"], dtype=float)
     place = np.log10(rates)
-    middles, fits = _fits(place, failed, n)
-    slope, middle = np.nonzero(2 * (fits - fits.min()) <= stats.f.ppf(0.95, 1, n.sum() - 2))
+    middles, weights = _posterior(place, failed, n)
+    # Draws at even steps of the cumulated weights: a sample without chance in it.
+    drawn = np.searchsorted(np.cumsum(weights), (np.arange(CURVES) + 0.5) / CURVES)
+    slope, middle = np.unravel_index(drawn, weights.shape)
     at = np.linspace(place[0], place[-1], points)
     curves = _chance(SLOPES[slope, None], at - middles[middle, None])
-    # Where a step fits best, every middle between two rates does: the mean of those curves is drawn.
-    best = fits[slope, middle] <= fits.min() + 1e-6
-    columns = {"chance": curves[best].mean(axis=0), "low": curves.min(axis=0), "high": curves.max(axis=0)}
-    return pd.DataFrame({"lr": 10**at, **columns})
+    low, chance, high = np.quantile(curves, QUANTILES, axis=0)
+    return pd.DataFrame({"lr": 10**at, "chance": chance, "low": low, "high": high})
 
 
-def _fits(place: np.ndarray, failed: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middles (log10 rates) and the negative log likelihood of each slope and middle, (slopes, middles)."""
+def _posterior(place: np.ndarray, failed: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middles (log10 rates) and the weight of each slope and middle, (slopes, middles), together 1."""
     margin = 0.5 * (place[-1] - place[0])
     middles = np.linspace(place[0] - margin, place[-1] + margin, MIDDLES)
     logits = np.clip(SLOPES[:, None, None] * (place - middles[:, None]), -30, 30)
-    return middles, np.logaddexp(0, -logits) @ n + logits @ (n - failed)
+    misfit = np.logaddexp(0, -logits) @ n + logits @ (n - failed)
+    weights = np.exp(misfit.min() - misfit)
+    return middles, weights / weights.sum()
 
 
 def _chance(slope: np.ndarray, distance: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def onset(trials: pd.DataFrame) -> Table:
         "learning_rate_range",
         "Where failures start, and how wide the usable range is",
         "LR50: the learning rate at which half of the seeds fail, from the rate with the fewest failures "
-        "upwards, with its profile-likelihood 95% interval. Usable: decades of learning rate with a "
+        "upwards, with the 95% interval of its posterior. Usable: decades of learning rate with a "
         "median loss within 10% of the arm's best and fewer than 20% failures, with a bootstrap interval "
         f"over whole seeds (in simulations it held the truth {percent(COVERAGE['usable_width'])} of the "
         "time), of the grid alone. Marked where the grid ends before the range does.",

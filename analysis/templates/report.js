@@ -85,7 +85,8 @@
     return made;
   }
 
-  const curves = JSON.parse(document.getElementById("curve-data").textContent);
+  const data = (id) => JSON.parse(document.getElementById(id).textContent);
+  let curves = data("curve-data");
   const WIDTH = 480, HEIGHT = 220, LEFT = 56, BOTTOM = 24;
 
   function chart(trial, told) {
@@ -138,7 +139,8 @@
   }
 
   function browse(place) {
-    const { columns, rows, sparks } = JSON.parse(document.getElementById(place.dataset.source).textContent);
+    const { columns, sparks, ...first } = data(place.dataset.source);
+    let rows = first.rows;
     const hidden = new Set();
     const trial = columns.indexOf("trial");
     let order = { index: -1, sign: 1 }, page = 0, kept = rows;
@@ -203,6 +205,7 @@
           const made = element("tr", {}, ...row.map((value, index) => cell(value, columns[index], index)));
           if (sparks) made.append(element("td", {}, curves[row[trial]]?.train_loss ? spark(curves[row[trial]].train_loss) : "–"));
           made.tabIndex = 0;
+          made.dataset.trial = row[trial];
           const open = () => openCurves(row[trial], columns.map((name, index) => `${name} ${show(row[index])}`).slice(1, 6).join(", "));
           made.addEventListener("click", open);
           made.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
@@ -218,7 +221,48 @@
     back.addEventListener("click", () => { page -= 1; draw(); });
     next.addEventListener("click", () => { page += 1; draw(); });
     draw();
+
+    return () => {
+      const focused = body.contains(document.activeElement) && document.activeElement.dataset.trial;
+      rows = data(place.dataset.source).rows;
+      draw();
+      if (focused) body.querySelector(`[data-trial="${focused}"]`)?.focus({ preventScroll: true });
+    };
   }
 
-  document.querySelectorAll(".browser").forEach(browse);
+  const updates = [...document.querySelectorAll(".browser")].map(browse);
+
+  // What somebody has typed, opened or scrolled to stays when a newer page takes the place of this one.
+  function replace({ page, main: newer }) {
+    const lasting = (section) => ["trials", "failures"].includes(section.id);
+    const opened = new Set([...document.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
+    const far = document.querySelector(".forest")?.scrollTop;
+    const places = [...document.querySelectorAll("main [id]")].map(({ id }) => [id, topOf(id)]);
+    const seen = places.filter(([, top]) => top >= 0 && top < innerHeight), above = places.filter(([, top]) => top < 0).reverse();
+
+    const main = document.querySelector("main"), trials = document.getElementById("trials");
+    [...main.children].filter((section) => !lasting(section)).forEach((section) => section.remove());
+    let before = true;
+    for (const section of [...newer.children]) {
+      if (lasting(section)) before = false;
+      else if (before) trials.before(section);
+      else main.append(section);
+    }
+    for (const script of document.querySelectorAll("script[id]")) script.textContent = page.getElementById(script.id).textContent;
+    curves = data("curve-data");
+    updates.forEach((update) => update());
+
+    for (const summary of main.querySelectorAll("details > summary")) {
+      if (opened.has(summary.textContent)) summary.parentElement.open = true;
+    }
+    if (far) document.querySelector(".forest")?.scrollTo(0, far);
+    const here = scrollY > 0 && [...seen, ...above].find(([id]) => document.getElementById(id));
+    if (here) scrollBy(0, topOf(here[0]) - here[1]);
+  }
+
+  function topOf(id) {
+    return document.getElementById(id).getBoundingClientRect().top;
+  }
+
+  document.addEventListener("newer-page", (event) => replace(event.detail));
 })();

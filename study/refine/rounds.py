@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.load import trial_table
 from analysis.prepare import name_cases, prepare
-from analysis.statistics.precision import precision
+from analysis.statistics.precision import LEAST_PAIRS, precision
 from study.config import StudyConfig
 from study.refine.planned import PlannedTrial
 from study.refine.rule import wanted
@@ -74,7 +74,9 @@ def open_lines(widths: pd.DataFrame, edge: float | None, score: float | None) ->
             lines.append(f"{who}: LR50 to {row.edge:.2g} decades, {edge:g} asked")
         if score is not None and row.score > score:
             known = (
-                f"score to {row.score:.2%} of the control's" if row.pairs > 1 else "too few pairs for a score"
+                f"score to {row.score:.2%} of the control's"
+                if row.pairs >= LEAST_PAIRS
+                else "too few pairs for a score"
             )
             lines.append(f"{who}: {known}, {score:.2%} asked")
     return lines

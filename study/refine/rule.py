@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics.precision import precision
+from analysis.statistics.precision import LEAST_PAIRS, precision
 
 LATTICE = 40  # learning rates to a decade that a round may choose from
 MOST_PLACES = 2  # within the widest interval, where new rates are set in one round
@@ -91,14 +91,17 @@ def at_chosen_rates(rows: pd.DataFrame, planned: pd.Series, score: float) -> lis
     groups = []
     for row in rows[rows["score"] > score].itertuples():
         pairs = int(row.pairs)
-        needed = pairs_needed(pairs, row.score / score) if pairs > 1 else 2
-        more = min(needed, max(2, math.ceil(MOST_GROWTH * pairs))) - pairs
+        more = LEAST_PAIRS - pairs if pairs < LEAST_PAIRS else _more_pairs(pairs, row.score / score)
         both = [(row.arm, row.lr), *zip(control["arm"], control["lr"], strict=True)]
         seeds = min(planned.get(place, 0) for place in both) + more
         groups.append(
             [Wanted(row.case, arm, lr, seeds) for arm, lr in both if planned.get((arm, lr), 0) < seeds]
         )
     return [group for group in groups if group]
+
+
+def _more_pairs(pairs: int, excess: float) -> int:
+    return min(pairs_needed(pairs, excess), math.ceil(MOST_GROWTH * pairs)) - pairs
 
 
 def pairs_needed(pairs: int, excess: float) -> int:

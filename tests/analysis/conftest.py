@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import yaml
+from chromium import opened_browser
 
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import LocalStore
@@ -164,3 +165,10 @@ def study(tmp_path):
         return write_study(tmp_path / name, plan, change(records), histories, name=name, config=config)
 
     return make
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A headless Chromium."""
+    with opened_browser(tmp_path / "profile") as opened:
+        yield opened

@@ -120,8 +120,8 @@ def test_onset_of_failure():
     found = half_failure_rate(rates, np.array([0, 0, 0, 0, 0, 5, 5.0]), seeds)
     assert rates[4] < found["lr50"] < rates[5]  # a clean step: anywhere between, so the middle
     assert np.log10(found["lr50"]) == pytest.approx(-1.75, abs=0.02)
-    assert found["low"] < rates[4] * 1.05
-    assert found["high"] > rates[5] * 0.95
+    assert found["low"] < rates[4] * 1.15
+    assert found["high"] > rates[5] * 0.87
     assert half_failure_rate(rates, np.zeros(7), seeds)["censored"] == "above"
     assert half_failure_rate(rates, seeds.copy(), seeds)["censored"] == "below"
     too_small = np.array([5, 3, 0, 0, 0, 2, 5.0])  # failures to learn at small rates are another edge

@@ -54,6 +54,8 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["report", "other"], 2, "DIR: other is no results folder"),
         (["report", "other/notes.txt", "--to", "there"], 2, "not a packed results folder"),
         (["report", "a", "b"], 2, "--to: name a folder for the report of several"),
+        (["watch", "other"], 2, "DIR: other is no results folder"),
+        (["watch", "nowhere"], 2, "nowhere: no such results folder"),
         (["pack", "other", "packed.parquet"], 2, "DIR: other is no results folder"),
         (["notebooks", "other"], 2, "DIR: other is no results folder"),
         (["list", "training", "x"], 2, "the block training has no 'x'"),

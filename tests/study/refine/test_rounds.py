@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tests_support import CONTENT, study
 
+from analysis.statistics.precision import LEAST_PAIRS
 from study.config import resolve_config
 from study.plan import check_folder, later_rounds, plan, write_folder
 from study.refine.rounds import next_round, still_open, with_rounds
@@ -131,8 +132,18 @@ def test_arms_that_never_learned_with_one_seed_get_seeds_until_they_do():
     rows = pd.DataFrame({**columns, "score": [np.nan, np.inf]})
     planned = pd.Series({("strict", 1e-3): 2, ("ace", 1e-3): 2})
     assert at_chosen_rates(rows, planned, 0.02) == [
-        [Wanted("one", "ace", 1e-3, 4), Wanted("one", "strict", 1e-3, 4)]
+        [Wanted("one", "ace", 1e-3, 2 + LEAST_PAIRS), Wanted("one", "strict", 1e-3, 2 + LEAST_PAIRS)]
     ]
+
+
+def test_a_difference_that_seems_known_from_few_pairs_gets_more():
+    """Pairs that happen to agree must not end a study."""
+    config = resolve_config(content(edge=None, score=0.9))
+    trials, records = run(config)
+    at_chosen = [trial for trial in trials if trial.spec.training.lr == 1e-3]
+    assert len(at_chosen) == 2 * LEAST_PAIRS
+    assert still_open(config, trials, records) == []
+    assert [line for line in still_open(config, trials[:16], records) if "too few pairs" in line]
 
 
 def test_crashed_trials_count_as_run_and_not_as_results():

@@ -1,0 +1,57 @@
+"""The live page is made in a process of the lowest priority, so that neither the run nor the server waits for it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+LOWEST = 19
+KEPT = 300  # characters of a reason
+
+
+class NotRendered(RuntimeError):
+    """The page could not be made; the message says why in one line."""
+
+
+def render(folder: str, to: Path, edition: str) -> None:
+    """Write the report of a results folder into `to`, as a page that asks for newer editions.
+
+    Args:
+        folder: the results folder, local or s3://; only read
+        to: an empty folder
+        edition: the name of this report
+
+    Raises:
+        NotRendered: the process failed; what it wrote is not to be shown.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, folder, str(to), edition],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C ends this process, which ends that one without its traceback
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
+        cwd=to,  # not the user's folder, where a file may have the name of a module
+    )
+    try:
+        _, complaint = process.communicate()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode:
+        lines = complaint.strip().splitlines() or [f"its process ended with {process.returncode}"]
+        raise NotRendered(lines[-1][:KEPT])
+
+
+def main() -> None:
+    """`python -m study.telling.rendering DIR TO EDITION`."""
+    os.nice(LOWEST)
+    from analysis.report import write_report
+
+    folder, to, edition = sys.argv[1:]
+    write_report([folder], to, edition=edition)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""`study watch` in a real Chromium, while records are added to the folder."""
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+from chromium import needs_browser, rows, type_filter
+from conftest import simulate, write_study
+
+from analysis.page import waiting_page
+from study.telling import watch as live
+from trainables.results.store import open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), needs_browser]
+
+
+@contextmanager
+def watching(folder, monkeypatch):
+    """The address of the live page of a folder, made anew without long rests."""
+    ended, address, found = threading.Event(), [], threading.Event()
+
+    def rest(work):
+        if ended.wait(0.2):
+            raise KeyboardInterrupt
+
+    def show(url):
+        address.append(url)
+        found.set()
+
+    def follow():
+        with suppress(KeyboardInterrupt):
+            live.watch(str(folder), open_store(folder), 0, waiting_page("simulated"), print, show)
+
+    monkeypatch.setattr(live, "_rest", rest)
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        assert found.wait(30)
+        yield address[0]
+    finally:
+        ended.set()
+        thread.join(120)
+
+
+def until(true, seconds=120):
+    """Wait for what the page is to show at last."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "the page did not show it"
+        time.sleep(0.2)
+
+
+def state(browser):
+    """What a reader has opened and where they are."""
+    return browser.run(
+        "const input = document.querySelector('#trials input');"
+        "return [input.value, document.activeElement === input, input.selectionStart,"
+        " document.querySelectorAll('#curves figure').length,"
+        " [...document.querySelectorAll('details[open] > summary')].map((found) => found.textContent),"
+        " document.querySelector('#trials th[aria-sort]').textContent,"
+        " Math.round(document.querySelector('#trials').getBoundingClientRect().top)]"
+    )
+
+
+def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
+    tmp_path, browser, monkeypatch
+):
+    arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}}
+    plan, records, histories = simulate(arms=arms, rates=[1e-3, 1e-1], seeds=3)
+    folder = write_study(tmp_path / "study", plan, [], [], name="simulated")
+    before = sorted(path for path in folder.rglob("*"))
+    shown = "return document.querySelector('.counts .missing dd')?.textContent"
+
+    with watching(folder, monkeypatch) as url:
+        browser.resize(1280, 500)
+        browser.open(url)
+        assert "made" in browser.run("return document.querySelector('.lead, main').textContent")
+        until(lambda: browser.run(shown) == "12")
+        assert sorted(path for path in folder.rglob("*")) == before, "the results folder is only read"
+
+        write_study(folder, plan, records[:6], histories[:6], name="simulated")
+        until(lambda: browser.run(shown) == "6")
+        browser.run("window.stayed = true")
+        type_filter(browser, "trials", "arm:strict")
+        browser.run(
+            "document.querySelectorAll('#trials th button')[3].click();"
+            "document.querySelector('#trials tbody tr').click();"
+            "document.querySelector('#finding details').open = true;"
+            "document.querySelector('#trials input').focus({preventScroll: true});"
+            "document.querySelector('#trials input').setSelectionRange(3, 3);"
+            "scrollTo(0, document.querySelector('#trials').getBoundingClientRect().top + scrollY - 40)"
+        )
+        kept, height = state(browser), browser.run("return document.documentElement.scrollHeight")
+        assert (kept[0], kept[3], kept[6]) == ("arm:strict", 1, 40)
+
+        write_study(folder, plan, records, histories, name="simulated")
+        until(lambda: browser.run(shown) == "0")
+        assert browser.run("return window.stayed"), "the page was not loaded again"
+        assert browser.run("return document.documentElement.scrollHeight") != height
+        assert state(browser) == kept
+        assert len(rows(browser, "trials", 0)) == 6
+        assert "missing" not in rows(browser, "trials", 5)
+        assert browser.run("return [...document.images].every((image) => image.naturalWidth > 100)")
+        line = browser.run("return document.querySelector('.live').textContent")
+        assert line.startswith("live: page of ")
+
+    assert browser.log("browser") == []
+    asked = {address for address in browser.requests() if address.startswith(("http", "ws", "ftp"))}
+    assert {address.removeprefix(url) for address in asked} == {"", "live.json", "report.html"}
+    until(lambda: "ended" in browser.run("return document.querySelector('.live').textContent"))
