@@ -82,7 +82,7 @@ def _posterior(place: np.ndarray, failed: np.ndarray, n: np.ndarray) -> tuple[np
     margin = 0.5 * (place[-1] - place[0])
     middles = np.linspace(place[0] - margin, place[-1] + margin, MIDDLES)
     logits = np.clip(SLOPES[:, None, None] * (place - middles[:, None]), -30, 30)
-    misfit = np.logaddexp(0, -logits) @ n + logits @ (n - failed)
+    misfit = np.log(1 + np.exp(-logits)) @ n + logits @ (n - failed)
     weights = np.exp(misfit.min() - misfit)
     return middles, weights / weights.sum()
 

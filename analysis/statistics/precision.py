@@ -30,13 +30,23 @@ def edges(trials: pd.DataFrame) -> pd.DataFrame:
     table = half_failure_rates(trials)
     ends = trials.groupby(["case", "arm"], sort=False)["lr"].agg(["min", "max"]).reset_index()
     ends = np.log10(table[["case", "arm"]].merge(ends, on=["case", "arm"])[["min", "max"]].to_numpy(float))
-    low, high = (np.log10(table[name].to_numpy(float)) for name in ("low", "high"))
+    low, high = within(table, ends)
+    return table[["case", "arm"]].assign(low=low, high=high, edge=(high - low) / 2)
+
+
+def within(found: pd.DataFrame, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of log10 intervals as far as they lie within the range of learning rates.
+
+    found: low, high and censored of `half_failure_rate`, a row for each arm
+    ends: (arms, 2), the lowest and the highest log10 learning rate
+    """
+    low, high = (np.log10(found[name].to_numpy(float)) for name in ("low", "high"))
     # An interval that lies outside as a whole has neither end within: its place is told by the estimate.
-    outside = np.isnan(low) & np.isnan(high) & table["censored"].isin(["above", "below"]).to_numpy()
-    above = (table["censored"] == "above").to_numpy()
+    outside = np.isnan(low) & np.isnan(high) & found["censored"].isin(["above", "below"]).to_numpy()
+    above = (found["censored"] == "above").to_numpy()
     low = np.where(np.isnan(low), np.where(outside & above, ends[:, 1], ends[:, 0]), low)
     high = np.where(np.isnan(high), np.where(outside & ~above, ends[:, 0], ends[:, 1]), high)
-    return table[["case", "arm"]].assign(low=low, high=high, edge=(high - low) / 2)
+    return low, high
 
 
 def score_widths(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:

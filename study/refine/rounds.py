@@ -7,10 +7,11 @@ import pandas as pd
 
 from analysis.load import trial_table
 from analysis.prepare import name_cases, prepare
-from analysis.statistics.precision import LEAST_PAIRS, precision
+from analysis.statistics.precision import precision
 from study.config import StudyConfig
 from study.refine.planned import PlannedTrial
 from study.refine.rule import wanted
+from study.refine.wide import wide_intervals
 from trainables.results.record import Record
 
 
@@ -61,25 +62,8 @@ def still_open(config: StudyConfig, trials: list[PlannedTrial], records: dict[st
     results = prepare(_table(config, trials, records))
     if config.refine is None or results.empty:
         return []
-    return open_lines(precision(results), config.refine.edge, config.refine.score)
-
-
-def open_lines(widths: pd.DataFrame, edge: float | None, score: float | None) -> list[str]:
-    """A line for each interval of `precision` that is wider than asked; None asks for nothing."""
-    several = widths["case"].nunique() > 1
-    lines = []
-    for row in widths.itertuples():
-        who = f"{row.case}, {row.arm}" if several else row.arm
-        if edge is not None and row.edge > edge:
-            lines.append(f"{who}: LR50 to {row.edge:.2g} decades, {edge:g} asked")
-        if score is not None and row.score > score:
-            known = (
-                f"score to {row.score:.2%} of the control's"
-                if row.pairs >= LEAST_PAIRS
-                else "too few pairs for a score"
-            )
-            lines.append(f"{who}: {known}, {score:.2%} asked")
-    return lines
+    found = wide_intervals(precision(results), config.refine.edge, config.refine.score)
+    return [wide.line(with_case=results["case"].nunique() > 1) for wide in found]
 
 
 def seeds(config: StudyConfig, number: int) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics.precision import LEAST_PAIRS, precision
+from analysis.statistics.precision import LEAST_PAIRS, edges, precision
 
 LATTICE = 40  # learning rates to a decade that a round may choose from
 MOST_PLACES = 2  # within the widest interval, where new rates are set in one round
@@ -38,10 +38,11 @@ def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) 
     planned: number of seeds by case, arm and learning rate, crashed ones too
     edge: half-width to reach for log10 LR50, in decades; score: for the paired difference, as a share of the control
     """
-    table = precision(trials)
     groups = []
-    for case, rows in table.groupby("case", sort=False):
-        groups += at_edges(rows, planned[case], edge) or at_chosen_rates(rows, planned[case], score)
+    for case, found in trials.groupby("case", sort=False):
+        groups += at_edges(edges(found), planned[case], edge) or at_chosen_rates(
+            precision(found), planned[case], score
+        )
     return groups
 
 
@@ -49,7 +50,7 @@ def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[W
     """More seeds for all arms at rates of the lattice within the widest interval of LR50; none where all are narrow.
 
     As many rates as would cut the interval into parts that are narrow enough, in even steps.
-    rows: of `precision`, for one case; planned: seeds by arm and learning rate
+    rows: of `edges`, for one case; planned: seeds by arm and learning rate
     """
     open_rows = rows[rows["edge"] > edge]
     if open_rows.empty:

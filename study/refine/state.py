@@ -9,7 +9,7 @@ from analysis.load import MISSING, load_results
 from analysis.prepare import prepare
 from analysis.statistics.precision import precision
 from study.config import Refine
-from study.refine.rounds import open_lines
+from study.refine.wide import Wide, wide_intervals
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,15 @@ class RoundsState:
         budget: most trials of the study.
         planned: trials planned in each round, by its number; the grid is round 1.
         missing: those of them that have no record yet.
-        wide: a line for each interval that is still wider than asked, by the results so far.
+        wide: the intervals that are still wider than asked, by the results so far.
+        cases: number of cases that the study has.
     """
 
     budget: int
     planned: dict[int, int]
     missing: dict[int, int]
-    wide: list[str]
+    wide: list[Wide]
+    cases: int = 1
 
     def lines(self) -> list[str]:
         """The state as text: a line for each round, one for the budget, one for each wide interval."""
@@ -35,7 +37,7 @@ class RoundsState:
             for number, count in self.planned.items()
         ]
         budget = f"{sum(self.planned.values())} trials of a budget of {self.budget}"
-        return [*rounds, budget, *(f"open: {line}" for line in self.wide)]
+        return [*rounds, budget, *(f"open: {wide.line(self.cases > 1)}" for wide in self.wide)]
 
     def as_json(self) -> dict[str, Any]:
         """The state as `study status --json` has it."""
@@ -43,7 +45,7 @@ class RoundsState:
             {"round": number, "planned": count, "missing": self.missing[number]}
             for number, count in self.planned.items()
         ]
-        return {"budget": self.budget, "rounds": rounds, "open": self.wide}
+        return {"budget": self.budget, "rounds": rounds, "open": [wide.as_json() for wide in self.wide]}
 
 
 def state_of_rounds(folder: str) -> RoundsState:
@@ -65,10 +67,11 @@ def state_of_rounds(folder: str) -> RoundsState:
     planned = rounds.value_counts().sort_index()
     missing = rounds[everything["outcome"] == MISSING].value_counts()
     trials = prepare(results.trials)
-    wide = [] if trials.empty else open_lines(precision(trials), refine.edge, refine.score)
+    wide = [] if trials.empty else wide_intervals(precision(trials), refine.edge, refine.score)
     return RoundsState(
         refine.budget,
         {int(number): int(count) for number, count in planned.items()},
         {int(number): int(missing.get(number, 0)) for number in planned.index},
         wide,
+        trials["case"].nunique(),
     )

@@ -14,6 +14,7 @@ from study.config import resolve_config
 from study.plan import check_folder, later_rounds, plan, write_folder
 from study.refine.rounds import next_round, still_open, with_rounds
 from study.refine.rule import Wanted, at_chosen_rates, lattice_rate, pairs_needed, rate_near
+from study.refine.wide import wide_intervals
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import open_store
 
@@ -186,11 +187,37 @@ def test_status_shows_each_round_and_what_is_open(tmp_path):
         {"round": 1, "planned": 16, "missing": 0},
         {"round": 2, "planned": later, "missing": later - 2},
     ]
-    assert [line.partition(":")[0] for line in shown["open"]] == ["strict", "triangle"]
+    assert [(each["arm"], each["interval"], each["asked"]) for each in shown["open"]] == [
+        ("strict", "edge", 0.03),
+        ("triangle", "edge", 0.03),
+    ]
+    assert all(each["half_width"] > 0.03 for each in shown["open"])
     text = study("status", tmp_path).stdout
     assert f"round 2: {later} trials planned, {later - 2} missing" in text
     assert f"{len(trials)} trials of a budget of 24" in text
     assert text.count("open: ") == 2
+
+
+def test_what_is_open_is_data_and_a_line():
+    columns = {
+        "case": "one",
+        "arm": ["strict", "ace", "cosine"],
+        "edge": [0.2, 0.1, 0.05],
+        "pairs": [np.nan, 2, 9],
+    }
+    found = wide_intervals(pd.DataFrame({**columns, "score": [np.nan, np.inf, 0.03]}), 0.1, 0.02)
+    shared = {"case": "one", "asked": 0.02, "interval": "score"}
+    assert [wide.as_json() for wide in found] == [
+        {"case": "one", "arm": "strict", "interval": "edge", "half_width": 0.2, "asked": 0.1, "pairs": None},
+        {**shared, "arm": "ace", "half_width": None, "pairs": 2},
+        {**shared, "arm": "cosine", "half_width": 0.03, "pairs": 9},
+    ]
+    assert [wide.line(with_case=False) for wide in found] == [
+        "strict: LR50 to 0.2 decades, 0.1 asked",
+        "ace: too few pairs for a score (2 of 8), 2.00% asked",
+        "cosine: score to 3.00% of the control's, 2.00% asked",
+    ]
+    assert found[0].line(with_case=True).startswith("one, strict: ")
 
 
 def test_status_of_a_study_without_rounds_shows_none(tmp_path):

@@ -1,0 +1,63 @@
+"""What is still open in a refined study: each interval that is wider than was asked for."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics.precision import LEAST_PAIRS
+
+
+@dataclass(frozen=True)
+class Wide:
+    """An interval that is wider than asked.
+
+    Attributes:
+        case, arm: whose it is.
+        interval: edge (of LR50, in decades) or score (of the difference to the control, as a share of its mean).
+        half_width: that it has; None where there are too few pairs for one.
+        asked: the half-width to reach.
+        pairs: with the control, of which both learned; None for an edge.
+    """
+
+    case: str
+    arm: str
+    interval: Literal["edge", "score"]
+    half_width: float | None
+    asked: float
+    pairs: int | None = None
+
+    def line(self, with_case: bool) -> str:
+        """For people; the case is left out where there is only one."""
+        who = f"{self.case}, {self.arm}" if with_case else self.arm
+        if self.interval == "edge":
+            return f"{who}: LR50 to {self.half_width:.2g} decades, {self.asked:g} asked"
+        if self.half_width is None:
+            return f"{who}: too few pairs for a score ({self.pairs} of {LEAST_PAIRS}), {self.asked:.2%} asked"
+        return f"{who}: score to {self.half_width:.2%} of the control's, {self.asked:.2%} asked"
+
+    def as_json(self) -> dict[str, Any]:
+        """As `study status --json` has it."""
+        return asdict(self)
+
+
+def wide_intervals(widths: pd.DataFrame, edge: float | None, score: float | None) -> list[Wide]:
+    """The intervals that are wider than asked.
+
+    Args:
+        widths: of `precision`.
+        edge: half-width asked for LR50, in decades; None asks for nothing.
+        score: half-width asked for the difference to the control, as a share of its mean; None asks for nothing.
+
+    Returns:
+        Those of each arm in turn, its edge first.
+    """
+    found = []
+    for row in widths.itertuples():
+        if edge is not None and row.edge > edge:
+            found.append(Wide(row.case, row.arm, "edge", float(row.edge), edge))
+        if score is not None and row.score > score:
+            half_width = float(row.score) if np.isfinite(row.score) else None
+            found.append(Wide(row.case, row.arm, "score", half_width, score, int(row.pairs)))
+    return found
