@@ -68,7 +68,8 @@ def load_trials(source: str | Path) -> pd.DataFrame:
     source: a results folder, its s3:// URI, or a file written by `trainables.results.pack.pack`
     Columns: trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
     loss_at_init, equivariance_error, epochs, steps, seconds, relaxed_layers, params_train, params_final, and further
-    numbers of the record; `tests.NAME` for further test sets; `task.OPTION`, `model.OPTION`, `method.OPTION`,
+    numbers of the record; `tests.NAME` for further test sets; `anisotropy.auc`, `.low` and `.high`, how well a
+    classifier tells the training data from turned ones; `task.OPTION`, `model.OPTION`, `method.OPTION`,
     `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all
     settings but the arm's own; `control`, the arm that the study names as such; `own`, the training settings in which
     the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1 for the grid;
@@ -252,6 +253,7 @@ def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, 
         ]
         row |= {name: _plain(getattr(record, name)) for name in known}
         row |= {f"tests.{name}": value for name, value in record.tests.items()}
+        row |= {f"anisotropy.{name}": value for name, value in record.anisotropy.items()}
         row |= {f"versions.{name}": value for name, value in record.versions.items()}
     repeated = ("task.name", "model.name", "method.name", "training.lr", "seed")
     return row | {key: value for key, value in settings.items() if key not in repeated}
@@ -268,7 +270,7 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table = table.reindex(
         columns=[*TEXTS, *NUMBERS, *(name for name in table if name not in {*TEXTS, *NUMBERS})]
     )
-    numbers = [*NUMBERS, *(name for name in table if name.startswith("tests."))]
+    numbers = [*NUMBERS, *(name for name in table if name.startswith(("tests.", "anisotropy.")))]
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
     return _whole(table.astype(dict.fromkeys(TEXTS, object)))
 

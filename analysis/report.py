@@ -14,6 +14,7 @@ from analysis.formats import plain
 from analysis.headline import alarms, forest, headlines
 from analysis.load import MISSING, Results, load_results, read_histories
 from analysis.page import make_curves, render
+from analysis.poses import pose_lines
 from analysis.prepare import controls, name_cases, prepare
 from analysis.stated import Stated, read_stated
 from analysis.statistics.cost import training_share
@@ -104,7 +105,10 @@ def make_summary(
         ],
         "limits": [
             plain(line)
-            for line in limits(counts, crashes, trials, tables, _without_control(everything, trials))
+            for line in (
+                *limits(counts, crashes, trials, tables, _without_control(everything, trials)),
+                *pose_lines(trials),
+            )
         ],
         "notes": [f"{one.name}: {line}" for one in results for line in one.complaints] + complaints,
         "versions": _versions(everything),

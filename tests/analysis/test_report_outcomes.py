@@ -1,5 +1,6 @@
 """The report says what there is, however little that be."""
 
+import html
 import json
 import subprocess
 import sys
@@ -123,3 +124,23 @@ def test_a_trial_in_two_folders_counts_once(only_svg, study):
     first, second = study(name="one", seeds=2, arms=arms), study(name="two", seeds=2, arms=arms)
     summary = write_report([first, second], first)
     assert {row["n"] for row in summary["tables"]["failure_rates"]} == {14}
+
+
+@pytest.mark.parametrize(
+    ("low", "words"), [(0.58, "have a preferred direction"), (0.47, "no preferred direction")]
+)
+def test_one_sentence_says_whether_the_data_have_a_preferred_direction(only_svg, study, low, words):
+    def change(records):
+        areas = {"auc": 0.61, "low": low, "high": 0.64}
+        return [replace(record, anisotropy=areas if index else {}) for index, record in enumerate(records)]
+
+    folder = study(seeds=2, change=change)
+    (line,) = [line for line in write_report([folder], folder)["limits"] if "direction" in line]
+    assert words in line
+    assert f"0.610 [{low:.3f}, 0.640]" in line
+    assert line in html.unescape(page_of(folder))
+
+
+def test_records_of_before_say_nothing_of_directions(only_svg, study):
+    folder = study(seeds=2)
+    assert not any("direction" in line for line in write_report([folder], folder)["limits"])

@@ -43,6 +43,8 @@ class Record:
     before_projection, after_projection: validation metric on both sides of the projection
     equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model;
         equivariance_errors: the same by kind of transformation
+    anisotropy: how well a classifier tells the training data from randomly turned ones: the area under its ROC curve
+        ("auc") with its 95% interval ("low", "high"); empty where there are too few samples
     relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
     params_train, params_final: numbers of parameters while training and as delivered
     seconds: wall time of the trial, interrupted attempts included
@@ -69,6 +71,7 @@ class Record:
     after_projection: float | None = None
     equivariance_error: float | None = None
     equivariance_errors: dict[str, float | None] = field(default_factory=dict)
+    anisotropy: dict[str, float] = field(default_factory=dict)
     best_epoch: int | None = None
     epochs: int = 0
     steps: int = 0

@@ -5,7 +5,7 @@ and Oquab 2017 (arXiv 1610.06545): a classifier is trained to tell samples from 
 ROC curve on samples it has not seen is 1/2 exactly where turning changes nothing that it can see.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -34,6 +34,18 @@ class Anisotropy:
     high: float
 
 
+def of_training_data(task: Task) -> dict[str, float]:
+    """The test's numbers by name, for a record; none where there are too few samples, or samples without numbers.
+
+    The task keeps them, since the trials of a worker mostly share it.
+    """
+    if task.anisotropy is None:
+        enough = size(task.splits["train"]) >= 2 * FOLDS
+        found = asdict(anisotropy(task)) if enough else {}
+        task.anisotropy = found if np.isfinite(list(found.values())).all() else {}
+    return task.anisotropy
+
+
 def anisotropy(task: Task, *, split: str = "train", samples: int = 2000, seed: int = 0) -> Anisotropy:
     """The test between half of the samples of a split as they are and the other half, each turned at random.
 
@@ -46,13 +58,17 @@ def anisotropy(task: Task, *, split: str = "train", samples: int = 2000, seed: i
         raise ValueError(f"{count} samples are too few for {FOLDS} folds")
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(size(task.splits[split]), generator=generator)[:count]
-    graph = task.graph(select(task.splits[split], chosen))
     turned = torch.arange(count) % 2 == 1
     matrices = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
     matrices[turned] = random_rotations(int(turned.sum()), generator)
-    features = moments(rotate_graph(graph, matrices)).double().cpu().numpy()
-    labels = turned.numpy()
-    return mean_with_interval(held_out_areas(features, labels))
+    parts = []
+    for start in range(
+        0, count, task.evaluation_batch
+    ):  # edges of all samples at once may not fit into memory
+        part = slice(start, start + task.evaluation_batch)
+        graph = rotate_graph(task.graph(select(task.splits[split], chosen[part])), matrices[part])
+        parts.append(moments(graph).double().cpu())
+    return mean_with_interval(held_out_areas(torch.cat(parts).numpy(), turned.numpy()))
 
 
 def moments(graph: Graph) -> Tensor:

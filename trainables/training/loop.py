@@ -6,7 +6,7 @@ and comes back as `saved`.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from trainables.relaxation.summary import check_called
 from trainables.results.record import Record
 from trainables.spec import TrialSpec
 from trainables.symmetry import rotate_graph
+from trainables.tasks.anisotropy import of_training_data
 from trainables.tasks.task import Task, select, size
 from trainables.training import optimizers
 from trainables.training.building import build_model
@@ -100,7 +101,7 @@ def run_trial(
     rounding for any number of processes.
     """
     started = time.perf_counter()
-    task = task.with_dtype(PRECISIONS[spec.training.precision])
+    loaded, task = task, task.with_dtype(PRECISIONS[spec.training.precision])
     run = start(spec, task, device, saved, team)
     progress, earlier_seconds = run.progress, run.progress.seconds
     verdict = None
@@ -113,8 +114,12 @@ def run_trial(
         if verdict is not None:
             break
         team.first(lambda: save(lambda: state_of(run)))
-    record = team.first(lambda: deliver(spec, task, run.method, run.model, progress, verdict, keep))
-    return record, progress.rows
+
+    def finish() -> Record:
+        record = deliver(spec, task, run.method, run.model, progress, verdict, keep)
+        return replace(record, anisotropy=of_training_data(loaded))
+
+    return team.first(finish), progress.rows
 
 
 def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None, team: Alone = ALONE) -> Run:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trainables.symmetry import random_rotations, rotate_nodes
-from trainables.tasks.anisotropy import anisotropy, area_under_roc, mean_with_interval
+from trainables.tasks.anisotropy import anisotropy, area_under_roc, mean_with_interval, of_training_data
 from trainables.tasks.nbody import NBody, nbody
 from trainables.tasks.task import Task
 
@@ -55,3 +55,19 @@ def test_interval_is_that_of_student():
 def test_too_few_samples_are_refused(isotropic):
     with pytest.raises(ValueError, match="too few"):
         anisotropy(isotropic, samples=6)
+
+
+def test_a_record_is_given_the_numbers_once_or_none(isotropic, monkeypatch):
+    found = anisotropy(isotropic)
+    numbers = {"auc": found.auc, "low": found.low, "high": found.high}
+    assert of_training_data(isotropic) == numbers
+    monkeypatch.setattr("trainables.tasks.anisotropy.anisotropy", None)
+    assert of_training_data(isotropic) == numbers
+    few = {key: value[:19] for key, value in isotropic.splits["train"].items()}
+    assert of_training_data(NBody({"train": few, "val": few})) == {}
+
+
+def test_samples_are_taken_a_batch_at_a_time(isotropic, monkeypatch):
+    at_once = anisotropy(isotropic)
+    monkeypatch.setattr(isotropic, "evaluation_batch", 77)
+    assert anisotropy(isotropic).auc == pytest.approx(at_once.auc, abs=1e-3)

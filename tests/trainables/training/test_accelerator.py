@@ -71,8 +71,8 @@ QUICK = {
     **{f"{model}, relaxed": case(model, "relaxed") for model in (*GRAPHS, *CLOUDS) if model != "egnn"},
 }
 FURTHER = {
-    **{f"egnn, {method}": case("egnn", method) for method in METHODS},
-    **{f"{task}, exact": case("egnn", "exact", task) for task in TASKS},
+    **{f"egnn, {method}": case("egnn", method) for method in METHODS if f"egnn, {method}" not in QUICK},
+    **{f"{task}, exact": case("egnn", "exact", task) for task in TASKS if task != "mocap"},
     **{
         f"{name}, relaxed": case("egnn", "relaxed", training=training) for name, training in TRAININGS.items()
     },

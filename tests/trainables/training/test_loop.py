@@ -14,6 +14,7 @@ from trainables.methods.relaxed import Relaxed
 from trainables.results.record import decode_record, encode_record
 from trainables.spec import Failure, NotLearned
 from trainables.symmetry import Symmetry
+from trainables.tasks.anisotropy import of_training_data
 from trainables.tasks.nbody import NBody
 from trainables.tasks.task import size
 from trainables.training.loop import batches, run_trial, start
@@ -341,3 +342,9 @@ def test_losses_and_metrics_below_zero_are_judged_as_others(make_spec, task, kin
     assert (record.outcome, record.detail) == ("learned", "")
     record, _ = run_trial(make_spec(lr=1e-12, epochs=2), kind(task.splits), CPU)
     assert record.reason == "not_learned"
+
+
+def test_the_record_says_how_anisotropic_the_training_data_are(make_spec, task):
+    record, _ = run_trial(make_spec(epochs=1), task, torch.device("cpu"))
+    assert record.anisotropy == of_training_data(task)
+    assert 0 <= record.anisotropy["low"] <= record.anisotropy["auc"] <= record.anisotropy["high"] <= 1
