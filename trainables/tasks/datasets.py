@@ -155,10 +155,23 @@ def _fetch_file(source: Source, folder: Path, download: Download | None) -> Path
             downloader=download or pooch.HTTPDownloader(timeout=60),
         )
     except (OSError, ValueError) as error:
-        # requests' errors are OSErrors; pooch says ValueError where the hash is wrong.
-        reason = str(error).splitlines()[0]
-        raise BadInput(f"data: cannot fetch {source.url}: {reason}; or place the file at {target}") from error
+        # requests' errors are OSErrors without a number; pooch says ValueError where the hash is wrong.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise BadInput(
+                f"data: cannot write {target}: {error.strerror}; free some space or set another --data-dir"
+            ) from error
+        raise BadInput(
+            f"data: cannot fetch {source.url}: {_reason(error)}; try again, or place the file at {target}"
+        ) from error
     return target
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what the innermost of nested errors says."""
+    first = error.args[0] if error.args else error
+    if isinstance(first, BaseException) and first is not error:
+        return _reason(first)
+    return str(first).splitlines()[0]
 
 
 def checked_sha256(folder: Path, path: str, key: str) -> str:

@@ -68,7 +68,7 @@ def test_no_network_is_one_clear_line(toy, tmp_path):
     def offline(url, output_file, pooch):
         raise requests.exceptions.ConnectionError("no route to host\nand more")
 
-    with pytest.raises(BadInput, match="no route to host; or place the file at") as caught:
+    with pytest.raises(BadInput, match="no route to host; try again, or place the file at") as caught:
         fetch("toy", tmp_path, download=offline)
     assert "\n" not in str(caught.value)
     assert files_in(tmp_path) == []
