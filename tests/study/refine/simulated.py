@@ -11,11 +11,11 @@ from math import inf
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.best_setting import choose_rates, paired_scores
+from analysis.statistics.best_setting import choose_rates, sign_flip_test
 from analysis.statistics.intervals import t_interval
 from analysis.statistics.onset import half_failure_rate
-from analysis.statistics.precision import LEAST_PAIRS, precision, within
-from study.refine.rule import at_chosen_rates, at_edges, wanted
+from analysis.statistics.precision import LEAST_PAIRS, within
+from study.refine.rule import at_chosen_rates, at_edges
 
 AT_INIT = 0.28
 GRID = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -115,32 +115,40 @@ class Simulated:
             {"case": "one", "arm": self.arms, "low": low, "high": high, "edge": (high - low) / 2}
         )
 
-    def scores(self, rates: dict[str, float]) -> pd.DataFrame:
-        """Columns of `precision` that ask for seeds, from the scores instead of a table of trials."""
-        learned = {
-            arm: {
+    def pairs(self, arm: str, rates: dict[str, float]) -> np.ndarray:
+        """Scores of an arm and of the control at their rates with each seed with which both learned, (pairs, 2)."""
+        both = [
+            {
                 seed: row["score"]
-                for (name, at, seed), row in self.rows.items()
-                if (name, at) == (arm, lr) and not row["failed"]
+                for (who, lr, seed), row in self.rows.items()
+                if (who, lr) == (name, rates[name]) and not row["failed"]
             }
-            for arm, lr in rates.items()
-        }
-        control = learned["arm0"]
-        rows = [{"case": "one", "arm": "arm0", "lr": rates["arm0"], "pairs": np.nan, "score": np.nan}]
+            for name in (arm, "arm0")
+        ]
+        seeds = sorted(both[0].keys() & both[1])
+        return np.array([[scores[seed] for scores in both] for seed in seeds]).reshape(-1, 2)
+
+    def scores(self, rates: dict[str, float]) -> pd.DataFrame:
+        """Columns of `precision` that ask for seeds and the interval's ends, from the scores themselves."""
+        control = self.pairs("arm0", rates)[:, 0].mean()
+        rows = [{"case": "one", "arm": "arm0", "lr": rates["arm0"]}]
         for arm in self.arms[1:]:
-            found = np.array([learned[arm][seed] - control[seed] for seed in learned[arm].keys() & control])
-            width = np.inf
+            found = self.pairs(arm, rates) @ [1, -1]
+            row = {"case": "one", "arm": arm, "lr": rates[arm], "pairs": len(found), "score": np.inf}
+            row |= {"low": np.nan, "high": np.nan}
             if len(found) >= LEAST_PAIRS:
-                low, high = t_interval(found.mean(), found.std(ddof=1), len(found))
-                width = (high - low) / 2 / np.mean(list(control.values()))
-            rows.append(
-                {"case": "one", "arm": arm, "lr": rates[arm], "pairs": len(found), "score": float(width)}
-            )
+                low, high = map(float, t_interval(found.mean(), found.std(ddof=1), len(found)))
+                row |= {"low": low, "high": high, "score": (high - low) / 2 / control}
+            rows.append(row)
         return pd.DataFrame(rows)
 
-    def refine(self, edge: float = EDGE, score: float = SCORE) -> pd.DataFrame:
-        """The trials once the rule asks for no more."""
-        rates = choose_rates(self.table()).set_index("arm")["lr"].to_dict()
+    def chosen(self) -> dict[str, float]:
+        """The chosen learning rate of each arm."""
+        return choose_rates(self.table()).set_index("arm")["lr"].to_dict()
+
+    def refine(self, edge: float = EDGE, score: float = SCORE) -> "Simulated":
+        """Run trials until the rule asks for no more."""
+        rates = self.chosen()
         in_round, before = 1, 0
         while before < len(self.rows) < MOST:
             before, in_round = len(self.rows), in_round + 1
@@ -149,28 +157,25 @@ class Simulated:
             for want in [want for group in groups for want in group]:
                 for seed in range(want.seeds):
                     self.run(want.arm, want.lr, seed, in_round)
-        return self.table()
+        return self
 
 
 def answers(curve: Curve, number: int, edge: float = EDGE, score: float = SCORE) -> pd.DataFrame:
     """A row for each arm of a refined study: do its intervals hold the truth, and how wide are they?"""
     study = Simulated(curve, number).grid(GRID, 2)
-    trials = study.refine(edge, score)
-    # The whole rule, which reads the table of trials, agrees that nothing is missing.
-    assert wanted(trials, pd.concat({"one": study.planned()}), edge, score) == []
-    rates = choose_rates(trials)
-    scores = paired_scores(trials, rates, "arm0")
-    table = precision(trials).merge(scores, on="arm", how="left", suffixes=("", "_score"))
-    index = table["arm"].str[3:].astype(int).to_numpy()
-    true = np.clip(np.array(curve.edges)[index] + study.shift, *ENDS)
-    chosen = np.array([curve.mean(arm, np.log10(lr)) for arm, lr in zip(index, table["lr"], strict=True)])
-    difference = chosen - chosen[0]
+    rates = study.chosen()
+    study.refine(edge, score)
+    table = study.edges().merge(study.scores(rates), on="arm", suffixes=("_edge", "_score"))
+    edges = np.clip(np.array(curve.edges) + study.shift, *ENDS)
+    means = np.array([curve.mean(index, np.log10(rates[arm])) for index, arm in enumerate(study.arms)])
+    difference = means - means[0]
     return table.assign(
         study=number,
-        trials=len(trials),
-        rounds=trials["round"].max(),
-        holds_edge=(table["low"] <= true + 1e-9) & (true - 1e-9 <= table["high"]),
+        trials=len(study.rows),
+        rounds=max(row["round"] for row in study.rows.values()),
+        holds_edge=(table["low_edge"] <= edges + 1e-9) & (edges - 1e-9 <= table["high_edge"]),
         holds_difference=(table["low_score"] <= difference) & (difference <= table["high_score"]),
+        p=[np.nan, *(sign_flip_test(study.pairs(arm, rates) @ [1, -1]) for arm in study.arms[1:])],
         alike=difference == 0,
     )
 
