@@ -34,6 +34,26 @@ def random_direction(seed: int) -> Tensor:
     return 3**0.5 * vector / vector.norm()
 
 
+STRIDE = 4
+"""Which share of the rows `sample` takes: every fourth."""
+
+
+def random_offset(seed: int) -> int:
+    """The first row of a sample, independent of the random direction of the same seed."""
+    return int(torch.randint(STRIDE, (1,), generator=torch.Generator().manual_seed(2**40 + seed)))
+
+
+def sample(call: Call, offset: int) -> tuple[Call, float]:
+    """Every fourth row of a call from `offset` on; all of them where there are fewer than four.
+
+    Also what a mean over these rows is to be multiplied by, so that its mean over the offsets is that over all rows.
+    """
+    if len(call.inputs) < STRIDE:
+        return call, 1.0
+    rows = call.inputs[offset::STRIDE]
+    return Call(rows, call.companion), STRIDE * len(rows) / len(call.inputs)
+
+
 def norm(layer: RelaxedLayer, call: Call) -> Tensor:
     """The norm term of one forward pass."""
     return call.outputs.square().mean()

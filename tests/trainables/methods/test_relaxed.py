@@ -298,6 +298,38 @@ def test_a_random_generator_is_the_same_in_the_same_step():
     assert values[3] != values[4]
 
 
+def test_a_sampled_penalty_is_unbiased_in_value_and_gradient():
+    options = {
+        "schedule": "constant",
+        "companion": "feed_forward",
+        "init": 1.0,
+        "penalty": {"norm": 0.3, "lie": 1.0},
+    }
+    graph, _ = batch("egnn")
+
+    def value_and_slope(relaxed, model, step):
+        relaxed.begin_step(model, step, 10**4)
+        model(graph)
+        value = relaxed.penalty(model)
+        (slope,) = torch.autograd.grad(value, next(iter(relaxed_layers(model).values())).companion.first_bias)
+        return torch.stack([value.detach(), slope[0]])
+
+    exact, sampled = (method(**options, lie_form=form) for form in ("exact", "sampled"))
+    model = exact.relax(build("egnn"), torch.Generator().manual_seed(0)).train()
+    expected = value_and_slope(exact, model, 1)
+    found = torch.stack([value_and_slope(sampled, model, step) for step in range(1, 401)])
+    error = found.std(0) / len(found) ** 0.5
+    assert (error > 0).all()
+    assert ((found.mean(0) - expected).abs() < 4 * error).all()
+
+
+def test_a_sampled_penalty_of_linear_companions_is_the_averaged_one():
+    options = {"schedule": "constant", "init": 1.0}
+    forms = ("averaged", "sampled")
+    averaged, sampled = (penalty_at(method(**options, lie_form=form), 1)[0] for form in forms)
+    assert averaged == sampled
+
+
 def test_the_strict_phase_gives_the_statistics():
     relaxed = method(strict_phase=0.1)
     assert relaxed.projection_step(200) == 180

@@ -166,6 +166,26 @@ def test_random_generators_are_unbiased():
     assert abs(values.mean() - penalties.lie(layer, made)) < 4 * error
 
 
+@pytest.mark.parametrize("rows", [3, 10, 72])
+@pytest.mark.parametrize("term", [penalties.norm, penalties.lie, penalties.parity])
+def test_the_mean_over_all_samples_is_the_term_over_all_rows(rows, term):
+    layer = relaxed(*CASES["irreps"], FeedForwardCompanion)
+    made = call(layer, rows)
+    samples = [penalties.sample(made, offset) for offset in range(penalties.STRIDE)]
+    values = torch.stack([factor * term(layer, part) for part, factor in samples])
+    torch.testing.assert_close(values.mean(), term(layer, made))
+    assert (values.std() > 0) == (rows >= penalties.STRIDE)
+
+
+def test_offsets_are_uniform_and_independent_of_the_directions():
+    offsets = torch.tensor([penalties.random_offset(seed) for seed in range(2000)])
+    assert (offsets.bincount(minlength=penalties.STRIDE) - 500).abs().max() < 100  # 5 standard deviations
+    directions = torch.cat([penalties.random_direction(seed) for seed in range(2000)])
+    for offset in range(penalties.STRIDE):
+        mean = directions[offsets == offset].square().mean(0)
+        assert (mean - 1).abs().max() < 5 * 0.9 / (offsets == offset).sum() ** 0.5
+
+
 def test_penalties_train_the_companion_only():
     layer = relaxed(*CASES["vectors"])
     layer.train()
