@@ -17,6 +17,7 @@ import torch
 
 from study.config import override, presets
 from study.plan import PlannedTrial, plan
+from study.rehearsal.compiler import check_compiler
 from study.rehearsal.small import few_samples, rehearse
 from trainables import registry
 from trainables.errors import BadInput, brief, raised_at
@@ -107,6 +108,8 @@ def check_trials(trials: Sequence[PlannedTrial], data_folder: str) -> list[Facts
     Raises:
         BadInput: data, a model or a method does not do what a trial needs; the line names the arm.
     """
+    if any(trial.spec.training.compile for trial in trials):
+        check_compiler()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

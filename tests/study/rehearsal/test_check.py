@@ -1,5 +1,7 @@
 """What would break every trial is found before the first, and named in one line with its arm."""
 
+import sys
+
 import pytest
 from tests_support import CONTENT, changed
 from tests_support import study as study_here
@@ -207,3 +209,13 @@ def test_each_preset_is_checked_within_twenty_seconds(name, tmp_path):
     except BadInput as error:
         assert str(error).startswith("task")  # noqa: PT017 - data sets that are not here
     assert time.process_time() - before < 20
+
+
+def test_compilation_without_a_compiler_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(BadInput, match=r"^training\.compile: .*'no-such-compiler'.*CXX"):
+        facts_of(changed("training/compile", True), tmp_path)
+    monkeypatch.setenv("CXX", sys.executable)
+    assert facts_of(changed("training/compile", True), tmp_path)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert facts_of(CONTENT, tmp_path)
