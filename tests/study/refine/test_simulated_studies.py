@@ -20,15 +20,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 STUDIES, SCORED = 15, 250
 SCORED_TO = 0.03  # where about a dozen pairs suffice, and stopping at fewer would show most
 EDGE_COVERED = {
-    "sharp edge, arms alike": 0.972,
-    "flat edge, arms alike": 0.985,
+    "sharp edge, arms alike": 0.981,
+    "flat edge, arms alike": 0.969,
     "sharp edges, arms differ": 0.998,
-    "flat edges, arms differ": 0.943,
-    "two edges in the grid": 0.951,
+    "flat edges, arms differ": 0.933,
+    "two edges in the grid": 0.949,
     "edge outside": 0.999,
-    "1% fail everywhere": 0.981,
+    "1% fail everywhere": 0.980,
 }
-DIFFERENCE_COVERED = 0.94
+DIFFERENCE_COVERED = 0.938
+FOUND_AT_5_PERCENT = 0.061  # of arms that are alike: stopping at a narrow interval costs a point
 
 
 def assert_covers(held: pd.Series, share: float) -> None:
@@ -69,9 +70,10 @@ def test_intervals_of_paired_differences_hold_them_where_some_trials_fail(scores
     assert_covers(scores["holds_difference"], DIFFERENCE_COVERED)
 
 
-def test_arms_that_are_alike_give_uniform_p_values(scores):
+def test_arms_that_are_alike_give_nearly_uniform_p_values(scores):
     p = scores["p"][(scores["arm"] == "arm1") & scores["alike"]]  # arms of a study share their control
     assert len(p) > 0.9 * SCORED
+    assert_covers(p <= 0.05, FOUND_AT_5_PERCENT)
     assert stats.kstest(p, "uniform").pvalue > 0.001
 
 
