@@ -8,9 +8,9 @@ kept as in a worker. Memory is the most that the process held during the steps, 
 was built.
 """
 
+import argparse
 import multiprocessing
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,11 @@ POINTS = [(clouds, 300, 20) for clouds in (2, 4, 8)] + [(2, points, 20) for poin
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(NETWORKS)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("networks", nargs="*", help=f"any of {', '.join(NETWORKS)}; all by default")
+    names = parser.parse_args().networks or list(NETWORKS)
+    if unknown := set(names) - set(NETWORKS):
+        parser.error(f"unknown: {', '.join(unknown)}")
     print(HEADER)
     processes = multiprocessing.get_context("fork")
     for name in names:

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/time_to_accuracy.py segnn --target 0.02
 
-Both are the same function with the same number of parameters, but start from other random numbers, so that more than
-one seed is needed; each line is one. Validation after each epoch, on 500 samples, counts for both.
+Both are the same function with the same number of parameters, but start from other random numbers, of other sizes:
+the ratio is of that start too, and needs more than one seed; each line is one. Validation after each epoch, on 500
+samples, counts for both.
 """
 
 import argparse
@@ -63,6 +64,7 @@ class Training:
         self.error = float("inf")
 
     def goes_on(self, target: float, most: float) -> bool:
+        """Whether it may still reach the target: a training whose error is no number ends."""
         return self.error > target and sum(self.seconds) < most
 
     def epoch(self) -> None:
@@ -83,11 +85,13 @@ class Training:
 def report(trainings: list[Training], target: float) -> str:
     texts = []
     for name, training in zip(("plain", "ours"), trainings, strict=True):
-        reached = "" if training.error <= target else f", not reached ({training.error:.4f})"
+        reached = "" if training.error <= target else f", ended at {training.error:.4g}, target not reached"
         texts.append(f"{name} {sum(training.seconds):.0f} s in {len(training.seconds)} epochs{reached}")
     plain, ours = (sum(training.seconds) for training in trainings)
     each = [sum(training.seconds) / len(training.seconds) for training in trainings]
-    return f"{'; '.join(texts)}; plain / ours {plain / ours:.1f}, of an epoch {each[0] / each[1]:.1f}"
+    if all(training.error <= target for training in trainings):
+        texts.append(f"plain / ours {plain / ours:.1f}")
+    return f"{'; '.join(texts)}; of an epoch {each[0] / each[1]:.1f}"
 
 
 if __name__ == "__main__":
