@@ -32,6 +32,7 @@ Folder = Annotated[str, typer.Argument(metavar="DIR", help="A results folder, lo
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of CONFIG.")]
 JobOrFolder = Annotated[str, typer.Argument(metavar="JOB|DIR", help="A job's id, or a results folder.")]
 JobAddress = Annotated[str | None, typer.Option("--address", help="Job server, where JOB is an id.")]
+Trial = Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, or its beginning.")]
 Check = Annotated[bool, typer.Option(help="Try data, networks and methods before the first trial.")]
 Data = Annotated[
     str, typer.Option("--data-dir", envvar="STUDY_DATA", help="Where data sets and made data lie.")
@@ -390,14 +391,39 @@ def list_names(
 
 @app.command()
 def show(
-    folder: Folder, trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id.")]
+    folder: Folder,
+    trial: Trial,
+    retrain: Annotated[
+        bool,
+        typer.Option(
+            "--retrain", help="Train it again here; exit code 0 if every number is the recorded one."
+        ),
+    ] = False,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Train it again and save the delivered network here.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE", help="Code outside this project that the trial may run, as package.module."
+        ),
+    ] = None,
+    data_dir: Data = DEFAULT_DATA,
 ) -> None:
     """One trial: outcome, numbers and settings. The beginning of its id is enough; DIR may be a packed file."""
     from study.telling.show import show as show_trial
     from trainables.results.pack import open_source
 
     with _bad_folder_is_bad_input():
-        print(show_trial(open_source(folder), trial))
+        store = open_source(folder)
+        if not retrain and weights is None:
+            print(show_trial(store, trial))
+            return
+    print(f"reading {folder}", flush=True)  # before the imports, which take seconds
+    from study.telling.confirm import confirm
+
+    if not confirm(store, trial, Path(data_dir).expanduser(), weights, allow or ()):
+        raise typer.Exit(1)
 
 
 def _report(folders: list[str], into: str) -> tuple[str, dict[str, Any]]:

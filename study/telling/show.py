@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from difflib import SequenceMatcher
+from typing import Any
 
 import yaml
 
@@ -23,6 +24,24 @@ def show(store: Store, trial: str) -> str:
     Raises:
         BadInput: the folder is none, or has no such trial; the message names the nearest.
     """
+    name, entry = find_trial(store, trial)
+    records, complaints = read_records(store, [name])
+    lines = [f"trial {name}, arm {entry.get('arm', 'unnamed')}", *complaints]
+    if name in records:
+        known = {
+            key: value
+            for key, value in asdict(records[name]).items()
+            if key not in LEFT_OUT and value not in (None, "", {})
+        }
+        lines += [f"{key:20} {value}" for key, value in known.items() if key != "id"]
+    else:
+        lines.append("has no result yet")
+    settings = yaml.safe_dump(entry.get("spec", {}), sort_keys=False, allow_unicode=True)
+    return "\n".join([*lines, "", settings.rstrip()])
+
+
+def find_trial(store: Store, trial: str) -> tuple[str, dict[str, Any]]:
+    """The id of a trial and its entry in the plan, from the beginning of its id; BadInput as for `show`."""
     try:
         planned = {entry["id"]: entry for entry in read_plan(store).entries}
     except (FileNotFoundError, Damaged) as error:
@@ -34,20 +53,7 @@ def show(store: Store, trial: str) -> str:
         raise BadInput(f"TRIAL: {len(fitting)} trials begin with '{trial}'; give more of the id")
     if not fitting:
         raise BadInput(f"TRIAL: no trial '{trial}' in {store.uri}; {_nearest_id(trial, list(planned))}")
-    (name,) = fitting
-    records, complaints = read_records(store, [name])
-    lines = [f"trial {name}, arm {planned[name].get('arm', 'unnamed')}", *complaints]
-    if name in records:
-        known = {
-            key: value
-            for key, value in asdict(records[name]).items()
-            if key not in LEFT_OUT and value not in (None, "", {})
-        }
-        lines += [f"{key:20} {value}" for key, value in known.items() if key != "id"]
-    else:
-        lines.append("has no result yet")
-    settings = yaml.safe_dump(planned[name].get("spec", {}), sort_keys=False, allow_unicode=True)
-    return "\n".join([*lines, "", settings.rstrip()])
+    return fitting[0], planned[fitting[0]]
 
 
 def _nearest_id(trial: str, ids: list[str]) -> str:

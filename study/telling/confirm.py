@@ -1,0 +1,167 @@
+"""Whether the record of a trial holds: the trial is trained again, and each number compared."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from study.telling import compare
+from study.telling.again import Again, refuse_unwritable, save_network, train_again
+from study.telling.foreign import refuse_foreign
+from study.telling.show import find_trial
+from trainables import registry
+from trainables.errors import BadInput, first_message
+from trainables.results.canonical import trial_id
+from trainables.results.folder import Damaged, read_config
+from trainables.results.outcomes import AFTER_TRAINING, Outcome
+from trainables.results.record import (
+    UNFIT,
+    Record,
+    files_of,
+    fits,
+    history_path,
+    read_records,
+    record_path,
+)
+from trainables.results.store import Store
+from trainables.results.versions import code_hash, versions
+from trainables.spec import TrialSpec
+from trainables.worker.sources import sources
+
+
+def confirm(
+    store: Store,
+    trial: str,
+    data_folder: Path,
+    weights: Path | None = None,
+    allowed: Sequence[str] = (),
+    say: Callable[[str], Any] = print,
+) -> bool:
+    """Train a trial again from its stored spec and compare with its record; whether all of it came out the same.
+
+    On the machine, the versions and the number of threads of the record that is exactly so; where it is not, what
+    is otherwise here is said.
+
+    Args:
+        store: the results folder or packed file, which is only read
+        trial: the trial's id, or as much of its beginning as no other trial has
+        data_folder: where data sets and made data lie
+        weights: where to save the state_dict of the delivered network; None for nowhere
+        allowed: modules outside this project that the spec may name
+        say: shows a line
+
+    Raises:
+        BadInput: there is no such trial or no record of it, it needs code that is not allowed, it cannot be trained
+            here, or `weights` cannot be written.
+    """
+    name, _ = find_trial(store, trial)
+    records, complaints = read_records(store, [name])
+    if complaints:
+        say(f"not confirmed: {complaints[0]}")
+        return False
+    if name not in records:
+        raise BadInput(f"TRIAL: {name} has no record to confirm; `study run` makes it")
+    record = records[name]
+    if trial_id(record.spec) != name:
+        say(f"not confirmed: the spec in {record_path(name)} is not the one that the trial's id stands for")
+        return False
+    _refuse_without_numbers(record, weights)
+    refuse_foreign(record.spec, allowed)
+    spec = _checked(record.spec)
+    if weights is not None:
+        refuse_unwritable(weights)
+    threads, processes = _resources(store)
+    device = torch.device("cuda" if record.device == "cuda" and torch.cuda.is_available() else "cpu")
+    say(
+        f"training {name} again: {spec.model['name']} on {spec.task['name']}, {spec.method['name']}, "
+        f"{spec.training.epochs} epochs; took {record.seconds:.0f} s"
+    )
+    again = train_again(spec, data_folder, device, threads)
+    pairs = compare.results(json.loads(store.read(record_path(name))), again.record)
+    pairs += _files(store, record, again)
+    say(f"  {'':30} {'recorded':>22} {'now':>22}")
+    for pair in pairs:
+        say(pair.line())
+    if weights is not None:
+        save_network(again.network, weights)
+        say(f"the delivered network is in {weights}")
+    different = [pair.name for pair in pairs if not pair.is_same]
+    if not different:
+        say("confirmed: every recorded number came out the same")
+        return True
+    now = {
+        "worker": socket.gethostname(),
+        "device": device.type,
+        "versions": versions(),
+        "sources": sources(spec, data_folder, code_hash()),
+    }
+    reasons = [*compare.conditions(record, now), *_revisions(spec)]
+    reasons += [f"{processes} processes then, 1 now"] if processes > 1 else []
+    say(f"not confirmed: {', '.join(different)}")
+    say(
+        f"also not the same: {'; '.join(reasons) or 'nothing; machine, versions, code and data are those of then'}"
+    )
+    return False
+
+
+def _refuse_without_numbers(record: Record, weights: Path | None) -> None:
+    if record.outcome == Outcome.CRASHED:
+        raise BadInput(
+            f"TRIAL: {record.id} crashed and has no numbers; `study run` with --retry-crashed runs it again"
+        )
+    if weights is not None and record.outcome == Outcome.FAILED and record.reason not in AFTER_TRAINING:
+        raise BadInput(
+            f"--weights: {record.id} failed in training ({record.reason}) and delivered no network; leave it out"
+        )
+
+
+def _checked(spec: dict[str, Any]) -> TrialSpec:
+    try:
+        return TrialSpec.model_validate(spec)
+    except ValidationError as error:
+        raise BadInput(f"TRIAL: {first_message(error, 'spec', TrialSpec)}") from error
+
+
+def _resources(store: Store) -> tuple[int, int]:
+    """Threads of each process of a trial, at most as many as there are CPUs here, and the number of processes."""
+    with suppress(FileNotFoundError, Damaged, TypeError, ValueError, AttributeError):
+        resources = read_config(store).get("resources", {})
+        processes = max(1, int(resources.get("processes", 1)))
+        threads = int(resources.get("cpus", 1)) // processes
+        return max(1, min(threads, os.cpu_count() or 1)), processes
+    return 1, 1
+
+
+def _files(store: Store, record: Record, again: Again) -> list[compare.Pair]:
+    """History and test errors, each as one pair; a file that is not in the folder is passed over."""
+    pairs = []
+    for path in files_of(record):
+        try:
+            content = store.read(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if not fits(record, path, content):
+            pairs.append(compare.Pair(path.rpartition("/")[2], UNFIT, None))
+        elif path == history_path(record.id):
+            pairs.append(compare.history(content, again.rows))
+        else:
+            pairs.append(compare.test_errors(content, again.errors))
+    return pairs
+
+
+def _revisions(spec: TrialSpec) -> Iterator[str]:
+    """The editions of task, model and method that are not those that the spec was made for."""
+    for kind in ("task", "model", "method"):
+        description = getattr(spec, kind)
+        then, here = (
+            description.get("revision", 1),
+            registry.revision_of(registry.locate(kind, description["name"])),
+        )
+        if then != here:
+            yield f"revision of {description['name']} {then} then, {here} now"
