@@ -28,10 +28,12 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def rate(value: Any) -> str:
-    """A learning rate, without zeros that say nothing."""
-    text = number(value, 3)
-    mantissa, mark, exponent = text.partition("e")
-    return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + mark + exponent
+    """A learning rate with two significant digits, as one types it: 1e-3, 3.2e-2, 1; '–' for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    power = int(exponent)
+    return f"{value:.2g}" if value == 0 or power in (0, 1) else f"{mantissa.removesuffix('.0')}e{power}"
 
 
 def percent(value: Any) -> str:

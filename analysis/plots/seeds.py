@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, marks, metric_name, short, styled
+from analysis.formats import rate
+from analysis.plots.style import COLUMN, marks, metric_name, styled
 from analysis.statistics.best_setting import scores_at
 
 
@@ -40,4 +41,4 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame) -> Figure:
 
 
 def _rate(means: pd.DataFrame, arm: str) -> str:
-    return short(means.loc[arm, "lr"]) if arm in means.index else "none"
+    return rate(means.loc[arm, "lr"]) if arm in means.index else "none"

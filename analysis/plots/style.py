@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from analysis.formats import metric
+from analysis.formats import metric, rate
 
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
@@ -103,12 +103,12 @@ def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
     axes.set_xscale("log")
     apart = math.log(rates[-1] / rates[0]) / most
     shown = rates[:1]
-    for rate in rates[1:]:
-        if math.log(rate / shown[-1]) >= apart:
-            shown.append(rate)
+    for each in rates[1:]:
+        if math.log(each / shown[-1]) >= apart:
+            shown.append(each)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
     if len(rates) > 1:
         margin = (rates[-1] / rates[0]) ** (0.5 / (len(rates) - 1))
         axes.set_xlim(rates[0] / margin, rates[-1] * margin)
@@ -127,7 +127,7 @@ def log_axis(axes: Axes) -> None:
 
 
 def short(value: float) -> str:
-    """A number of two digits, as 0.05, 3.2e-4 or 1e-3; '–' for none."""
+    """A loss of two digits, as 0.05 or 3.2e-4; '–' for none. Learning rates are written by `formats.rate`."""
     if not math.isfinite(value):
         return "–"
     if value == 0 or 0.01 <= abs(value) < 100:

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.formats import interval, mean_and_sd, metric, number, percent, points
+from analysis.formats import interval, mean_and_sd, metric, number, percent, points, rate
 from analysis.plots.heatmaps import heat_maps
-from analysis.plots.style import figure_files, styled
+from analysis.plots.style import figure_files, rate_axis, styled
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,30 @@ def test_some_is_neither_none_nor_all():
 
 def test_what_is_negative_has_a_minus_sign():
     assert (number(-1.5e-5), points(-0.04)) == ("−1.50e-5", "−4")
+
+
+def test_learning_rates_are_written_as_one_types_them():
+    rates = {
+        1e-3: "1e-3",
+        0.03162: "3.2e-2",
+        0.01: "1e-2",
+        0.5: "5e-1",
+        1.0: "1",
+        9.96: "10",
+        9.96e-4: "1e-3",
+    }
+    assert {value: rate(value) for value in rates} == rates
+    assert rate(math.nan) == "–"
+
+
+def test_axes_and_heat_maps_write_learning_rates_alike():
+    grid = [1e-3, 0.03162, 1.0]
+    figure = heat_maps(pd.DataFrame({"arm": "a", "lr": grid, "loss": 0.1, "failed": False}))
+    axes = Figure().subplots()
+    rate_axis(axes, grid)
+    on_axis = [axes.xaxis.get_major_formatter()(value) for value in grid]
+    on_map = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert on_axis == on_map == ["1e-3", "3.2e-2", "1"]
 
 
 def test_metrics_are_named_as_people_write_them():
