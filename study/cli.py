@@ -93,10 +93,16 @@ def run(
     data_dir: Data = DEFAULT_DATA,
     retry_crashed: Annotated[bool, typer.Option(help="Run trials again that crashed before.")] = False,
     tensorboard: Annotated[
-        str | None, typer.Option(help="Log trials to this TensorBoard folder too.")
+        str | None, typer.Option(help="Show curves live in this TensorBoard folder too.")
     ] = None,
-    mlflow: Annotated[str | None, typer.Option(help="Log trials to this MLflow tracking server too.")] = None,
-    wandb: Annotated[str | None, typer.Option(help="Log trials to this W&B project too.")] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(help="Show curves live at this MLflow tracking server too.")
+    ] = None,
+    wandb: Annotated[str | None, typer.Option(help="Show curves live in this W&B project too.")] = None,
+    callback: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE:CLASS", help="A tune.Callback of yours, called as trials go on."),
+    ] = None,
     check: Annotated[
         bool, typer.Option(help="Try data, networks and methods before the first trial.")
     ] = True,
@@ -109,12 +115,14 @@ def run(
 
     study = load_config(config, set_)
     with _writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
-        from study.execution import loggers
+        from study.execution import tracking
         from study.run import run_study
 
-        wanted = {loggers.tensorboard: tensorboard, loggers.mlflow: mlflow, loggers.wandb: wandb}
-        chosen = [logger(where) for logger, where in wanted.items() if where is not None]
-        run_study(study, store, _absolute(data_dir), address, retry_crashed, chosen, check)
+        callbacks = [tracking.named(reference) for reference in callback or []]
+        callbacks += [tracking.tensorboard(tensorboard)] if tensorboard is not None else []
+        callbacks += [tracking.mlflow(mlflow, study.name)] if mlflow is not None else []
+        callbacks += tracking.wandb(wandb, list(study.arms)) if wandb is not None else []
+        run_study(study, store, _absolute(data_dir), address, retry_crashed, callbacks, check)
         entries, records, complaints = planned_records(store)
         counts = Tally(len(entries), list(records.values())).counts
         _stand_somewhere()

@@ -1,21 +1,20 @@
-"""Run what is missing of a study: slots of a cluster take the trials, the results folder remembers them."""
+"""Run what is missing of a study: Ray Tune runs the trials, the results folder remembers them."""
 
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from study.config import StudyConfig
-from study.execution.loggers import Logger, log_trial
+from study.execution.engine import run_trials
+from study.execution.naming import configs
+from study.execution.news import News
 from study.execution.preflight import check
-from study.execution.queue import News
 from study.execution.same_sources import check_sources
+from study.execution.search import Config, PlannedSearch
 from study.execution.session import connected, terminated_like_interrupted
-from study.execution.slots import run_trials
 from study.lock import locked
-from study.plan import check_folder, count, later_rounds, plan, write_folder
+from study.plan import check_folder, later_rounds, plan, write_folder
 from study.progress import Progress, console
 from study.refine.planned import PlannedTrial
 from study.refine.rounds import with_rounds
@@ -23,10 +22,17 @@ from study.rehearsal.check import check_trials
 from trainables.results.canonical import canonical_json
 from trainables.results.crashes import crash_line
 from trainables.results.outcomes import Outcome
-from trainables.results.record import Record, damaged_files, read_records, record_path
+from trainables.results.record import damaged_files, read_records, record_path
 from trainables.results.store import Store
 from trainables.worker.conditions import Conditions
 from trainables.worker.printed import copies_removed
+from trainables.worker.trainable import trainable
+
+if TYPE_CHECKING:
+    from ray.tune import Callback
+
+REPORT_SECONDS = 10.0
+LIVE_SECONDS = 1.0  # between two reports of a trial, where somebody watches its curve
 
 
 def run_study(
@@ -35,13 +41,13 @@ def run_study(
     data_folder: str,
     address: str | None,
     retry_crashed: bool = False,
-    loggers: Sequence[Logger] = (),
+    callbacks: Sequence["Callback"] = (),
     try_first: bool = True,
 ) -> None:
     """Give every planned trial that has no record one. Raises BadInput before any worker starts.
 
     retry_crashed: whether a record that says crashed counts as none
-    loggers: get each trial that ends
+    callbacks: of Tune, live while trials run
     try_first: whether to take each kind of trial through `study.rehearsal.check` before the first
     KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
     """
@@ -89,42 +95,55 @@ def run_study(
                 gpus=config.resources.gpus,
                 processes=config.resources.processes,
                 limits=config.resources.limits(),
+                report_seconds=LIVE_SECONDS if callbacks else REPORT_SECONDS,
             )
-            while missing:
-                say("running 1 trial" if len(missing) == 1 else f"running {len(missing):,} trials")
-                _run_round(config, trials, records, missing, conditions, store, loggers, show)
-                records, _ = read_records(store, [trial.id for trial in trials])
-                known = {trial.id for trial in trials}
-                trials = with_rounds(config, trials, records)
-                missing = [trial for trial in trials if trial.id not in known]
-                write_folder(store, config, trials)
+            say("running 1 trial" if len(missing) == 1 else f"running {len(missing):,} trials")
+            with Progress(trials, records, show) as progress:
+                rounds = Rounds(config, store, trials, progress)
+                search = PlannedSearch(configs(missing, config), rounds.next)
+                run_trials(
+                    search,
+                    config.resources,
+                    partial(trainable, conditions=conditions),
+                    rounds.follow,
+                    callbacks,
+                )
 
 
-def _run_round(
-    config: StudyConfig,
-    trials: list[PlannedTrial],
-    records: dict[str, Record],
-    missing: list[PlannedTrial],
-    conditions: Conditions,
-    store: Store,
-    loggers: Sequence[Logger],
-    show: Console,
-) -> None:
-    """Run those trials of a plan that have no record, with their progress shown."""
-    stage = f"round {max(trial.round for trial in trials)}: " if config.refine is not None else ""
-    with Progress(len(trials), len(records), count(records)[Outcome.FAILED], show, stage) as progress:
+class Rounds:
+    """A run under way: what has ended, and the rounds that follow from it.
 
-        def follow(news: News) -> None:
-            for trial in news.ended if loggers else ():
-                log_trial(loggers, store, trial.id)
-            crashes = [trial.id for trial in news.ended if trial.outcome == Outcome.CRASHED]
-            for record in read_records(store, crashes)[0].values():
-                progress.say(f"trial {record.id} ({arms[record.id]}) crashed: {crash_line(record)}")
-            progress.update(news)
+    Args:
+        trials: Of the rounds so far.
+        progress: Shows what happens.
+    """
 
-        arms = {trial.id: trial.arm for trial in missing}
-        specs = {trial.id: trial.spec.model_dump_json() for trial in missing}
-        run_trials(specs, config.resources, conditions, follow)
+    def __init__(
+        self, config: StudyConfig, store: Store, trials: list[PlannedTrial], progress: Progress
+    ) -> None:
+        self.config, self.store, self.trials, self.progress = config, store, trials, progress
+
+    def next(self) -> list[Config]:
+        """The next round, planned and written down; called when the last one is done."""
+        if self.config.refine is None:
+            return []
+        records, _ = read_records(self.store, [trial.id for trial in self.trials])
+        known = {trial.id for trial in self.trials}
+        self.trials = with_rounds(self.config, self.trials, records)
+        new = [trial for trial in self.trials if trial.id not in known]
+        if new:
+            write_folder(self.store, self.config, self.trials)
+            self.progress.extend(new)
+        return configs(new, self.config)
+
+    def follow(self, news: News) -> None:
+        """Show what has happened, and why trials crashed."""
+        crashes = [trial.id for trial in news.ended if trial.outcome == Outcome.CRASHED]
+        for record in read_records(self.store, crashes)[0].values():
+            self.progress.say(
+                f"trial {record.id} ({self.progress.arms[record.id]}) crashed: {crash_line(record)}"
+            )
+        self.progress.update(news)
 
 
 def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:

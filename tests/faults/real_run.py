@@ -138,14 +138,14 @@ class RealRun:
         return len(records)
 
     def strike(self, victim, sign, moments):
-        """Send a signal to the driver, a worker, the queue, the raylet, or like Ctrl-C to all in the foreground."""
+        """Send a signal to the driver, a worker, the raylet, or like Ctrl-C to all in the foreground."""
         try:
             if victim == "driver":
                 self.process.send_signal(sign)
             elif victim == "terminal":
                 os.killpg(self.process.pid, sign)
             else:
-                commands = {"worker": "ray::Implicit", "queue": "ray::TrialQueue", "raylet": "raylet"}
+                commands = {"worker": "ray::trial", "raylet": "raylet"}
                 found = {process.pid: process for process in self.processes(commands[victim])}
                 # A child of the same name is about to become something else.
                 moments.choice([one for one in found.values() if one.ppid() not in found]).send_signal(sign)

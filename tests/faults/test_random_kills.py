@@ -15,15 +15,13 @@ ENDS = {  # what loses the run, and its exit code; a lost worker does not end it
     ("driver", SIGKILL): -SIGKILL,
     ("raylet", SIGTERM): RAY_LOST,
     ("raylet", SIGKILL): RAY_LOST,
-    ("queue", SIGTERM): RAY_LOST,
-    ("queue", SIGKILL): RAY_LOST,
 }
 FAULTS = [*ENDS, ("raylet", SIGINT), ("worker", SIGINT), ("worker", SIGTERM), ("worker", SIGKILL)]
 SIX_KILLS = [
     ("worker", SIGKILL),
     ("driver", SIGTERM),
     ("worker", SIGTERM),
-    ("queue", SIGKILL),
+    ("driver", SIGKILL),
     ("worker", SIGINT),
     ("worker", SIGKILL),
 ]

@@ -63,7 +63,7 @@ def test_five_hundred_trials(real_run, tmp_path, capsys):
         time.sleep(moments.uniform(3, 6))
         if run.look():
             driver = resident([psutil.Process(run.process.pid)])
-            workers = resident(run.processes("ray::Implicit"))
+            workers = resident(run.processes("ray::trial"))
             samples.append((len(run.seen), driver, workers, scratch_bytes(run)))
             if not at_its_last_attempt(run):
                 run.strike("worker", SIGKILL, moments)

@@ -21,6 +21,7 @@ from trainables.distributed.parallel import Alone, Group
 
 T = TypeVar("T")
 
+WAIT_SECONDS = 1.0
 FOR_EVER = timedelta(days=365)  # how long a trial may take is decided elsewhere
 
 
@@ -28,10 +29,17 @@ class ProcessFailed(RuntimeError):
     """A process of a trial died, and the others were ended; the message holds its traceback if there is one."""
 
 
-def in_processes(count: int, device: torch.device, work: Callable[..., T], *arguments: Any) -> T:
+def in_processes(
+    count: int,
+    device: torch.device,
+    work: Callable[..., T],
+    *arguments: Any,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> T:
     """What `work(*arguments, device, team)` returns in the first of `count` processes.
 
     work, arguments: can be pickled if `count` is above 1; so can what `work` returns
+    meanwhile: called in this process every second while it waits for several
     device: of all processes; if it is CUDA each gets a GPU of its own, in the order of CUDA_VISIBLE_DEVICES
 
     One process is this one. Several are all children, and this one only waits: so whatever happens to one of
@@ -51,7 +59,7 @@ def in_processes(count: int, device: torch.device, work: Callable[..., T], *argu
         try:
             for process in processes:
                 process.start()
-            _wait_for_all(processes, Path(folder))
+            _wait_for_all(processes, Path(folder), meanwhile)
         finally:
             for process in processes:
                 if process.pid is not None:
@@ -60,10 +68,11 @@ def in_processes(count: int, device: torch.device, work: Callable[..., T], *argu
         return pickle.loads(Path(folder, "result").read_bytes())
 
 
-def _wait_for_all(processes: Sequence[BaseProcess], folder: Path) -> None:
+def _wait_for_all(processes: Sequence[BaseProcess], folder: Path, meanwhile: Callable[[], None]) -> None:
     running: dict[Any, BaseProcess] = {process.sentinel: process for process in processes}
     while running:
-        for sentinel in wait(list(running)):
+        meanwhile()
+        for sentinel in wait(list(running), WAIT_SECONDS):
             process = running.pop(sentinel)
             process.join()
             if process.exitcode:

@@ -90,6 +90,7 @@ def run_trial(
     save: Callable[[Callable[[], State]], None] = lambda state: None,
     team: Alone = ALONE,
     keep: Callable[[Errors], None] = pass_over,
+    report: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> tuple[Record, list[dict[str, float]]]:
     """Train, project and test one trial; returns its record and its history, one row per epoch.
 
@@ -97,6 +98,7 @@ def run_trial(
     save: called after each epoch with a function that makes the state; it decides whether to keep one
     team: the processes that train together; each calls this, and the first alone validates, saves and tests
     keep: called once with the errors on each test sample, where the model was tested at all
+    report: called with the row of each epoch
     The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to
     rounding for any number of processes.
     """
@@ -110,6 +112,7 @@ def run_trial(
         progress.rows.append(row)
         progress.seconds = earlier_seconds + time.perf_counter() - started
         remember_delivered(run, row)
+        team.first(lambda: report(progress.rows[-1]))
         verdict = failed_during_training(row, progress.train_loss_at_init, spec.failure, task.loss_ideal)
         if verdict is not None:
             break

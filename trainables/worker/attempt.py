@@ -33,6 +33,7 @@ from trainables.tasks.task import Task
 from trainables.training.checkpoint import Saver, checkpoint_path, read_checkpoint
 from trainables.training.evaluation import Errors
 from trainables.training.loop import run_trial
+from trainables.worker.live import Report, RowFile
 from trainables.worker.memory import large_tensors_kept
 from trainables.worker.printed import Log, copy_of, copy_of_member, printed
 from trainables.worker.sources import sources
@@ -50,6 +51,7 @@ class Surroundings:
     threads: of all processes of the trial together
     run, node: ids of the study run and of the machine; only errors within one run on living nodes count
     node_alive: whether the node of an id still answers
+    report: takes each row of the history as it is made
     """
 
     store: Store
@@ -60,6 +62,7 @@ class Surroundings:
     run: str = ""
     node: str = ""
     node_alive: Callable[[str], bool] = lambda node: True
+    report: Report = lambda row: None
 
 
 def attempt(spec: TrialSpec, around: Surroundings) -> Record:
@@ -117,8 +120,19 @@ def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason |
 def _finish(spec: TrialSpec, around: Surroundings) -> Record:
     started = time.time()
     threads = max(1, around.threads // around.processes)
-    arguments = (spec, around.store, around.data_folder, threads, copy_of(around.run, spec.id))
-    record, rows, errors = in_processes(around.processes, around.device, _train, *arguments)
+    copy = copy_of(around.run, spec.id)
+    newest = RowFile(copy.with_suffix(".row"))
+    arguments = (
+        spec,
+        around.store,
+        around.data_folder,
+        threads,
+        copy,
+        around.report if around.processes == 1 else newest,
+    )
+    record, rows, errors = in_processes(
+        around.processes, around.device, _train, *arguments, meanwhile=lambda: newest.pass_on(around.report)
+    )
     made_from = sources(spec, around.data_folder, code_hash())
     record = replace(record, device=around.device.type, sources=made_from, **_provenance(started))
     write_outcome(around.store, record, rows, errors)
@@ -132,6 +146,7 @@ def _train(
     data_folder: Path,
     threads: int,
     log: Path,
+    report: Report,
     device: torch.device,
     team: Alone,
 ) -> tuple[Record, list[dict[str, float]], dict[str, np.ndarray]]:
@@ -144,7 +159,7 @@ def _train(
         task = load_task(canonical_json(spec.task), data_folder, device)
         save = Saver(store, spec.id, CHECKPOINT_SECONDS)
         saved = read_checkpoint(store, spec.id, device)
-        record, rows = run_trial(spec, task, device, saved, save, team, errors.update)
+        record, rows = run_trial(spec, task, device, saved, save, team, errors.update, report)
     return record, rows, {name: values.numpy() for name, values in errors.items()}
 
 

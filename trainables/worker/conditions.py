@@ -23,6 +23,7 @@ class Conditions:
         gpus: Of one trial; fractions share a GPU, 0 trains on the CPU.
         processes: That share each batch of a trial.
         limits: Of one trial.
+        report_seconds: Between two reports of a trial that goes on.
         code_folder: Where the modules of users' own models lie, searched last.
     """
 
@@ -33,4 +34,5 @@ class Conditions:
     gpus: float = 0
     processes: int = 1
     limits: Limits = Limits()
+    report_seconds: float = 10.0
     code_folder: str = ""

@@ -81,7 +81,7 @@ def copies_removed(run: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for file in Path(tempfile.gettempdir()).glob(f"trial-{run}-*.log*"):
+        for file in Path(tempfile.gettempdir()).glob(f"trial-{run}-*"):
             file.unlink(missing_ok=True)
 
 

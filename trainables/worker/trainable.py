@@ -1,4 +1,4 @@
-"""The trainable that Ray Tune runs: a slot of the cluster that makes attempts at one trial after the other."""
+"""The trainable that Ray Tune runs: one trial of a study, in a worker that goes on to the next."""
 
 import sys
 import threading
@@ -9,6 +9,7 @@ from typing import Any
 import ray
 import torch
 from ray import tune
+from setproctitle import setproctitle
 
 from trainables.results.outcomes import Reason
 from trainables.results.record import Record, write_outcome
@@ -16,29 +17,43 @@ from trainables.results.store import PatientStore, open_store
 from trainables.spec import TrialSpec
 from trainables.worker.attempt import Surroundings, attempt, crashed
 from trainables.worker.conditions import Conditions
+from trainables.worker.live import Report, Row, Throttled
 from trainables.worker.printed import Log, copy_of
 from trainables.worker.watchdog import watched
 
+SUMMARY = (
+    "outcome", "reason", "metric", "metric_goal", "val_metric", "test_metric", "trivial", "equivariance_error",
+    "constraint_at_projection", "theta_area", "epochs", "steps", "seconds",
+)  # fmt: skip
+"""The fields of a record that a trial reports when it ends."""
 
-def trainable(config: dict[str, Any], queue: "ray.actor.ActorHandle", conditions: Conditions) -> None:
-    """Run trials in this slot, named by its id in Tune, until none is left.
 
-    queue: hands them out; `next_trial(slot, id, outcome)` of study.execution.queue
-    conditions: what the trials of the run share
+def trainable(config: dict[str, Any], conditions: Conditions) -> dict[str, Any]:
+    """Run the study trial of a Tune trial, and report its numbers as it trains.
+
+    Args:
+        config: Made by `study.execution.naming`; holds the trial's spec and readable name.
+        conditions: What the trials of the run share.
+
+    Returns:
+        The numbers of the last epoch and of the record.
     """
     if conditions.code_folder not in ("", *sys.path):
         sys.path.append(conditions.code_folder)  # last, so that nothing there hides a module of this project
-    slot, trials = tune.get_context().get_trial_id(), 0
-    first: ray.ObjectRef[str | None] = queue.next_trial.remote(slot)
-    spec = ray.get(first)
-    while spec is not None:
-        record = run(TrialSpec.model_validate_json(spec), conditions)
-        trials += 1
-        spec = ray.get(queue.next_trial.remote(slot, record.id, record.outcome))
-    tune.report({"trials": trials})
+
+    def report(row: Row) -> None:
+        tune.report({**row, "timesteps_total": row["step"]})
+        setproctitle(title)  # Ray has written its own again
+
+    title = f"ray::trial {config['name']}"
+    setproctitle(title)
+    live = Throttled(report, conditions.report_seconds)
+    record = run(TrialSpec.model_validate(config["spec"]), conditions, live)
+    numbers = {name: getattr(record, name) for name in SUMMARY}
+    return {**live.row, "timesteps_total": record.steps, **numbers}
 
 
-def run(spec: TrialSpec, conditions: Conditions) -> Record:
+def run(spec: TrialSpec, conditions: Conditions, report: Report = lambda row: None) -> Record:
     """The record of a trial, made within the limits of the study."""
     surroundings = Surroundings(
         store=PatientStore(open_store(conditions.results)),
@@ -49,6 +64,7 @@ def run(spec: TrialSpec, conditions: Conditions) -> Record:
         run=conditions.run,
         node=ray.get_runtime_context().get_node_id(),
         node_alive=_alive,
+        report=report,
     )
 
     thread = threading.get_ident()

@@ -1,0 +1,175 @@
+"""Trials of a study as trials of Ray Tune, until the plan and all its rounds are done."""
+
+import os
+import pickle
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+# Tune and Ray read these when they are imported.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # a CSV and a JSON file of each trial
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Ctrl-C is this project's to handle
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # progress is this project's to show
+os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # relative paths mean the same in every worker
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
+# More trials that wait for a worker than fit are what an autoscaler takes as demand.
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
+
+from ray import cloudpickle, tune
+from ray.exceptions import RayError
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+
+from study.config import Resources
+from study.execution.news import Ended, News
+from study.execution.search import Config, PlannedSearch
+from study.execution.tracking import Guarded
+from trainables.errors import BadInput
+from trainables.results.store import Unavailable
+
+Train = Callable[[Config], dict[str, Any]]
+
+LOSSES = 20  # how often one trial may lose its worker before it is left without a record
+LOOK_SECONDS = 0.5
+
+
+def run_trials(
+    search: PlannedSearch,
+    resources: Resources,
+    train: Train,
+    show: Callable[[News], None],
+    callbacks: Sequence[tune.Callback] = (),
+) -> None:
+    """Run the trials that a search suggests, until it suggests none.
+
+    Args:
+        train: Runs a trial in a worker, given its config, and returns its numbers.
+        show: Called several times a second with what has happened.
+        callbacks: Tune's own or a user's, live while trials run; what one raises costs a line.
+
+    Raises:
+        BadInput: A worker cannot import what trials need.
+        Unavailable: The results folder is away.
+        ConnectionError: Ray is.
+    """
+    watch, pickled = Watch(show), cloudpickle.dumps(train)
+
+    # Ray sends a nested function by value: an import that fails on a worker raises within the trial, and its type is
+    # known here, where a class that cannot be loaded is only a lost worker.
+    def unpickle_and_train(config: Config) -> dict[str, Any]:
+        return pickle.loads(pickled)(config)
+
+    # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
+    with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
+        try:
+            tune.run(
+                unpickle_and_train,
+                name="trials",
+                storage_path=scratch,
+                resources_per_trial={"cpu": resources.cpus, "gpu": resources.gpus},
+                num_samples=-1,
+                search_alg=search,
+                scheduler=InOrder(),
+                max_concurrent_trials=resources.concurrent,
+                max_failures=LOSSES,
+                raise_on_failed_trial=False,
+                reuse_actors=True,
+                trial_name_creator=_name,
+                trial_dirname_creator=_name,
+                callbacks=[watch, *(Guarded(callback) for callback in callbacks)],
+                verbose=0,
+            )
+            watch.look()
+        except Exception as error:
+            reason = watch.reason or error  # Tune wraps what a callback raises
+            if isinstance(reason, RayError):
+                raise ConnectionError(f"Ray was lost ({_brief(str(reason))})") from reason
+            raise reason from None
+
+
+def _name(trial: Trial) -> str:
+    return str(trial.config["name"])
+
+
+class InOrder(FIFOScheduler):
+    """Trials in the order of the plan. Tune starts those that wait by itself; its own scheduler looks through all
+    trials, ended ones too, at every step.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """None: no trial is preferred to the next one."""
+        return None
+
+
+class Watch(tune.Callback):
+    """Counts trials as they start and end, and ends the run where no worker can do anything."""
+
+    def __init__(self, show: Callable[[News], None]) -> None:
+        self.show = show
+        self.running: set[str] = set()
+        self.ended: list[Ended] = []  # since the last look, like `lost`
+        self.lost: list[str] = []
+        self.last_look = 0.0
+        self.reason: Exception | None = None  # for ending the run before its time
+
+    def look(self) -> None:
+        """Show what has happened since the last look."""
+        news = News(self.ended, len(self.running), tuple(self.lost))
+        self.ended, self.lost, self.last_look = [], [], time.monotonic()
+        self.show(news)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Look where it is time."""
+        if time.monotonic() - self.last_look > LOOK_SECONDS:
+            self.look()
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Count a trial that runs now."""
+        self.running.add(trial.trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Count a trial that has its record."""
+        self.running.discard(trial.trial_id)
+        result = trial.last_result
+        self.ended.append(
+            Ended(
+                trial.config["trial"], result["outcome"], result.get("val_metric"), result.get("metric_goal")
+            )
+        )
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Note a lost worker; end the run where what it raised would come again and again."""
+        self.running.discard(trial.trial_id)
+        error = _last_error(trial)
+        cause = getattr(error, "cause", error)
+        # Errors of a trial itself are in its record: these came before it.
+        if isinstance(cause, Unavailable):
+            self.reason = cause
+        elif isinstance(cause, ImportError):
+            self.reason = BadInput(
+                f"a worker cannot import what trials need ({type(cause).__name__}: {cause}); "
+                "install it on every node"
+            )
+        if self.reason is not None:
+            raise self.reason
+        self.lost.append(_brief(str(error)))
+
+    on_trial_error = on_trial_recover
+
+
+def _last_error(trial: Trial) -> BaseException:
+    """What Tune caught last of a trial; Tune has it in a file, and hands it out only later."""
+    if trial.pickled_error_file is not None:
+        return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    return RuntimeError(Path(trial.error_file).read_text() if trial.error_file else "no reason is known")
+
+
+def _brief(error: str) -> str:
+    """The error in one line, without what Ray puts before and behind it."""
+    detail = error.partition("Worker exit detail: ")[2] or error.strip().splitlines()[-1]
+    return detail.partition(" Some common causes")[0].strip(" .")

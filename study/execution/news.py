@@ -1,0 +1,28 @@
+"""What a run learns of its trials while they run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial that has its record now.
+
+    val_metric, metric_goal: what it is judged by, None where it has no number; "min" or "max"
+    """
+
+    id: str
+    outcome: str
+    val_metric: float | None = None
+    metric_goal: str | None = None
+
+
+@dataclass(frozen=True)
+class News:
+    """What has happened since the last look: trials that ended, and how many run now.
+
+    lost: why workers were lost, a line for each
+    """
+
+    ended: list[Ended]
+    running: int
+    lost: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""Trials in Tune: what they ask for, what the driver keeps of what ended, and what ends a run."""
+
+import json
+import os
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+from ray import cloudpickle
+from ray.cluster_utils import Cluster
+
+from study.config import Resources
+from study.execution.engine import run_trials
+from study.execution.search import PlannedSearch
+from trainables.errors import BadInput
+from trainables.results.store import Unavailable
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two CPUs and two GPUs, the latter pretended."""
+    node = {"num_cpus": 2, "num_gpus": 2, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def pretend(config, conditions):
+    """Stands for the trainable: ends at once and leaves what its worker has in a file."""
+    context = ray.get_runtime_context()
+    has = [context.get_assigned_resources(), context.get_accelerator_ids()]
+    Path(conditions["folder"], config["name"]).write_text(json.dumps(has))
+    time.sleep(conditions["seconds"])
+    return {"outcome": "learned"}
+
+
+def out_of_reach(config, conditions):
+    """Stands for a trainable that cannot reach the results folder."""
+    raise Unavailable("s3://somewhere: no route")
+
+
+@pytest.fixture(autouse=True)
+def workers_have_this_file():
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    yield
+    if module.__name__ in cloudpickle.list_registry_pickle_by_value():
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def run(folder, trials, resources, show=lambda news: None, seconds=0.0, stand_in=pretend):
+    names = [f"strict-lr1e-3-s{number}" for number in range(trials)]
+    configs = [{"name": name, "trial": name, "arm": "strict"} for name in names]
+    train = partial(stand_in, conditions={"folder": str(folder), "seconds": seconds})
+    run_trials(PlannedSearch(configs, list), resources, train, show)
+    return names
+
+
+def test_shares_of_a_gpu_arrive_as_resources_of_trials(cluster, tmp_path):
+    most = 0
+
+    def show(news):
+        nonlocal most
+        most = max(most, news.running)
+
+    run(tmp_path, 4, Resources(cpus=0.5, gpus=0.5), show, seconds=5.0)
+    seen = [json.loads(path.read_text()) for path in tmp_path.iterdir()]
+    assert [(has["CPU"], has["GPU"]) for has, _ in seen] == [(0.5, 0.5)] * 4
+    assert sorted(ids["GPU"][0] for _, ids in seen) == ["0", "0", "1", "1"]
+    assert most == 4
+
+
+def test_the_driver_keeps_little_of_trials_that_ended(cluster, tmp_path):
+    ended, memory = [], []
+
+    def show(news):
+        ended.extend(news.ended)
+        memory.append((len(ended), psutil.Process(os.getpid()).memory_info().rss))
+
+    names = run(tmp_path, 600, Resources(), show)
+    assert sorted(trial.id for trial in ended) == sorted(names)
+    settled = [bytes for done, bytes in memory if done >= 100]
+    assert (settled[-1] - settled[0]) / 500 < 0.1 * 2**20
+
+
+def test_a_results_folder_out_of_reach_ends_the_run(cluster, tmp_path):
+    with pytest.raises(Unavailable, match="s3://somewhere: no route"):
+        run(tmp_path, 4, Resources(), stand_in=out_of_reach)
+
+
+def test_a_worker_that_cannot_import_ends_the_run(cluster, tmp_path):
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])  # workers look for this file, in vain
+    words = r"worker cannot import what trials need \(.*No module named 'test_engine'.*\); install it on every node"
+    with pytest.raises(BadInput, match=words):
+        run(tmp_path, 4, Resources())
