@@ -27,6 +27,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 from study.config import Resources
 from study.execution.news import Ended, News
+from study.execution.private import keep_keys_here
 from study.execution.search import Config, PlannedSearch
 from study.execution.tracking import Guarded
 from trainables.errors import BadInput
@@ -57,6 +58,7 @@ def run_trials(
         Unavailable: The results folder is away.
         ConnectionError: Ray is.
     """
+    keep_keys_here()
     watch, pickled = Watch(show), cloudpickle.dumps(train)
 
     # Ray sends a nested function by value: an import that fails on a worker raises within the trial, and its type is

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from ray._private.state import state
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from study.config import Resources
+from study.execution.private import addable_nodes
 from study.execution.probe import Question, complaints, versions_here
 from trainables.errors import BadInput
 from trainables.results.store import Store
@@ -33,10 +33,7 @@ def check(resources: Resources, store: Store, data_folder: str, tasks: list[dict
 def check_resources(resources: Resources) -> None:
     """Raise BadInput where no living node, and no node that the autoscaler may add, fits a trial."""
     fits = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cluster = state.get_cluster_config()
-    if cluster is not None:
-        groups = [group for group in cluster.node_group_configs if group.max_count != 0]
-        fits += [dict(group.resources) for group in groups]
+    fits += addable_nodes()
     wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
     if any(all(node.get(kind, 0.0) >= amount for kind, amount in wanted.items()) for node in fits):
         return

@@ -7,7 +7,7 @@ import signal
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants
-from ray.job_config import JobConfig
 
+from study.execution.private import check_version, loopback_only, searching, silence_lost_workers
 from study.execution.reach import check_reachable
 from trainables.errors import BadInput, brief
 
@@ -33,6 +32,8 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
     """Ray for the time of the block: the cluster at `address`, or a new one on the loopback interface."""
+    check_version()
+    silence_lost_workers()
     start = _start_ray if address is None else partial(_join_cluster, address)
     # Ray starts in a thread, where no Ctrl-C falls: left half started by it Ray crashes on leaving. The thread lives
     # as long as Ray's processes, which end with the thread that began them.
@@ -55,8 +56,14 @@ def _start_ray() -> None:
     local: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     folder = scratch_folder()
     try:
-        with _loopback_only():
-            ray.init(**local, **QUIET, **object_store(folder), _temp_dir=folder, job_config=_own_code_first())
+        with loopback_only():
+            ray.init(
+                **local,
+                **QUIET,
+                **object_store(folder),
+                _temp_dir=folder,
+                job_config=searching(_code_folders()),
+            )
     except OSError as error:
         home = os.path.expanduser("~")
         if str(error.filename or "").startswith(home):
@@ -126,23 +133,10 @@ def _unfit(folder: str) -> str | None:
     return None if free >= FREE_BYTES else "is full"
 
 
-def _own_code_first() -> JobConfig:
-    """Workers that look for modules where they are installed, and not first in the current folder as Ray has it.
-
-    A folder or a file called `study` there would hide this project's own. The slots add the current folder at the
-    end; a checkout that is not installed is found by its own root.
-    """
-    config = JobConfig()
+def _code_folders() -> list[str]:
+    """Where workers find this project: a checkout that is not installed by its root, else where all is installed."""
     root = str(Path(__file__).parents[2])
-    config._py_driver_sys_path = _Settled([] if root in INSTALLED else [root])
-    return config
-
-
-class _Settled(list[str]):
-    """A list that Ray does not get to extend."""
-
-    def extend(self, more: Iterable[str]) -> None:
-        """Leave the list as it is."""
+    return [] if root in INSTALLED else [root]
 
 
 def _join_cluster(address: str) -> None:
@@ -151,21 +145,10 @@ def _join_cluster(address: str) -> None:
     if colon and port.isdigit():
         check_reachable(address, host, int(port))
     try:
-        ray.init(address=address, **QUIET, job_config=_own_code_first())
+        ray.init(address=address, **QUIET, job_config=searching(_code_folders()))
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"--address {address}: no Ray cluster to run on there ({reason})") from error
-
-
-@contextmanager
-def _loopback_only() -> Iterator[None]:
-    """Let Ray take 127.0.0.1 at its word: else it opens its ports, which run code, to the whole network."""
-    before = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
