@@ -68,7 +68,7 @@ def submit(
     with _job_server(address) as client:
         if data_here is not None:
             _try_here(trials, data_here)
-        job_id = _submit_when_up(client, command)
+        job_id = _submit_when_up(client, command, study.name)
     store.write(JOB, json.dumps({"id": job_id, "address": address}).encode())
     return Job(job_id, address)
 
@@ -85,13 +85,15 @@ def _try_here(trials: list[PlannedTrial], data_folder: str) -> None:
             raise
 
 
-def _submit_when_up(client: JobSubmissionClient, command: str) -> str:
+def _submit_when_up(client: JobSubmissionClient, command: str, study: str) -> str:
     """The id of the job. A head that has just started answers before its agent can take jobs: wait for that."""
     end = time.monotonic() + AGENT_SECONDS
     while True:
         try:
             return client.submit_job(
-                entrypoint=command, runtime_env={"working_dir": ".", "excludes": NOT_SENT}
+                entrypoint=command,
+                runtime_env={"working_dir": ".", "excludes": NOT_SENT},
+                metadata={"study": study},
             )
         except RuntimeError as error:
             if "No available agent" not in str(error) or time.monotonic() > end:

@@ -70,14 +70,6 @@ def test_a_store_has_its_folder_where_there_is_no_shared_memory(monkeypatch, tmp
     assert object_store("/tmp/study-0") == {}
 
 
-def test_ray_cannot_put_the_current_folder_first():
-    config = session._own_code_first()
-    config._py_driver_sys_path.extend([os.getcwd(), "/elsewhere"])
-    assert "/elsewhere" not in config._py_driver_sys_path
-    # What Ray sends to its workers is this list and no other.
-    assert list(config._get_proto_job_config().py_driver_sys_path) == list(config._py_driver_sys_path)
-
-
 def test_a_home_that_cannot_be_written_names_the_variable(monkeypatch):
     def refuse(**options):
         raise FileNotFoundError(2, "No such file or directory", "/nowhere/.ray")
