@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from study.config import StudyConfig
 from study.execution.engine import run_trials
@@ -13,6 +13,7 @@ from study.execution.preflight import check
 from study.execution.same_sources import check_sources
 from study.execution.search import Config, PlannedSearch
 from study.execution.session import connected, terminated_like_interrupted
+from study.execution.tracking import Callback
 from study.lock import locked
 from study.plan import check_folder, later_rounds, plan, write_folder
 from study.progress import Progress, console
@@ -28,9 +29,6 @@ from trainables.worker.conditions import Conditions
 from trainables.worker.printed import copies_removed
 from trainables.worker.trainable import trainable
 
-if TYPE_CHECKING:
-    from ray.tune import Callback
-
 REPORT_SECONDS = 10.0
 LIVE_SECONDS = 1.0  # between two reports of a trial, where somebody watches its curve
 
@@ -41,7 +39,7 @@ def run_study(
     data_folder: str,
     address: str | None,
     retry_crashed: bool = False,
-    callbacks: Sequence["Callback"] = (),
+    callbacks: Sequence[Callback] = (),
     try_first: bool = True,
 ) -> None:
     """Give every planned trial that has no record one. Raises BadInput before any worker starts.

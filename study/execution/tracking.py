@@ -11,22 +11,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from ray import tune
+from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
 from trainables.errors import BadInput
 
-HOOKS = [name for name in vars(tune.Callback) if name == "setup" or name.startswith("on_")]
+HOOKS = [name for name in vars(Callback) if name == "setup" or name.startswith("on_")]
 
 
-def tensorboard(folder: str) -> tune.Callback:
+def tensorboard(folder: str) -> Callback:
     """One run for each trial below `folder`, in a directory for its arm."""
     _package("tensorboardX", "--tensorboard")
     return TensorBoard(Path(folder))
 
 
-def mlflow(uri: str, study: str) -> tune.Callback:
+def mlflow(uri: str, study: str) -> Callback:
     """One run for each trial at the tracking server, or directory, `uri`; the study is the experiment."""
     _package("mlflow", "--mlflow")
     from ray.air.integrations.mlflow import MLflowLoggerCallback
@@ -34,7 +34,7 @@ def mlflow(uri: str, study: str) -> tune.Callback:
     return MLflowLoggerCallback(tracking_uri=uri, experiment_name=study)
 
 
-def wandb(project: str, arms: list[str]) -> list[tune.Callback]:
+def wandb(project: str, arms: list[str]) -> list[Callback]:
     """One run for each trial in a project of Weights & Biases, grouped by arm."""
     _package("wandb", "--wandb")
     from ray.air.integrations.wandb import WandbLoggerCallback
@@ -42,7 +42,7 @@ def wandb(project: str, arms: list[str]) -> list[tune.Callback]:
     return [OfArm(arm, WandbLoggerCallback(project=project, group=arm)) for arm in arms]
 
 
-def named(reference: str) -> tune.Callback:
+def named(reference: str) -> Callback:
     """The callback of a user, `package.module:Class`, made without arguments. Raises BadInput."""
     module, _, name = reference.partition(":")
     if not module or not name:
@@ -51,15 +51,15 @@ def named(reference: str) -> tune.Callback:
         made = getattr(import_module(module), name)()
     except Exception as error:  # the user's code may raise anything
         raise BadInput(f"--callback {reference}: {type(error).__name__}: {error}") from error
-    if not isinstance(made, tune.Callback):
+    if not isinstance(made, Callback):
         raise BadInput(f"--callback {reference}: is not a ray.tune.Callback; derive it from that class")
     return made
 
 
-class Guarded(tune.Callback):
+class Guarded(Callback):
     """A callback whose errors cost a line on stderr, the same line once, and not the run."""
 
-    def __init__(self, callback: tune.Callback) -> None:
+    def __init__(self, callback: Callback) -> None:
         self.callback = callback
         self.said: set[str] = set()
 
@@ -74,10 +74,10 @@ class Guarded(tune.Callback):
             self.said.add(line)
 
 
-class OfArm(tune.Callback):
+class OfArm(Callback):
     """A callback for the trials of one arm."""
 
-    def __init__(self, arm: str, callback: tune.Callback) -> None:
+    def __init__(self, arm: str, callback: Callback) -> None:
         self.arm, self.callback = arm, callback
 
     def call(self, hook: str, *arguments: Any, **named: Any) -> None:

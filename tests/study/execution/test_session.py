@@ -1,6 +1,5 @@
 """Where Ray has its sockets: a folder that is short, writable and has room, or the variable to set."""
 
-import os
 import shutil
 from pathlib import Path
 
