@@ -252,7 +252,8 @@ def status(
 ) -> None:
     """How many trials are planned, learned, failed, crashed, missing; also while a run is going on.
 
-    The same for each arm, with its best validation metric and why trials failed or crashed. Of a refined study also
+    The same for each arm, with its best validation metric and why trials failed or crashed, and the trials that train
+    at the moment with their worker. Of a refined study also
     its rounds, and which intervals are still wider than asked.
     With --address: whether the job of that id is PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
     """
@@ -262,6 +263,7 @@ def status(
         print(job_status(_job(folder, address)))
         return
     from study.plan import planned_records
+    from study.telling import running as live
     from study.telling.tally import Tally, arms_as_json, arms_table, tally_of_arms
     from trainables.results.crashes import as_json as crashes_as_json
     from trainables.results.crashes import crashes
@@ -270,6 +272,7 @@ def status(
     with _bad_folder_is_bad_input():
         entries, records, complaints = planned_records(store)
         rounds = _rounds(store, folder)
+        running = live.running(store, entries, records)
     counts = Tally(len(entries), list(records.values())).counts
     for complaint in complaints:
         print(f"study: {complaint}", file=sys.stderr)
@@ -277,10 +280,14 @@ def status(
         more = {} if rounds is None else {"refine": rounds.as_json()}
         arms = arms_as_json(entries, records)
         found = crashes_as_json(crashes(records.values()))
-        print(json.dumps({**counts, "arms": arms, "crashes": found, **more}))
+        print(
+            json.dumps({**counts, "running": live.as_json(running), "arms": arms, "crashes": found, **more})
+        )
         return
     print("\n".join(f"{key:8} {value}" for key, value in counts.items()))
     print("\n".join(["", *arms_table(tally_of_arms(entries, records))]))
+    if running:
+        print("\n".join(["", "running", *(f"  {trial.line()}" for trial in running)]))
     _say_crashes(store, records)
     for line in rounds.lines() if rounds is not None else ():
         print(line)

@@ -64,6 +64,14 @@ def _renew(store: Store, run: str, ended: threading.Event) -> None:
             continue  # the next beat may get through; a missed one only ages the lock
 
 
+def holder(store: Store) -> Lock | None:
+    """The lock of the run that holds the folder; None where none does, as far as can be seen at once."""
+    lock = _read(store)
+    if lock is None or abs(time.time() - lock.renewed) > STALE_SECONDS:
+        return None
+    return None if lock.host == socket.gethostname() and not _lives(lock.pid) else lock
+
+
 def refuse_if_held(store: Store, but_by: str = "") -> None:
     """Raise BadInput, with owner and age, if a run other than `but_by` holds the folder."""
     lock = _read(store)

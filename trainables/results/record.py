@@ -116,6 +116,11 @@ def log_path(trial_id: str) -> str:
     return f"trials/{trial_id}/log.txt"
 
 
+def attempts_path(trial_id: str) -> str:
+    """Where the attempts at an unfinished trial lie in the results folder."""
+    return f"trials/{trial_id}/attempts.json"
+
+
 def encode_record(record: Record) -> bytes:
     """The record as JSON with its own checksum."""
     content = asdict(record)

@@ -25,7 +25,7 @@ from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
 from trainables.results.canonical import canonical_json
 from trainables.results.outcomes import Outcome, Reason
-from trainables.results.record import Record, damaged_files, read_records, write_outcome
+from trainables.results.record import Record, attempts_path, damaged_files, read_records, write_outcome
 from trainables.results.store import Store, Unavailable
 from trainables.results.versions import code_hash, versions
 from trainables.spec import TrialSpec
@@ -37,6 +37,9 @@ from trainables.worker.live import Report, RowFile
 from trainables.worker.memory import large_tensors_kept
 from trainables.worker.printed import Log, copy_of, copy_of_member, printed
 from trainables.worker.sources import sources
+
+Attempt = dict[str, Any]
+"""An attempt as attempts.json has it: run, node, error, worker (host:pid) and when it started."""
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
@@ -80,7 +83,7 @@ def attempt(spec: TrialSpec, around: Surroundings) -> Record:
     return record
 
 
-def _attempts(spec: TrialSpec, around: Surroundings, errors: list[dict[str, str]], log: Log) -> Record:
+def _attempts(spec: TrialSpec, around: Surroundings, errors: list[Attempt], log: Log) -> Record:
     while len(errors) < ATTEMPTS:
         _note_attempt(spec.id, around, errors)
         if len(errors) == ATTEMPTS - 1:
@@ -171,27 +174,27 @@ def load_task(description: str, data_folder: Path, device: torch.device) -> Task
     return task
 
 
-def _attempts_path(trial_id: str) -> str:
-    return f"trials/{trial_id}/attempts.json"
-
-
-def _earlier_errors(trial_id: str, around: Surroundings) -> list[dict[str, str]]:
+def _earlier_errors(trial_id: str, around: Surroundings) -> list[Attempt]:
     """Attempts of this run that ended without a record although their node is still alive."""
     try:
-        noted = json.loads(around.store.read(_attempts_path(trial_id)))
+        noted = json.loads(around.store.read(attempts_path(trial_id)))
         return [entry for entry in noted if entry["run"] == around.run and around.node_alive(entry["node"])]
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return []
 
 
-def _note_attempt(trial_id: str, around: Surroundings, errors: list[dict[str, str]]) -> None:
-    entry = {"run": around.run, "node": around.node, "error": ""}
-    around.store.write(_attempts_path(trial_id), json.dumps([*errors, entry]).encode())
+def _note_attempt(trial_id: str, around: Surroundings, errors: list[Attempt]) -> None:
+    entry = {"run": around.run, "node": around.node, "error": "", "worker": _worker(), "started": time.time()}
+    around.store.write(attempts_path(trial_id), json.dumps([*errors, entry]).encode())
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _tidy(trial_id: str, store: Store) -> None:
     store.delete(checkpoint_path(trial_id))
-    store.delete(_attempts_path(trial_id))
+    store.delete(attempts_path(trial_id))
 
 
 def _traceback(error: Exception) -> str:
@@ -199,4 +202,4 @@ def _traceback(error: Exception) -> str:
 
 
 def _provenance(started: float) -> dict[str, Any]:
-    return {"started": started, "worker": f"{socket.gethostname()}:{os.getpid()}", "versions": versions()}
+    return {"started": started, "worker": _worker(), "versions": versions()}
