@@ -30,6 +30,7 @@ SECRETS = {
     name: f"secret-{number}-7f3a91"
     for number, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "HF_TOKEN"))
 }
+WORKER = ("ray::trial", "ray::Implicit")  # with a trial, and between two
 VARYING = ["seconds", "started", "worker"]
 CONTENT = {
     "name": "disturbed",
@@ -114,7 +115,7 @@ class RealRun:
         return self.look() == len(json.loads((self.results / "plan.json").read_text()))
 
     def processes(self, name=""):
-        """All living processes of the run whose command begins with `name`."""
+        """All living processes of the run whose command begins with `name`, or one of them."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -145,7 +146,7 @@ class RealRun:
             elif victim == "terminal":
                 os.killpg(self.process.pid, sign)
             else:
-                commands = {"worker": "ray::trial", "raylet": "raylet"}
+                commands = {"worker": WORKER, "raylet": "raylet"}
                 found = {process.pid: process for process in self.processes(commands[victim])}
                 # A child of the same name is about to become something else.
                 moments.choice([one for one in found.values() if one.ppid() not in found]).send_signal(sign)

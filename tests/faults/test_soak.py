@@ -10,7 +10,7 @@ from signal import SIGKILL
 
 import psutil
 import pytest
-from real_run import CONTENT, RUN_SECONDS, assert_same_tables, undisturbed
+from real_run import CONTENT, RUN_SECONDS, WORKER, assert_same_tables, undisturbed
 
 from trainables.worker.attempt import ATTEMPTS
 
@@ -63,7 +63,7 @@ def test_five_hundred_trials(real_run, tmp_path, capsys):
         time.sleep(moments.uniform(3, 6))
         if run.look():
             driver = resident([psutil.Process(run.process.pid)])
-            workers = resident(run.processes("ray::trial"))
+            workers = resident(run.processes(WORKER))
             samples.append((len(run.seen), driver, workers, scratch_bytes(run)))
             if not at_its_last_attempt(run):
                 run.strike("worker", SIGKILL, moments)
