@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.style import COLUMN, log_axis, marks, metric_name, named, styled
+from analysis.plots.style import COLUMN, band, legend_below, log_axis, marks, metric_name, named, styled
 from analysis.statistics.budget import expected_best
 
 
@@ -14,15 +14,16 @@ def budget_curve(trials: pd.DataFrame) -> Figure:
     table = expected_best(trials)
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()
-    for arm, mark in marks(list(trials["arm"].unique())).items():
+    style = marks(list(trials["arm"].unique()))
+    for arm, mark in style.items():
         rows = table[table["arm"] == arm]
         every = max(1, len(rows) // 8)
-        axes.fill_between(rows["n"], rows["low"], rows["high"], color=mark.color, alpha=0.08, linewidth=0)
+        axes.fill_between(rows["n"], rows["low"], rows["high"], **band(mark, style, 0.08))
         axes.plot(rows["n"], rows["best"], label=named(arm), markevery=every, **mark.line())
     if len(table) and (table["low"] > 0).all() and trials["metric_goal"].iloc[0] != "max":
         log_axis(axes)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_xlabel("trials drawn at random from those run")
     axes.set_ylabel(f"expected best\nvalidation {metric_name(trials)}")
-    axes.legend(handlelength=2.8)
+    legend_below(figure, axes)
     return figure

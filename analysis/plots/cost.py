@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, marks, metric_name, styled
+from analysis.plots.style import COLUMN, legend_below, marks, metric_name, named, styled
 
 
 @styled
@@ -22,10 +22,13 @@ def cost_against_score(scores: pd.DataFrame, costs: pd.DataFrame, trials: pd.Dat
         mark = style[row.arm]
         axes.plot([row.seconds_per_epoch] * 2, [row.low, row.high], color=mark.color, linewidth=1)
         axes.plot(
-            row.seconds_per_epoch, row.mean, label=row.arm, **mark.line() | {"linestyle": "", "markersize": 6}
+            row.seconds_per_epoch,
+            row.mean,
+            label=named(row.arm),
+            **mark.line() | {"linestyle": "", "markersize": 6},
         )
     axes.set_xlim(0, 1.15 * table["seconds_per_epoch"].max())
     axes.set_xlabel("seconds per epoch (median)")
     axes.set_ylabel(f"test {metric_name(trials)}")
-    axes.legend(loc="best")
+    legend_below(figure, axes)
     return figure

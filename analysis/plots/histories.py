@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.style import COLUMN, Mark, log_axis, marks, metric_name, named, styled
+from analysis.plots.style import COLUMN, Mark, band, legend_below, log_axis, marks, metric_name, named, styled
 
 MOST_EPOCHS = 200
 
@@ -24,7 +24,7 @@ def training_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure:
     _draw(above, trials, histories, "val_metric", style)
     _draw(below, trials, histories, "theta", style)
     above.set_ylabel(f"validation {metric_name(trials)}")
-    above.legend(handlelength=2.8)
+    legend_below(figure, above)
     below.set_ylabel("theta")
     below.set_xlabel("epoch")
     below.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -40,7 +40,7 @@ def equivariance_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure
     axes.set_ylabel("relative equivariance error")
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.legend(handlelength=2.8)
+    legend_below(figure, axes)
     return figure
 
 
@@ -61,7 +61,7 @@ def _draw(
         if arm not in quantiles.index.get_level_values("arm"):
             continue
         rows = quantiles.loc[arm]
-        axes.fill_between(rows.index, rows[0.25], rows[0.75], color=mark.color, alpha=0.15, linewidth=0)
+        axes.fill_between(rows.index, rows[0.25], rows[0.75], **band(mark, style))
         axes.plot(rows.index, rows[0.5], label=named(arm), markevery=max(1, len(rows) // 6), **mark.line())
     if value != "theta" and len(quantiles) and (quantiles[0.25] > 0).all():
         log_axis(axes)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.formats import points
 from analysis.plots.rates import draw_failure_rate, draw_loss
-from analysis.plots.style import PAGE, Mark, marks, styled
+from analysis.plots.style import PAGE, Mark, legend_below, marks, styled
 
 MOST_CASES = 6
 
@@ -21,7 +20,8 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
     """
     cases = list(trials["case"].unique())[:MOST_CASES]
     style = marks(list(trials["arm"].unique()))
-    figure = Figure((PAGE, 0.35 + 2.05 * len(cases)), layout="constrained")
+    tall = max(2.05, 0.6 + 0.13 * len(style))  # a line of the forest for each arm
+    figure = Figure((PAGE, 0.1 + tall * len(cases)), layout="constrained")
     for row, case in zip(figure.subplots(len(cases), 3, squeeze=False), cases, strict=True):
         mine = trials[trials["case"] == case]
         present = {arm: mark for arm, mark in style.items() if arm in set(mine["arm"])}
@@ -29,17 +29,7 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
         draw_loss(row[1], mine, present, ticks=4)
         _forest(row[2], contrasts[contrasts["case"] == case], present)
         row[0].set_title(case, loc="left", fontweight="bold")
-    handles: dict[str, Artist] = {}
-    for axes in figure.axes[::3]:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside upper center",
-        ncols=min(len(handles), 6),
-        handlelength=3,
-    )
+    legend_below(figure, *figure.axes[::3])
     return figure
 
 
@@ -60,7 +50,7 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
         return
     for row, contrast in enumerate(contrasts.itertuples()):
         mark = style[contrast.arm]
-        axes.plot([contrast.low, contrast.high], [row, row], color=mark.color, linewidth=1.2)
+        axes.plot([contrast.low, contrast.high], [row, row], color=mark.color, linewidth=0.9)
         axes.plot(
             contrast.difference, row, marker=mark.marker, color=mark.color, markeredgewidth=0, markersize=5
         )

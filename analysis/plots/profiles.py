@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, marks, named, styled
+from analysis.plots.style import COLUMN, band, legend_below, marks, named, styled
 
 
 @styled
@@ -11,14 +11,15 @@ def profile_curves(profiles: pd.DataFrame) -> Figure:
     """Share of trials whose skill exceeds each level; a table of `performance_profiles`. Higher is better."""
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()
-    for arm, mark in marks(list(profiles["arm"].unique())).items():
+    style = marks(list(profiles["arm"].unique()))
+    for arm, mark in style.items():
         rows = profiles[profiles["arm"] == arm]
-        axes.fill_between(rows["level"], rows["low"], rows["high"], color=mark.color, alpha=0.15, linewidth=0)
+        axes.fill_between(rows["level"], rows["low"], rows["high"], **band(mark, style))
         axes.plot(rows["level"], rows["share"], label=named(arm), markevery=8, **mark.line())
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("skill (0: trivial predictor, 1: best trial)")
     axes.set_ylabel("trials above this skill")
-    axes.legend(loc="lower left", handlelength=2.8)
+    legend_below(figure, axes)
     return figure

@@ -5,7 +5,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, Mark, log_axis, marks, named, rate_axis, styled
+from analysis.plots.style import (
+    COLUMN,
+    Mark,
+    band,
+    legend_below,
+    log_axis,
+    marks,
+    named,
+    rate_axis,
+    styled,
+    veil,
+)
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.failure import failure_rates
 from analysis.statistics.onset import failure_curve
@@ -14,7 +25,7 @@ from analysis.statistics.onset import failure_curve
 @styled
 def failure_rate(trials: pd.DataFrame) -> Figure:
     """Share of failed trials against the learning rate with Wilson's 95% intervals; trials of one case."""
-    figure = Figure((COLUMN, 2.8), layout="constrained")
+    figure = Figure((COLUMN, 2.5), layout="constrained")
     axes = figure.subplots()
     draw_failure_rate(axes, trials, marks(list(trials["arm"].unique())))
     legend_below(figure, axes)
@@ -34,7 +45,7 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
         axes.plot(rows["lr"] * shift, rows["rate"], **{**mark.line(), "linestyle": joined})
         axes.plot(fit["lr"], fit["chance"], color=mark.color, linestyle=mark.linestyle, linewidth=1.2)
         axes.plot([], [], label=named(arm), **mark.line())
-        axes.fill_between(fit["lr"], fit["low"], fit["high"], color=mark.color, alpha=0.08, linewidth=0)
+        axes.fill_between(fit["lr"], fit["low"], fit["high"], **band(mark, style, 0.08))
         axes.errorbar(
             rows["lr"] * shift,
             rows["rate"],
@@ -42,7 +53,7 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
             fmt="none",
             ecolor=mark.color,
             elinewidth=0.5,
-            alpha=0.35,
+            alpha=veil(0.35, len(style)),
         )
     rate_axis(axes, sorted(trials["lr"].unique()), ticks)
     axes.set_ylim(-0.04, 1.04)
@@ -55,7 +66,7 @@ def loss_against_rate(trials: pd.DataFrame) -> Figure:
     """Median loss against the learning rate with quartiles over seeds; a strip counts the failures; trials
     of one case."""
     arms = list(trials["arm"].unique())
-    figure = Figure((COLUMN, 2.7 + 0.14 * len(arms)), layout="constrained")
+    figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")
     strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.14 * len(arms) + 0.1, 2.0])
     draw_failure_strip(strip, trials, arms)
     draw_loss(axes, trials, marks(arms))
@@ -68,7 +79,7 @@ def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: i
     table = loss_curve(trials)
     for arm, mark in style.items():
         rows = table[table["arm"] == arm]
-        axes.fill_between(rows["lr"], rows["q1"], rows["q3"], color=mark.color, alpha=0.15, linewidth=0)
+        axes.fill_between(rows["lr"], rows["q1"], rows["q3"], **band(mark, style))
         axes.plot(rows["lr"], rows["median"], label=named(arm), **mark.line())
     if (table["low"] > 0).all():
         log_axis(axes)
@@ -81,12 +92,6 @@ def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: i
         )  # fmt: skip
     rate_axis(axes, sorted(trials["lr"].unique()), ticks)
     axes.set_ylabel("validation loss")
-
-
-def legend_below(figure: Figure, axes: Axes) -> None:
-    """The arms below the axes, where no line, band or label can lie."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 3), handlelength=2.8)
 
 
 def draw_failure_strip(axes: Axes, trials: pd.DataFrame, arms: list[str]) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import rate
 from analysis.plots.style import COLUMN, marks, metric_name, styled
@@ -31,11 +32,12 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame) -> Figure:
             axes.scatter(some["score"], row - 0.12 + scatter, s=11, marker=marker, color=style[arm].color, alpha=0.75,
                          linewidths=0.8 if failed else 0)  # fmt: skip
         mean = means.loc[arm]
-        axes.plot([mean["low"], mean["high"]], [row + 0.25] * 2, color=style[arm].color, linewidth=1.6)
-        axes.plot(mean["mean"], row + 0.25, "|", color=style[arm].color, markersize=7, markeredgewidth=1.6)
+        axes.plot([mean["low"], mean["high"]], [row + 0.25] * 2, color=style[arm].color, linewidth=0.9)
+        axes.plot(mean["mean"], row + 0.25, "|", color=style[arm].color, markersize=6, markeredgewidth=1)
     axes.set_yticks(range(len(arms)), [f"{arm}\nlr {_rate(means, arm)}" for arm in arms])
     axes.set_ylim(len(arms) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel(f"test {metric_name(trials)}")
     return figure
 

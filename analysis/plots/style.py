@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -21,6 +22,8 @@ from analysis.formats import metric, rate
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
 LONGEST = 80  # characters of a line of text
+LETTER, LINE = 0.058, 0.15  # inches: width of a letter and height of a line of a legend
+COLUMN_OF_LEGEND = 0.48  # inches: what a column of a legend needs beside its letters
 
 LOOK: dict[Any, Any] = {
     "font.size": 8,
@@ -134,6 +137,40 @@ def short(value: float) -> str:
         return f"{value:.2g}"
     mantissa, _, exponent = f"{value:.1e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+
+
+def veil(alpha: float, arms: int) -> float:
+    """The opacity of one of many bands or intervals: above four arms less, for where all overlap they add up."""
+    return alpha * min(1.0, 4 / max(arms, 1))
+
+
+def band(mark: Mark, style: dict[str, Mark], alpha: float = 0.15) -> dict[str, Any]:
+    """The options of the band of one of the arms of `style`."""
+    return {"color": mark.color, "alpha": veil(alpha, len(style)), "linewidth": 0}
+
+
+def legend_below(figure: Figure, *several: Axes) -> None:
+    """The arms of some axes below them, in as many columns as fit, where no line, band or label can lie.
+
+    The figure grows by the height of the legend, so that the axes keep theirs.
+    """
+    found: dict[str, Artist] = {}
+    for axes in several:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if not found:
+        return
+    column = COLUMN_OF_LEGEND + LETTER * max(map(len, found))
+    columns = min(len(found), max(1, int(figure.get_figwidth() / column)))
+    figure.set_figheight(figure.get_figheight() + LINE * -(-len(found) // columns))
+    figure.legend(
+        list(found.values()),
+        list(found),
+        loc="outside lower center",
+        ncols=columns,
+        handlelength=2.8,
+        columnspacing=1.2,
+    )
 
 
 def metric_name(trials: pd.DataFrame) -> str:
