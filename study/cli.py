@@ -221,10 +221,32 @@ def submit(
 
 
 @app.command()
-def logs(job: JobOrFolder, address: JobAddress = None) -> None:
-    """What a submitted run has printed so far."""
+def logs(
+    job: JobOrFolder,
+    address: JobAddress = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until the job ends, and exit with its code.")
+    ] = False,
+    trial: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="What this trial of the folder printed; needs no cluster."),
+    ] = None,
+) -> None:
+    """What a submitted run, or one trial of a folder, has printed so far."""
+    if trial is not None:
+        from study.telling.show import trial_log
+        from trainables.errors import BadInput
+
+        if follow or address is not None:
+            raise BadInput("--trial: reads a results folder; leave out --follow and --address")
+        store = _results_folder(job)
+        with _bad_folder_is_bad_input():
+            print(trial_log(store, trial), end="")
+        return
     from study.execution import jobs
 
+    if follow:
+        raise typer.Exit(jobs.wait(_job(job, address), lambda text: print(text, end="", flush=True)))
     print(jobs.job_log(_job(job, address)), end="")
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from trainables.errors import BadInput
 from trainables.results.folder import Damaged, read_plan
-from trainables.results.record import read_records
+from trainables.results.record import log_path, read_records
 from trainables.results.store import Store
 
 LEFT_OUT = ("spec", "versions", "history_sha256", "test_errors_sha256")
@@ -38,6 +38,17 @@ def show(store: Store, trial: str) -> str:
         lines.append("has no result yet")
     settings = yaml.safe_dump(entry.get("spec", {}), sort_keys=False, allow_unicode=True)
     return "\n".join([*lines, "", settings.rstrip()])
+
+
+def trial_log(store: Store, trial: str) -> str:
+    """What a trial printed, with its traceback if it crashed; BadInput as for `show`, and where there is no log."""
+    name, _ = find_trial(store, trial)
+    try:
+        return store.read(log_path(name)).decode(errors="replace")
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"--trial: {name} has no log: it printed nothing, or has not ended; `study show` shows its outcome"
+        ) from error
 
 
 def find_trial(store: Store, trial: str) -> tuple[str, dict[str, Any]]:

@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import typer
 
-from study.telling.show import show
+from study.cli import logs
+from study.telling.show import show, trial_log
 from trainables.errors import BadInput
 from trainables.results.pack import open_source, pack
-from trainables.results.record import Record, write_outcome
+from trainables.results.record import Record, log_path, write_outcome
 from trainables.results.store import LocalStore
 
 SPEC = {"task": {"name": "nbody"}, "seed": 3}
@@ -47,6 +49,37 @@ def test_a_trial_without_a_record_says_so(store):
 def test_a_trial_that_is_none_is_one_line(store, trial, words):
     with pytest.raises(BadInput, match=words):
         show(store, trial)
+
+
+def test_the_log_of_a_trial(store):
+    store.write(log_path(IDS[2]), "epoch 3: café\n".encode())
+    assert trial_log(store, "fed") == "epoch 3: café\n"
+    with pytest.raises(BadInput, match=f"did you mean '{IDS[2]}'"):
+        trial_log(store, "fedx")
+    with pytest.raises(BadInput, match=f"{IDS[0]} has no log"):
+        trial_log(store, IDS[0])
+
+
+def test_logs_shows_a_trial_without_a_cluster(store, capsys):
+    store.write(log_path(IDS[2]), b"epoch 3\n")
+    logs(store.uri, trial="fed")
+    assert capsys.readouterr().out == "epoch 3\n"
+    with pytest.raises(BadInput, match=r"--trial: .*leave out --follow"):
+        logs(store.uri, trial="fed", follow=True)
+
+
+def test_logs_follows_a_job_to_its_end(store, capsys, monkeypatch):
+    store.write("job.json", b'{"id": "raysubmit_1", "address": "http://127.0.0.1:1"}')
+
+    def wait(job, show):
+        show(f"{job.id} goes on\n")
+        return 3
+
+    monkeypatch.setattr("study.execution.jobs.wait", wait)
+    with pytest.raises(typer.Exit) as ended:
+        logs(store.uri, follow=True)
+    assert ended.value.exit_code == 3
+    assert capsys.readouterr().out == "raysubmit_1 goes on\n"
 
 
 def test_a_folder_without_a_plan_is_one_line(tmp_path):
