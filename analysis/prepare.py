@@ -19,7 +19,7 @@ def prepare(trials: pd.DataFrame) -> pd.DataFrame:
     method apart; failed: bool; loss, val_score, score: see `with_losses`. Tells arms of one name but other methods
     apart in `arm`. A trial that two studies share is kept once.
     """
-    trials = name_cases(trials)
+    trials = name_cases(trials).copy()  # in one block again: pandas warns of tables made column by column
     judged = _one_seed(trials[trials["outcome"].isin([Outcome.LEARNED, Outcome.FAILED])])
     return with_losses(judged.drop_duplicates(["case", "arm", "spec"]).reset_index(drop=True))
 
