@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.figures import Picture, at_chosen_rates, make_pictures
 from analysis.formats import plain
 from analysis.headline import alarms, forest, headlines
-from analysis.load import MISSING, Results, load_results, read_histories
+from analysis.load import MISSING, Results, load_results, read_histories, read_test_errors
 from analysis.page import make_curves, render
 from analysis.poses import pose_lines
 from analysis.prepare import controls, name_cases, prepare
@@ -44,7 +44,9 @@ def write_report(
     everything = name_cases(_joined([*(one.trials for one in results), *(one.missing for one in results)]))
     trials = prepare(_joined([one.trials for one in results]))
     histories, complaints = _histories(results, trials)
-    tables = make_tables(trials, histories, _stated(results, trials))
+    errors, more = _test_errors(results, trials)
+    complaints += more
+    tables = make_tables(trials, histories, _stated(results, trials), errors)
     pictures = list(make_pictures(trials, histories, tables))
     curves = make_curves(histories)
     complaints += [f"figure {one.name} could not be drawn ({one.problem})" for one in pictures if one.problem]
@@ -140,9 +142,24 @@ def _histories(results: list[Results], trials: pd.DataFrame) -> tuple[pd.DataFra
     wanted = set(trials["trial"]) if len(trials) else set()
     if len(wanted) > MOST_CURVES:
         wanted = {*trials.loc[trials["failed"], "trial"], *at_chosen_rates(trials)["trial"]}
+    return _read_from_each(results, wanted, read_histories)
+
+
+def _test_errors(results: list[Results], trials: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The errors on each test sample of the trials that learned at the chosen rates."""
+    judged = at_chosen_rates(trials[~trials["failed"]]) if len(trials) else trials
+    return _read_from_each(results, set(judged["trial"]) if len(judged) else set(), read_test_errors)
+
+
+def _read_from_each(
+    results: list[Results],
+    wanted: set[str],
+    read: Callable[[str, list[str]], tuple[pd.DataFrame, list[str]]],
+) -> tuple[pd.DataFrame, list[str]]:
+    """What `read` finds of the wanted trials in each folder, joined, and what it complains of."""
     tables, complaints = [], []
     for one in results:
-        table, bad = read_histories(one.source, [trial for trial in one.trials["trial"] if trial in wanted])
+        table, bad = read(one.source, [trial for trial in one.trials["trial"] if trial in wanted])
         tables.append(table)
         complaints += [f"{one.name}: {line}" for line in bad]
     return _joined(tables).astype({"trial": object}), complaints

@@ -5,7 +5,7 @@ import pandas as pd
 from analysis.prepare import first_round, split_searched
 from analysis.stated import Stated
 from analysis.statistics.best_setting import choose_rates
-from analysis.tables import across, failures, planning, refined, scores
+from analysis.tables import across, failures, planning, refined, samples, scores
 from analysis.tables.table import Table, as_csv, as_latex, as_markdown
 
 __all__ = ["Table", "as_csv", "as_latex", "as_markdown", "make_tables"]
@@ -23,11 +23,12 @@ def make_tables(
     trials: pd.DataFrame,
     histories: pd.DataFrame | None = None,
     stated: dict[str, Stated] | None = None,
+    errors: pd.DataFrame | None = None,
 ) -> dict[str, Table]:
     """All statistics of prepared trials, by name, in the order of the report; those without a row are left out.
 
     histories: of failed trials and of those at the chosen learning rates; stated: by case, what its study says
-    beforehand
+    beforehand; errors: on each test sample, of trials at the chosen learning rates
     What is said of the whole grid leaves out the rounds after it, and says so. Of trials of a search there are no
     failure statistics: each of its learning rates was trained once. What a case reaches with a budget is read from
     its search alone, where it has one.
@@ -36,6 +37,7 @@ def make_tables(
         return {}
     rates, stated = choose_rates(trials), stated or {}
     histories = pd.DataFrame({"trial": [], "epoch": []}) if histories is None else histories
+    errors = pd.DataFrame({"trial": []}) if errors is None else errors
     designed, drawn = split_searched(trials)
     grid = first_round(designed)
     independent = pd.concat([drawn, grid[~grid["case"].isin(drawn["case"])]])
@@ -47,6 +49,8 @@ def make_tables(
         failures.reasons(trials, histories),
         scores.best_setting(trials, rates),
         scores.contrasts(trials, rates, stated),
+        samples.contrasts(trials, rates, errors),
+        samples.worst(trials, rates, errors),
         planning.published(trials, rates, stated),
         planning.speed(trials, rates, histories),
         planning.seeds(trials, rates, stated),

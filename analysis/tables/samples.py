@@ -1,0 +1,50 @@
+"""Tables on the samples of the test set."""
+
+import pandas as pd
+
+from analysis.formats import interval, percent
+from analysis.statistics.samples import sample_differences, worst_samples
+from analysis.tables.table import ARM, Table, against_controls, in_order
+
+
+def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Table:
+    """Test scores against the control, with another test set in mind."""
+    return Table(
+        "sample_contrasts",
+        "Would the difference hold on another test set?",
+        "Each arm at its own chosen learning rate, paired by seed and by test sample: mean difference, arm minus "
+        "control. The first 95% interval takes the test set as it is; the second allows for other test samples of "
+        "the same distribution too (two-way variance of seeds and samples, degrees of freedom by Satterthwaite). "
+        "From samples: the part of that variance which a larger test set would take away.",
+        against_controls(trials, lambda mine, control: sample_differences(mine, rates, errors, control)),
+        ARM
+        | {
+            "Control": lambda row: row.control,
+            "Pairs": lambda row: str(row.pairs),
+            "Test samples": lambda row: f"{row.samples:,}",
+            "Difference [over seeds]": lambda row: interval(row.difference, row.seeds_low, row.seeds_high),
+            "[over seeds and samples]": lambda row: (
+                interval(row.difference, row.low, row.high).partition(" ")[2] or "–"
+            ),
+            "From samples": lambda row: percent(row.from_samples),
+        },
+    )
+
+
+def worst(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Table:
+    """How much of the metric rests on few samples."""
+    return Table(
+        "worst_samples",
+        "How much of the test metric rests on few samples?",
+        "Part of the sum of the errors that the worst 1% of the test samples carry, at the chosen learning rate: "
+        "median over the trials that learned, and its range. It is 1% where all samples are alike; where it is "
+        "large, few samples decide the metric.",
+        in_order(worst_samples(trials, rates, errors), trials),
+        ARM
+        | {
+            "Trials": lambda row: str(row.trials),
+            "Worst samples": lambda row: f"{row.worst:,} of {row.samples:,}",
+            "Carry": lambda row: percent(row.share),
+            "Range": lambda row: f"{percent(row.least)} to {percent(row.most)}",
+        },
+    )
