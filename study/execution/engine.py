@@ -20,6 +20,7 @@ os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is re
 # More trials that wait for a worker than fit are what an autoscaler takes as demand.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
 
+import ray
 from ray import cloudpickle, tune
 from ray.exceptions import RayError
 from ray.tune.experiment import Trial
@@ -36,7 +37,7 @@ from trainables.results.store import Unavailable
 Train = Callable[[Config], dict[str, Any]]
 
 LOSSES = 20  # how often one trial may lose its worker before it is left without a record
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 
 
 def run_trials(
@@ -117,10 +118,17 @@ class Watch(tune.Callback):
         self.ended: list[Ended] = []  # since the last look, like `lost`
         self.lost: list[str] = []
         self.last_look = 0.0
+        self.node = ray.get_runtime_context().get_node_id()
         self.reason: Exception | None = None  # for ending the run before its time
 
     def look(self) -> None:
-        """Show what has happened since the last look."""
+        """Show what has happened since the last look; end the run where the driver's own node is gone.
+
+        Ray mostly ends the driver then, but not always, and Tune would wait for workers for ever.
+        """
+        if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == self.node):
+            self.reason = ConnectionError("Ray was lost (the node of this process is gone)")
+            raise self.reason
         news = News(self.ended, len(self.running), tuple(self.lost))
         self.ended, self.lost, self.last_look = [], [], time.monotonic()
         self.show(news)
