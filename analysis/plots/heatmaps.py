@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from analysis.formats import rate
-from analysis.plots.style import PAGE, short, styled
+from analysis.plots.style import LONGEST_NAME, PAGE, elided, short, styled
 from analysis.statistics.failure import failure_rates
 
 
@@ -57,7 +57,7 @@ def _cells(
             axes.text(column, row, labels.iat[row, column], ha="center", va="center", fontsize=6, color=color)
     step = -(-len(rates) // 8)
     axes.set_xticks(range(0, len(rates), step), [rate(each) for each in rates[::step]])
-    axes.set_yticks(range(len(names)), [str(name) for name in names])
+    axes.set_yticks(range(len(names)), [elided(str(name), LONGEST_NAME) for name in names])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("learning rate")

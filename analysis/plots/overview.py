@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.formats import points
 from analysis.plots.rates import draw_failure_rate, draw_loss
-from analysis.plots.style import PAGE, Mark, legend_below, marks, styled
+from analysis.plots.style import LONGEST_NAME, PAGE, Mark, elided, legend_below, marks, styled
 
 MOST_CASES = 6
 
@@ -55,7 +55,7 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
             contrast.difference, row, marker=mark.marker, color=mark.color, markeredgewidth=0, markersize=5
         )
     axes.axvline(0, color="0.45", linewidth=0.6, zorder=0)
-    axes.set_yticks(range(len(contrasts)), contrasts["arm"])
+    axes.set_yticks(range(len(contrasts)), [elided(arm, LONGEST_NAME) for arm in contrasts["arm"]])
     axes.set_ylim(len(contrasts) - 0.4, -0.6)
     reach = float(np.nanmax(np.abs(contrasts[["low", "high"]].to_numpy(float)))) * 1.08
     axes.set_xlim(-reach, reach)

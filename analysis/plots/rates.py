@@ -7,8 +7,10 @@ from matplotlib.figure import Figure
 
 from analysis.plots.style import (
     COLUMN,
+    LONGEST_NAME,
     Mark,
     band,
+    elided,
     legend_below,
     log_axis,
     marks,
@@ -108,7 +110,7 @@ def draw_failure_strip(axes: Axes, trials: pd.DataFrame, arms: list[str]) -> Non
             0.5, 0.5, "none", ha="center", va="center", transform=axes.transAxes, fontsize=6, color="0.35"
         )
     axes.set_ylim(len(arms) - 0.5, -0.5)
-    axes.set_yticks(range(len(arms)), arms, fontsize=6)
+    axes.set_yticks(range(len(arms)), [elided(arm, LONGEST_NAME) for arm in arms], fontsize=6)
     axes.tick_params(length=0, labelbottom=False)
     axes.spines[:].set_visible(False)
     axes.set_title("failed trials", fontsize=6.5, loc="left", pad=2)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import rate
-from analysis.plots.style import COLUMN, marks, metric_name, styled
+from analysis.plots.style import COLUMN, LONGEST_NAME, elided, marks, metric_name, styled
 from analysis.statistics.best_setting import scores_at
 
 
@@ -34,7 +34,9 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame) -> Figure:
         mean = means.loc[arm]
         axes.plot([mean["low"], mean["high"]], [row + 0.25] * 2, color=style[arm].color, linewidth=0.9)
         axes.plot(mean["mean"], row + 0.25, "|", color=style[arm].color, markersize=6, markeredgewidth=1)
-    axes.set_yticks(range(len(arms)), [f"{arm}\nlr {_rate(means, arm)}" for arm in arms])
+    axes.set_yticks(
+        range(len(arms)), [f"{elided(arm, LONGEST_NAME)}\nlr {_rate(means, arm)}" for arm in arms]
+    )
     axes.set_ylim(len(arms) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -22,6 +22,7 @@ from analysis.formats import metric, rate
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
 LONGEST = 80  # characters of a line of text
+LONGEST_NAME = 32  # of an arm: a longer one leaves no room for its axes
 LETTER, LINE = 0.058, 0.15  # inches: width of a letter and height of a line of a legend
 COLUMN_OF_LEGEND = 0.48  # inches: what a column of a legend needs beside its letters
 
@@ -160,12 +161,14 @@ def legend_below(figure: Figure, *several: Axes) -> None:
             found.setdefault(label, handle)
     if not found:
         return
-    column = COLUMN_OF_LEGEND + LETTER * max(map(len, found))
+    room = int((figure.get_figwidth() - COLUMN_OF_LEGEND) / LETTER)
+    labels = [elided(label, room) for label in found]
+    column = COLUMN_OF_LEGEND + LETTER * max(map(len, labels))
     columns = min(len(found), max(1, int(figure.get_figwidth() / column)))
     figure.set_figheight(figure.get_figheight() + LINE * -(-len(found) // columns))
     figure.legend(
         list(found.values()),
-        list(found),
+        labels,
         loc="outside lower center",
         ncols=columns,
         handlelength=2.8,
@@ -181,7 +184,8 @@ def metric_name(trials: pd.DataFrame) -> str:
 
 def named(arm: str) -> str:
     """The name of an arm as a label; matplotlib leaves labels that begin with an underscore out of legends."""
-    return f" {arm}" if arm.startswith("_") else arm
+    label = elided(arm, LONGEST_NAME)
+    return f" {label}" if label.startswith("_") else label
 
 
 def fitting(text: str) -> str:
@@ -190,7 +194,13 @@ def fitting(text: str) -> str:
         "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in line)
         for line in text.split("\n")
     )
-    return "\n".join(line if len(line) <= LONGEST else f"{line[:40]}…{line[-30:]}" for line in lines)
+    return "\n".join(elided(line, LONGEST) for line in lines)
+
+
+def elided(text: str, room: int) -> str:
+    """The text, or as much of its beginning and end as `room` characters hold."""
+    half = (room - 1) // 2
+    return text if len(text) <= room else f"{text[: room - 1 - half]}…{text[len(text) - half :]}"
 
 
 def figure_files(figure: Figure) -> dict[str, bytes]:
