@@ -105,7 +105,8 @@ class Progress:
             failed, crashed = (self.counts[outcome][arm] for outcome in (Outcome.FAILED, Outcome.CRASHED))
             best = f"{self.best[arm]:.3g}" if arm in self.best else "-"
             table.add_row(arm, f"{done}/{self.planned[arm]}", str(failed), str(crashed), best)
-        bar = ProgressBar(total=max(self.planned.total(), 1), completed=self.done, width=BAR_WIDTH)
+        bar = Table.grid()  # alone, a bar does not end its line
+        bar.add_row(ProgressBar(total=max(self.planned.total(), 1), completed=self.done, width=BAR_WIDTH))
         return Group(table, bar, self.line())
 
     def say(self, line: str) -> None:

@@ -37,10 +37,11 @@ def test_arms_are_counted_with_their_best(trials):
     progress.update(
         News([Ended(trials[1].id, "failed", 9.0, "min"), Ended(trials[2].id, "learned", 0.25, "min")], 1)
     )
-    rows = [line.split() for line in shown(progress, console).splitlines()]
+    lines = shown(progress, console).splitlines()
+    rows = [line.split() for line in lines]
     assert ["strict", "2/2", "0", "0", "0.25"] in rows
     assert ["triangle", "1/2", "1", "0", "-"] in rows
-    assert progress.line().startswith("3/4 done (1 failed), 1 running, 0 waiting")
+    assert lines[-1].startswith("3/4 done (1 failed), 1 running, 0 waiting")
 
 
 def test_the_best_is_the_largest_where_more_is_better(trials):
