@@ -60,7 +60,7 @@ def test_five_hundred_trials(real_run, tmp_path, capsys):
     run = real_run(CONTENT, BATCH_SECONDS="0.005", STORE_ERRORS="0.01")
     run.start()
     while run.process.poll() is None:
-        time.sleep(moments.uniform(3, 6))
+        time.sleep(moments.uniform(6, 12))  # a new worker needs some seconds to start
         if run.look():
             driver = resident([psutil.Process(run.process.pid)])
             workers = resident(run.processes(WORKER))
