@@ -51,7 +51,7 @@ def run_trials(
 
     Args:
         train: Runs a trial in a worker, given its config, and returns its numbers.
-        show: Called several times a second with what has happened.
+        show: Called about once a second with what has happened.
         callbacks: Tune's own or a user's, live while trials run; what one raises costs a line.
 
     Raises:
