@@ -102,8 +102,8 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
     yield (
         "failure_rate",
         "Failure rate against learning rate",
-        f"Share of failed trials of {seeds} with Wilson's 95% intervals, set a little apart to be told from each "
-        "other; the smooth lines are the curves that LR50 is read from, with the band of those not rejected.",
+        f"Share of failed trials of {seeds} with Wilson's 95% intervals, shifted slightly so that they do not "
+        "overlap; the smooth lines are the fitted curves that LR50 is read from, with their 95% bands.",
         lambda: plots.failure_rate(mine),
     )
     yield (

@@ -16,6 +16,7 @@ from ray.tune.experiment import Trial
 from ray.tune.logger import TBXLoggerCallback
 
 from trainables.errors import BadInput
+from trainables.registry import imported
 
 HOOKS = [name for name in vars(Callback) if name == "setup" or name.startswith("on_")]
 
@@ -44,11 +45,11 @@ def wandb(project: str, arms: list[str]) -> list[Callback]:
 
 def named(reference: str) -> Callback:
     """The callback of a user, `package.module:Class`, made without arguments. Raises BadInput."""
-    module, _, name = reference.partition(":")
-    if not module or not name:
+    if not all(reference.partition(":")):
         raise BadInput(f"--callback {reference}: write package.module:Class")
+    kind = imported(reference, f"--callback {reference}")
     try:
-        made = getattr(import_module(module), name)()
+        made = kind()
     except Exception as error:  # the user's code may raise anything
         raise BadInput(f"--callback {reference}: {type(error).__name__}: {error}") from error
     if not isinstance(made, Callback):

@@ -1,4 +1,4 @@
-"""Short trials in a worker that stays, as slots have it, against a new worker for each."""
+"""Short trials in a worker that is reused, against a new worker for each."""
 
 import subprocess
 import sys

@@ -1,6 +1,7 @@
 """What is used of Ray's inside is still there, and does what it is used for."""
 
 import importlib
+from types import SimpleNamespace
 
 import pytest
 from ray._private import ray_constants, services, state, worker
@@ -48,6 +49,14 @@ def test_workers_search_what_is_named_and_nothing_more():
 def test_nodes_that_an_autoscaler_may_add(monkeypatch):
     monkeypatch.setattr(private.state, "get_cluster_config", lambda: None)
     assert private.addable_nodes() == []
+    groups = [
+        SimpleNamespace(resources={"GPU": 4.0}, max_count=2),
+        SimpleNamespace(resources={}, max_count=0),
+    ]
+    monkeypatch.setattr(
+        private.state, "get_cluster_config", lambda: SimpleNamespace(node_group_configs=groups)
+    )
+    assert private.addable_nodes() == [{"GPU": 4.0}]
     assert callable(state.state.get_cluster_config)
 
 
