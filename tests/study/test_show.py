@@ -5,7 +5,7 @@ import json
 import pytest
 import typer
 
-from study.cli import logs
+from study.commands.jobs import logs
 from study.telling.show import show, trial_log
 from trainables.errors import BadInput
 from trainables.results.pack import open_source, pack

@@ -1,0 +1,85 @@
+"""`study submit`, `logs`, `stop` and `fetch`: a run as a job of a Ray cluster."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from study.commands.folders import bad_folder_is_bad_input, results_folder, writable_store
+from study.commands.options import DEFAULT_DATA, Check, Config, Folder, JobAddress, JobOrFolder, Set
+
+if TYPE_CHECKING:
+    from study.execution.jobs import Job
+
+
+def submit(
+    config: Config,
+    address: Annotated[str, typer.Option(help="The job server of the cluster, http://HEAD:8265.")],
+    results: Annotated[str, typer.Option(help="Results folder that all nodes reach, such as s3://.")],
+    set_: Set = None,
+    data_dir: Annotated[str | None, typer.Option("--data-dir", help="Data folder on the nodes.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show the job's output until it ends.")] = False,
+    check: Check = True,
+) -> None:
+    """Run a study as a job of a Ray cluster, with the current folder as its code."""
+    from study.execution import jobs
+
+    with writable_store(results) as store:
+        here = os.environ.get("STUDY_DATA", DEFAULT_DATA) if check else None
+        job = jobs.submit(config, set_ or [], store, address, data_dir, here)
+    print(f"{job.id} on {job.address}; `study logs {store.uri}` shows what it prints")
+    if wait:
+        raise typer.Exit(jobs.wait(job, lambda text: print(text, end="", flush=True)))
+
+
+def logs(
+    job: JobOrFolder,
+    address: JobAddress = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until the job ends, and exit with its code.")
+    ] = False,
+    trial: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="What this trial of the folder printed; needs no cluster."),
+    ] = None,
+) -> None:
+    """What a submitted run, or one trial of a folder, has printed so far."""
+    if trial is not None:
+        from study.telling.show import trial_log
+        from trainables.errors import BadInput
+
+        if follow or address is not None:
+            raise BadInput("--trial: reads a results folder; leave out --follow and --address")
+        store = results_folder(job)
+        with bad_folder_is_bad_input():
+            print(trial_log(store, trial), end="")
+        return
+    from study.execution import jobs
+
+    if follow:
+        raise typer.Exit(jobs.wait(named_job(job, address), lambda text: print(text, end="", flush=True)))
+    print(jobs.job_log(named_job(job, address)), end="")
+
+
+def stop(job: JobOrFolder, address: JobAddress = None) -> None:
+    """End a submitted run; what is finished is kept."""
+    from study.execution import jobs
+
+    jobs.stop(named_job(job, address))
+
+
+def fetch(uri: Annotated[str, typer.Argument(metavar="URI")], folder: Folder) -> None:
+    """Copy a results folder from the cluster's storage to a local folder."""
+    from study.execution.jobs import fetch as copy
+
+    print(f"{folder}: {copy(uri, folder)} files")
+
+
+def named_job(job_or_folder: str, address: str | None) -> "Job":
+    from study.execution.jobs import Job, find_job
+    from trainables.results.store import open_store
+
+    if address is not None:
+        return Job(job_or_folder, address)
+    with bad_folder_is_bad_input("JOB"):
+        return find_job(open_store(job_or_folder))

@@ -1,0 +1,52 @@
+"""`study list` and `study data`: what a study may name, and the public data sets."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.commands.options import DEFAULT_DATA, Data
+
+TERMINAL = 80
+
+
+def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = DEFAULT_DATA) -> None:
+    """Fetch a public data set, its hash checked, into the data folder."""
+    from trainables.tasks.datasets import DATASETS, fetch
+
+    for path in fetch(name, Path(data_dir).expanduser()):
+        print(path)
+    print(f"License: {DATASETS[name].licence}\n{DATASETS[name].citation}")
+
+
+def list_names(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Such as model or training; `schema`: a config's.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Such as egnn.")] = None,
+) -> None:
+    """What a study may name; with KIND and NAME every option; `schema` for the JSON schema that editors take."""
+    if kind == "schema":
+        from study.schema import schema
+
+        print(json.dumps(schema(), indent=1))
+        return
+    from study.config import presets
+    from study.telling.reference import BLOCKS, names, plain
+    from trainables.errors import BadInput
+    from trainables.registry import REGISTRY, SCHEDULES
+
+    if kind in BLOCKS and name not in (None, kind):
+        raise BadInput(f"NAME: the block {kind} has no {name!r}; `study list {kind}` tells its keys")
+    if kind in BLOCKS or name is not None:
+        print(plain(str(kind), name or str(kind), TERMINAL))
+    elif kind is not None:
+        print("\n".join(names(kind)))
+    else:
+        print(f"presets: {', '.join(presets())}")
+        for each, known in REGISTRY.items():
+            print(f"{each}s: {', '.join(known)}")
+        print(f"schedules: {', '.join(SCHEDULES)}")
+        print(f"blocks: {', '.join(BLOCKS)}")
+        print("`study list model egnn`, `study list training` and so on describe every option")

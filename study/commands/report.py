@@ -1,0 +1,82 @@
+"""`study report`, `watch`, `notebooks` and `pack`: what is made of a results folder."""
+
+import signal
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from study.commands.folders import absolute, bad_folder_is_bad_input, folder_for_output, results_folder
+from study.commands.options import Folder
+
+
+def report(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Results folders or packed files.")],
+    to: Annotated[str | None, typer.Option(help="Folder for the report [default: DIR, of one].")] = None,
+) -> None:
+    """Tables, figures, report.html and summary.json from the folders alone."""
+    from trainables.errors import BadInput
+
+    if to is None and len(folders) > 1:
+        raise BadInput("--to: name a folder for the report of several; that of each DIR alone is kept")
+    into = folder_for_output(to or folders[0])
+    for folder in folders:
+        results_folder(folder)
+    with bad_folder_is_bad_input():
+        page, _ = written_report(folders, into)
+        print(page)
+
+
+def watch(
+    folder: Folder,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; the next free one if it is taken.")
+    ] = 8765,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
+) -> None:
+    """The report of a run that goes on, live in the browser, on this machine only, until Ctrl-C; DIR is only read."""
+    store = results_folder(folder)
+    from analysis.page import waiting_page
+    from study.telling import watch as live
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary folder goes in either case
+    with suppress(KeyboardInterrupt):
+        live.watch(
+            absolute(folder),
+            store,
+            port,
+            waiting_page(folder),
+            lambda line: print(line, flush=True),
+            live.open_in_browser if browser else lambda url: None,
+        )
+
+
+def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
+    """Put a results folder into one Parquet file, which every analysis takes too."""
+    from trainables.results.pack import pack as pack_folder
+
+    results_folder(folder)
+    with bad_folder_is_bad_input():
+        print(f"{file}: {pack_folder(folder, file)} files")
+
+
+def notebooks(
+    folder: Folder,
+    to: Annotated[str | None, typer.Option(help="Folder for the notebooks [default: DIR].")] = None,
+) -> None:
+    """Execute the analysis notebooks on a folder and put them, with their HTML, beside its report."""
+    from analysis.notebooks import execute_notebooks
+
+    results_folder(folder)
+    with bad_folder_is_bad_input():
+        into = folder_for_output(to or folder)
+        for path in execute_notebooks(folder, into):
+            print(f"{into.rstrip('/')}/{path}")
+
+
+def written_report(folders: list[str], into: str) -> tuple[str, dict[str, Any]]:
+    """Write the report; returns where its page lies, and its summary."""
+    from analysis.report import write_report
+
+    summary = write_report(folders, into)
+    return f"{into.rstrip('/')}/report/report.html", summary

@@ -1,0 +1,97 @@
+"""`study run`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from study.commands.folders import absolute, writable_store
+from study.commands.options import DEFAULT_DATA, Config, Data, Set
+from study.commands.report import written_report
+from study.commands.status import print_crashes
+
+if TYPE_CHECKING:
+    from trainables.results.store import Store
+
+
+def run(
+    config: Config,
+    results: Annotated[str | None, typer.Option(help="Results folder [default: results/NAME].")] = None,
+    set_: Set = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to run on, such as auto.")] = None,
+    data_dir: Data = DEFAULT_DATA,
+    retry_crashed: Annotated[bool, typer.Option(help="Run trials again that crashed before.")] = False,
+    tensorboard: Annotated[
+        str | None, typer.Option(help="Show curves live in this TensorBoard folder too.")
+    ] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(help="Show curves live at this MLflow tracking server too.")
+    ] = None,
+    wandb: Annotated[str | None, typer.Option(help="Show curves live in this W&B project too.")] = None,
+    callback: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE:CLASS", help="A tune.Callback of yours, called as trials go on."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option(help="Try data, networks and methods before the first trial.")
+    ] = True,
+) -> None:
+    """Run what is missing of a study, show progress, write the report."""
+    print(f"reading {config}", flush=True)  # before the imports, which take seconds
+    from study.config import load_config
+    from study.plan import planned_records
+    from study.telling.tally import Tally
+
+    study = load_config(config, set_)
+    with writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
+        from study.execution import tracking
+        from study.run import run_study
+
+        callbacks = [tracking.named(reference) for reference in callback or []]
+        callbacks += [tracking.tensorboard(tensorboard)] if tensorboard is not None else []
+        callbacks += [tracking.mlflow(mlflow, study.name)] if mlflow is not None else []
+        callbacks += tracking.wandb(wandb, list(study.arms)) if wandb is not None else []
+        run_study(study, store, absolute(data_dir), address, retry_crashed, callbacks, check)
+        entries, records, complaints = planned_records(store)
+        counts = Tally(len(entries), list(records.values())).counts
+        _stand_somewhere()
+        print("writing the report", flush=True)
+        page, summary = written_report([store.uri], store.uri)
+    from analysis.terminal import closing
+    from trainables.results.outcomes import Outcome
+
+    for complaint in complaints:
+        print(f"study: {complaint}", file=sys.stderr)
+    print(closing(summary) + "\n")
+    print(", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
+    print_crashes(store, records)
+    print(f"report: {page}")
+    raise typer.Exit(1 if counts[Outcome.CRASHED] or counts["missing"] else 0)
+
+
+@contextmanager
+def _goes_on_later(store: "Store") -> Iterator[None]:
+    """Say in one line, where the block is interrupted, killed or loses its storage or Ray, that work is kept."""
+    from study.execution.last_words import last_words
+
+    kept = f"what is done is kept in {store.uri}, the same command goes on from there"
+    with last_words(f"study: the run was killed, or Ray was; {kept}"):
+        try:
+            yield
+        except KeyboardInterrupt:
+            print(f"\nStopped; {kept}.")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            print(f"study: {' '.join(str(error).split())}; {kept}", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+
+def _stand_somewhere() -> None:
+    """Leave a current folder that is gone: Ray clears that of a job away with the first of its nodes."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir("/")
