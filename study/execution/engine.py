@@ -1,5 +1,6 @@
 """Trials of a study as trials of Ray Tune, until the plan and all its rounds are done."""
 
+import logging
 import os
 import pickle
 import tempfile
@@ -36,6 +37,10 @@ from trainables.results.store import Unavailable
 
 Train = Callable[[Config], dict[str, Any]]
 
+logging.getLogger("ray.tune.tune").setLevel(
+    logging.CRITICAL
+)  # lists trials that lost a worker, also where they ran again
+
 LOSSES = 20  # how often one trial may lose its worker before it is left without a record
 LOOK_SECONDS = 1.0
 
@@ -60,7 +65,7 @@ def run_trials(
         ConnectionError: Ray is.
     """
     keep_keys_here()
-    watch, pickled = Watch(show), cloudpickle.dumps(train)
+    watch, pickled = Watch(show, search.again), cloudpickle.dumps(train)
 
     # Ray sends a nested function by value: an import that fails on a worker raises within the trial, and its type is
     # known here, where a class that cannot be loaded is only a lost worker.
@@ -110,10 +115,15 @@ class InOrder(FIFOScheduler):
 
 
 class Watch(tune.Callback):
-    """Counts trials as they start and end, and ends the run where no worker can do anything."""
+    """Counts trials as they start and end, and ends the run where no worker can do anything.
 
-    def __init__(self, show: Callable[[News], None]) -> None:
-        self.show = show
+    Args:
+        show: Called about once a second with what has happened.
+        again: Takes the config of a trial that Tune has given up and that has to run all the same.
+    """
+
+    def __init__(self, show: Callable[[News], None], again: Callable[[Config], None]) -> None:
+        self.show, self.again = show, again
         self.running: set[str] = set()
         self.ended: list[Ended] = []  # since the last look, like `lost`
         self.lost: list[str] = []
@@ -169,7 +179,16 @@ class Watch(tune.Callback):
             raise self.reason
         self.lost.append(_brief(str(error)))
 
-    on_trial_error = on_trial_recover
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Note the last loss of a trial, or suggest it again.
+
+        Where a worker is lost as it takes over a trial, Tune reports a loss, which is noted, and then gives the trial
+        up, since it did not run yet.
+        """
+        if trial.run_metadata.num_failures <= LOSSES:
+            self.again(trial.config)
+        else:
+            self.on_trial_recover(iteration, trials, trial)
 
 
 def _last_error(trial: Trial) -> BaseException:

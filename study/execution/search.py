@@ -33,6 +33,10 @@ class PlannedSearch(Searcher):
             return self.waiting.popleft()
         return None if self.unfinished else Searcher.FINISHED
 
+    def again(self, config: Config) -> None:
+        """Suggest a trial once more, before those that wait, as a new one of Tune's."""
+        self.waiting.appendleft(config)
+
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:

@@ -78,6 +78,45 @@ def test_shares_of_a_gpu_arrive_as_resources_of_trials(cluster, tmp_path):
     assert most == 4
 
 
+class DeadlyOnce:
+    """Kills the first process that it is sent to."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __deepcopy__(self, memo):
+        return self  # Tune copies configs in the driver
+
+    def __reduce__(self):
+        return die_once, (self.mark,)
+
+
+def die_once(mark):
+    if Path(mark).exists():
+        return mark
+    Path(mark).touch()
+    os._exit(1)
+
+
+def test_a_worker_lost_between_two_trials_costs_none(cluster, tmp_path, capfd):
+    """The worker dies as it takes over the next trial; Tune itself gives that one up."""
+    ended, lost, mark, folder = [], [], tmp_path / "mark", tmp_path / "trials"
+    folder.mkdir()
+
+    def show(news):
+        ended.extend(trial.id for trial in news.ended)
+        lost.extend(news.lost)
+
+    configs = [{"name": f"s{number}", "trial": f"s{number}", "arm": "strict"} for number in range(6)]
+    configs[3]["deadly"] = DeadlyOnce(str(mark))
+    train = partial(pretend, conditions={"folder": str(folder), "seconds": 0.1})
+    run_trials(PlannedSearch(configs, list), Resources(concurrent=1), train, show)
+    assert mark.exists()
+    assert len(lost) == 1
+    assert sorted(ended) == sorted(path.name for path in folder.iterdir()) == [f"s{n}" for n in range(6)]
+    assert "did not complete" not in capfd.readouterr().err
+
+
 def test_the_driver_keeps_little_of_trials_that_ended(cluster, tmp_path):
     ended, memory = [], []
 
