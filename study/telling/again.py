@@ -18,7 +18,8 @@ from trainables.results.record import Record
 from trainables.results.store import LocalStore
 from trainables.spec import TrialSpec
 from trainables.training.evaluation import Errors
-from trainables.training.loop import State, run_trial
+from trainables.training.loop import run_trial
+from trainables.training.run import State
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from trainables.results.store import Store
-from trainables.training.loop import State
+from trainables.training.run import State
 
 
 class Saver:

@@ -17,7 +17,8 @@ from study.rehearsal.small import few_samples, rehearse
 from trainables import registry
 from trainables.errors import BadInput
 from trainables.methods.relaxed import Relaxed
-from trainables.training.loop import batches, run_trial, train_step
+from trainables.training.loop import run_trial
+from trainables.training.step import batches, train_step
 
 
 def test_the_estimate_is_near_what_the_trial_takes(tmp_path):

@@ -21,7 +21,9 @@ from trainables.errors import BadInput
 from trainables.results.store import open_store
 from trainables.spec import Failure, Training, TrialSpec
 from trainables.training.checkpoint import checkpoint_path, encode_checkpoint
-from trainables.training.loop import batches, run_trial, start, train_step
+from trainables.training.loop import run_trial
+from trainables.training.run import start
+from trainables.training.step import batches, train_step
 from trainables.training.streams import stream
 from trainables.worker.attempt import Surroundings, attempt
 

@@ -17,8 +17,10 @@ from trainables.tasks.forces import Forces
 from trainables.tasks.mocap import Mocap
 from trainables.tasks.task import Task
 from trainables.training import optimizers
-from trainables.training.loop import Run, batches, start, train_epoch, train_step
+from trainables.training.epoch import train_epoch
 from trainables.training.matrices import hidden_matrices
+from trainables.training.run import Run, start
+from trainables.training.step import batches, train_step
 
 SAMPLES = 4
 
@@ -46,7 +48,11 @@ def noted_in(case: dict[str, Any], accelerator: Accelerator) -> dict[str, list[s
                 train_step(run, second, OnDevice())
             with accelerator.watch() as measures:
                 run.method.measures(run.model)
-            with accelerator.watch() as epoch, patch("trainables.training.loop.stream", generator):
+            with (
+                accelerator.watch() as epoch,
+                patch("trainables.training.epoch.stream", generator),
+                patch("trainables.training.step.stream", generator),
+            ):
                 if case.get("epoch"):
                     train_epoch(run, 1)
         return {"step": step, "measures": measures, "epoch": epoch}

@@ -17,7 +17,9 @@ from trainables.symmetry import Symmetry
 from trainables.tasks.anisotropy import of_training_data
 from trainables.tasks.nbody import NBody
 from trainables.tasks.task import size
-from trainables.training.loop import batches, run_trial, start
+from trainables.training.loop import run_trial
+from trainables.training.run import start
+from trainables.training.step import batches
 
 CPU = torch.device("cpu")
 METHODS = [

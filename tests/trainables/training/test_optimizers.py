@@ -8,9 +8,10 @@ from torch import nn
 from trainables.errors import first_message
 from trainables.spec import Training
 from trainables.training.block_optimizers import BlockMuon
-from trainables.training.loop import start, train_epoch
+from trainables.training.epoch import train_epoch
 from trainables.training.matrices import hidden_matrices
 from trainables.training.optimizers import build, learning_rate_factor
+from trainables.training.run import start
 
 
 def model():

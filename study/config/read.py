@@ -1,0 +1,77 @@
+"""Where a study comes from: a preset or a YAML file, with the changes of the command line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from study.config.resolve import resolve_config
+from study.config.study_config import StudyConfig
+from trainables.errors import BadInput, nearest
+from trainables.results.yaml_text import BadYAML, read_yaml
+
+PRESETS = Path(__file__).parents[1] / "presets"
+
+
+def load_config(source: str, overrides: list[str] | None = None) -> StudyConfig:
+    """The resolved study behind a preset's name or a YAML file, with `key.path=value` overrides applied.
+
+    Raises BadInput.
+    """
+    return override(_read(source), overrides or [])
+
+
+def override(content: dict[str, Any], changes: list[str]) -> StudyConfig:
+    """The resolved study in `content` with `key.path=value` changes applied. Raises BadInput."""
+    for change in changes:
+        _apply(content, change)
+    return resolve_config(content)
+
+
+def presets() -> list[str]:
+    """Names of the studies that come with the package."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def _read(source: str) -> dict[str, Any]:
+    path = PRESETS / f"{source}.yaml" if re.fullmatch(r"[\w.-]+", source) else Path(source)
+    if not path.is_file():
+        path = Path(source)
+    if not path.is_file():
+        raise BadInput(f"CONFIG: no preset and no file '{source}'; {nearest(source, presets())}")
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except BadYAML as error:
+        raise BadInput(f"CONFIG: {source}, {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"CONFIG: {source} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise BadInput(
+            f"CONFIG: {source} must be a mapping with the keys {', '.join(StudyConfig.model_fields)}"
+        )
+    return content
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise BadInput(f"--set {change}: write key.path=value")
+    try:
+        value = read_yaml(text)
+    except BadYAML as error:
+        raise BadInput(f"--set {change}: {error}") from error
+    while True:
+        part = _first_part(content, key)
+        if part == key:
+            content[part] = value
+            return
+        if not isinstance(content.setdefault(part, {}), dict):
+            raise BadInput(f"--set {change}: {part} holds a value, not keys")
+        content, key = content[part], key[len(part) + 1 :]
+
+
+def _first_part(content: dict[str, Any], key: str) -> str:
+    """The longest beginning of a dotted key that is a key of the content: names of arms and axes hold dots."""
+    if content is not None and key in content:
+        return key
+    known = [part for part in content if key.startswith(f"{part}.")]
+    return max(known, key=len, default=key.partition(".")[0])

@@ -1,0 +1,66 @@
+"""From what a user wrote to a StudyConfig. Everything that can be wrong with it raises BadInput."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from study.config.axes import checked_value
+from study.config.blocks import own_training
+from study.config.study_config import StudyConfig
+from study.grid import USUAL, different, read_grid
+from study.search.settings import check_search
+from trainables.errors import BadInput, first_message, nearest
+from trainables.registry import resolve
+
+
+def resolve_config(content: dict[str, Any]) -> StudyConfig:
+    """The study in `content` (as read from YAML) with all defaults filled in. Raises BadInput."""
+    known = list(StudyConfig.model_fields)
+    for key in content:
+        if key not in known:
+            raise BadInput(f"{key}: unknown key; {nearest(str(key), known)}")
+    for key in ("name", "task", "model", "arms"):
+        if content.get(key) is None:
+            raise BadInput(f"{key}: missing")
+    arms = content["arms"]
+    if not isinstance(arms, dict) or not arms:
+        raise BadInput("arms: must name at least one arm, such as `strict: {method: strict}`")
+    check_search(content)
+    settled = {
+        **content,
+        "task": resolve("task", _named(content["task"], "task")),
+        "model": resolve("model", _named(content["model"], "model")),
+        "arms": {str(name): _arm(str(name), arm) for name, arm in arms.items()},
+        "grid": read_grid(
+            content.get("grid") or {},
+            [str(name) for name in arms],
+            USUAL if content.get("search") is None else {},
+        ),
+    }
+    try:
+        config = StudyConfig(**settled)
+    except ValidationError as error:
+        raise BadInput(first_message(error, "", StudyConfig)) from error
+    axes = {
+        key: different(key, [checked_value(config, key, each) for each in axis])
+        for key, axis in config.grid.items()
+    }
+    return config.model_copy(update={"grid": axes})
+
+
+def _named(description: Any, key: str) -> dict[str, Any]:
+    if isinstance(description, str):
+        description = {"name": description}
+    if not isinstance(description, dict) or not isinstance(description.get("name"), str):
+        raise BadInput(f"{key}.name: missing; write `{key}: {{name: ...}}`")
+    return {str(name): value for name, value in description.items()}
+
+
+def _arm(name: str, arm: Any) -> dict[str, Any]:
+    where = f"arms.{name}"
+    if not isinstance(arm, dict) or not isinstance(arm.get("method"), str):
+        raise BadInput(f"{where}.method: missing; write `{name}: {{method: strict}}`")
+    options = {str(key): value for key, value in arm.items() if key not in ("method", "training")}
+    resolved = resolve("method", {"name": arm["method"], **options}, where)
+    own = own_training(arm.get("training") or {}, f"{where}.training")
+    return {**resolved, "training": own} if own else resolved

@@ -1,0 +1,74 @@
+"""StudyConfig: a study with every default filled in, and what can be read off it."""
+
+import re
+from typing import Any
+
+from pydantic import ValidationInfo, field_validator
+
+from study.config.blocks import Equivalence, Published, Refine, Resources, SharedTraining
+from study.search.settings import Search
+from trainables.errors import nearest
+from trainables.results.yaml_text import write_yaml
+from trainables.spec import Failure, Settings, later
+
+
+class StudyConfig(Settings):
+    """A study: arms compared on one grid.
+
+    arms: name -> resolved method description, with the key `training` for settings of the arm's own
+    control: the arm that the others are compared with; if None the first strict one that trains as all do
+    grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
+    refine: further trials after the grid; search: learning rates drawn in place of `grid.lr` and `grid.seed`
+    equivalence: the smallest effects that matter; published: values of others for the report to show
+    """
+
+    name: str
+    task: dict[str, Any]
+    model: dict[str, Any]
+    training: SharedTraining = SharedTraining()
+    arms: dict[str, dict[str, Any]]
+    control: str | None = later(None)
+    grid: dict[str, list[Any]]
+    refine: Refine | None = later(None)
+    search: Search | None = later(None)
+    failure: Failure = Failure()
+    resources: Resources = Resources()
+    equivalence: Equivalence = later(Equivalence())
+    published: tuple[Published, ...] = later(())
+
+    @field_validator("published")
+    @classmethod
+    def _arms_are_ours(cls, published: tuple[Published, ...], info: ValidationInfo) -> tuple[Published, ...]:
+        arms = list(info.data.get("arms", ()))
+        for entry in published:
+            if arms and entry.arm not in arms:
+                raise ValueError(f"no arm '{entry.arm}' in arms; {nearest(entry.arm, arms)}")
+        return published
+
+    @field_validator("name")
+    @classmethod
+    def _name_fits_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[^/\\\x00-\x1f]{1,100}", name) or name.strip(". ") == "":
+            raise ValueError("must be 1 to 100 characters that fit a folder's name")
+        return name
+
+
+def method_of(arm: dict[str, Any]) -> dict[str, Any]:
+    """The resolved method description of an arm."""
+    return {key: value for key, value in arm.items() if key != "training"}
+
+
+def control_of(config: StudyConfig) -> str | None:
+    """The arm that the others are compared with: the one named, or the first strict one that trains as all do."""
+    plain = (name for name, arm in config.arms.items() if arm["name"] == "strict" and "training" not in arm)
+    return config.control or next(plain, None)
+
+
+def to_yaml(config: StudyConfig) -> str:
+    """The resolved config as YAML; `load_config` of it gives the same plan."""
+    content = config.model_dump(mode="json")
+    content["arms"] = {
+        name: {"method": arm["name"], **{key: value for key, value in arm.items() if key != "name"}}
+        for name, arm in content["arms"].items()
+    }
+    return write_yaml(content)

@@ -1,0 +1,134 @@
+"""A training under way: built from a spec, or taken up again where it was interrupted."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainables import registry
+from trainables.distributed.parallel import Alone
+from trainables.errors import BadInput
+from trainables.methods.method import Method
+from trainables.spec import TrialSpec
+from trainables.tasks.task import Task, select, size
+from trainables.training import optimizers
+from trainables.training.building import build_model
+from trainables.training.evaluation import evaluate
+from trainables.training.matrices import hidden_matrices
+from trainables.training.progress import Progress
+from trainables.training.streams import stream
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+ALONE = Alone()
+
+State = dict[str, Any]
+"""All that an unfinished trial needs to go on: tensors, numbers, strings, lists and dicts of them."""
+
+
+@dataclass
+class Run:
+    """A training under way.
+
+    trunk, companions: optimizers of the strict parameters and of those that the method added; the latter
+        end with the projection, before step `projection_step`
+    team: the processes that share each batch; they agree on all of the above but `device`
+    """
+
+    spec: TrialSpec
+    task: Task
+    device: torch.device
+    method: Method
+    model: nn.Module
+    trunk: list[torch.optim.Optimizer]
+    companions: list[torch.optim.Optimizer]
+    batch_size: int
+    steps_per_epoch: int
+    projection_step: int
+    progress: Progress
+    team: Alone
+
+    @property
+    def steps(self) -> int:
+        return self.steps_per_epoch * self.spec.training.epochs
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether the method still has its hands on the model."""
+        return self.progress.step < self.projection_step or not self.method.delivers_strict
+
+    @property
+    def part(self) -> slice:
+        """The samples of each batch that this process takes."""
+        return self.team.part(self.batch_size)
+
+    @property
+    def share(self) -> float:
+        """The weight of their means in those of the batch."""
+        return (self.part.stop - self.part.start) / self.batch_size
+
+
+def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None, team: Alone = ALONE) -> Run:
+    """The run of a spec at its first step, or where `saved` left it."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = spec.training.tf32
+    train = task.splits["train"]
+    batch_size = min(spec.training.batch_size, size(train))
+    steps_per_epoch = size(train) // batch_size  # what does not fill a batch waits for the next shuffle
+    method: Method = registry.build("method", spec.method)
+    if method.inversion and not task.symmetry.inversion:
+        raise BadInput(
+            "method.inversion: the targets of this task change under inversion in a way of their own; set it to false"
+        )
+    if method.whole_batch and team.count > 1:
+        raise BadInput(
+            "method.penalty_form: a root of sums needs the whole batch in one process; set resources.processes to 1"
+        )
+    method.symmetry = task.symmetry
+    projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
+    model = build_model(spec, task, PRECISIONS[spec.training.precision])
+    model = method.relax(model, stream(spec.init_seed, "companions")).to(device)
+    model = team.couple(model, batch_size)
+    if saved is None:
+        splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
+        val, some_train = team.first(lambda: [evaluate(model, task, split) for split in splits])
+        progress = Progress(
+            loss_at_init=val["loss"],
+            train_loss_at_init=some_train["loss"],
+            metric_at_init=val[task.metric],
+            params_train=sum(parameter.numel() for parameter in model.parameters()),
+        )
+    else:
+        progress = Progress(**saved["progress"])
+    if projection_step <= progress.step:
+        model = method.project(model)
+    added = [] if projection_step <= progress.step else method.companion_parameters(model)
+    added_ids = {id(parameter) for parameter in added}
+    kept = [parameter for parameter in model.parameters() if id(parameter) not in added_ids]
+    hidden = hidden_matrices(model)
+    trunk = optimizers.build(spec.training, kept, hidden)
+    companions = optimizers.build(spec.training, added, hidden)
+    if saved is not None:
+        model.load_state_dict(saved["model"])
+        for optimizer, state in zip(trunk + companions, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        method.load_state(saved.get("method", {}))
+    if spec.training.compile:
+        # A worker trains one model after another; what was compiled for the last ones counts against Dynamo's limit,
+        # beyond which it runs the next one uncompiled without a word.
+        torch.compiler.reset()
+        model.compile()
+    return Run(
+        spec, task, device, method, model, trunk, companions,
+        batch_size, steps_per_epoch, projection_step, progress, team,
+    )  # fmt: skip
+
+
+def state_of(run: Run) -> State:
+    """What `start` needs to go on from here."""
+    return {
+        "progress": {name: getattr(run.progress, name) for name in Progress.__dataclass_fields__},
+        "model": run.model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in run.trunk + run.companions],
+        "method": run.method.state(),
+    }
