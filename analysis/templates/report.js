@@ -257,7 +257,7 @@
     }
     if (far) document.querySelector(".forest")?.scrollTo(0, far);
     const here = scrollY > 0 && [...seen, ...above].find(([id]) => document.getElementById(id));
-    if (here) scrollBy(0, topOf(here[0]) - here[1]);
+    if (here) scrollBy(0, Math.round(topOf(here[0]) - here[1])); // a fraction would be cut off, always the same way
   }
 
   function topOf(id) {

@@ -59,8 +59,13 @@ def state(browser):
         " document.querySelectorAll('#curves figure').length,"
         " [...document.querySelectorAll('details[open] > summary')].map((found) => found.textContent),"
         " document.querySelector('#trials th[aria-sort]').textContent,"
-        " Math.round(document.querySelector('#trials').getBoundingClientRect().top)]"
+        " document.querySelector('#trials').getBoundingClientRect().top]"
     )
+
+
+def unmoved(top):
+    """Where the table was, in pixels; a page scrolls by whole pixels, and its lines have fractions of them."""
+    return pytest.approx(top, abs=1.5)
 
 
 def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
@@ -92,13 +97,13 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
             "scrollTo(0, document.querySelector('#trials').getBoundingClientRect().top + scrollY - 40)"
         )
         kept, height = state(browser), browser.run("return document.documentElement.scrollHeight")
-        assert (kept[0], kept[3], kept[6]) == ("arm:strict", 1, 40)
+        assert (kept[0], kept[3], kept[6]) == ("arm:strict", 1, unmoved(40))
 
         write_study(folder, plan, records, histories, name="simulated")
         until(lambda: browser.run(shown) == "0")
         assert browser.run("return window.stayed"), "the page was not loaded again"
         assert browser.run("return document.documentElement.scrollHeight") != height
-        assert state(browser) == kept
+        assert state(browser) == [*kept[:6], unmoved(kept[6])]
         assert len(rows(browser, "trials", 0)) == 6
         assert "missing" not in rows(browser, "trials", 5)
         assert browser.run("return [...document.images].every((image) => image.naturalWidth > 100)")
