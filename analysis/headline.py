@@ -12,10 +12,14 @@ from trainables.results.outcomes import Outcome
 
 LEVEL = 0.05
 MANY_CRASHES = 0.05
+MOST_NAMED = 3
 
 
 def headlines(trials: pd.DataFrame, tables: dict[str, Table]) -> dict[str, str]:
-    """One sentence for each case with a control: on failures, then on the arms whose scores differ most."""
+    """One sentence for each case with a control: on failures, then on the arms whose scores differ most.
+
+    Three arms at most are named for each of the two; the others are counted by what is known of them.
+    """
     found = {}
     for case in trials["case"].unique():
         goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
@@ -31,29 +35,51 @@ def headlines(trials: pd.DataFrame, tables: dict[str, Table]) -> dict[str, str]:
 def _on_failures(contrasts: pd.DataFrame) -> str:
     if contrasts.empty or contrasts["largest"].isna().all():
         return ""
-    shown = contrasts[(contrasts["p_holm"] <= LEVEL) & (contrasts["low"] * contrasts["high"] > 0)]
-    if len(shown):
-        return "; ".join(
-            f"{row.arm} fails {'less' if row.difference < 0 else 'more'} often than {row.control}, by "
-            f"{points(abs(row.difference)).lstrip('+')} points"
-            for row in shown.itertuples()
-        )
-    largest = math.ceil(100 * contrasts["largest"].max() - 1e-9)
-    return f"no effect on failures larger than {largest} points"
+    shown = (contrasts["p_holm"] <= LEVEL) & (contrasts["low"] * contrasts["high"] > 0)
+    if not shown.any():
+        largest = math.ceil(100 * contrasts["largest"].max() - 1e-9)
+        return f"no effect on failures larger than {largest} points"
+    less, more = shown & (contrasts["difference"] < 0), shown & (contrasts["difference"] > 0)
+    words = np.select([less, more], ["less often", "more often"], "no difference shown")
+    ranked = contrasts.assign(words=words, gain=-contrasts["difference"])[shown]
+    named = _most_telling(ranked)
+    parts = [
+        f"{row.arm} fails {row.words} than {row.control}, by {points(abs(row.difference)).lstrip('+')} points"
+        for row in named.itertuples()
+    ]
+    return "; ".join(parts + _counted(pd.Series(words, contrasts.index).drop(named.index)))
 
 
 def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:
     known = contrasts.dropna(subset="relative") if len(contrasts) else contrasts
     if known.empty:
         return ""
+    known = known.assign(gain=-known["relative"] if smaller else known["relative"])
     decided = known[known["verdict"].isin(["better", "worse"])]
-    gain = -known["relative"] if smaller else known["relative"]
-    named = decided if len(decided) else known.loc[[gain.idxmax()]]
+    named = _most_telling(decided) if len(decided) else known.loc[[known["gain"].idxmax()]]
     noun = "error" if smaller else "score"
-    return "; ".join(
+    parts = [
         f"{row.arm}: {percent(abs(row.relative))} {'lower' if row.relative < 0 else 'higher'} {noun}, {row.verdict}"
         for row in named.itertuples()
-    )
+    ]
+    parts += _counted(contrasts["verdict"].drop(named.index))
+    alone = f" (each by its own 95% interval, not corrected for {len(known)} comparisons)"
+    return "; ".join(parts) + (alone if len(decided) and len(known) > 1 else "")
+
+
+def _most_telling(decided: pd.DataFrame) -> pd.DataFrame:
+    """The arms to name of those that differ: gains before losses, the larger first."""
+    order = decided.assign(gains=decided["gain"] > 0, size=decided["gain"].abs())
+    return order.sort_values(["gains", "size"], ascending=False, kind="stable").head(MOST_NAMED)
+
+
+def _counted(others: pd.Series) -> list[str]:
+    """What is known of the arms that are not named, as the number of arms for each word."""
+    if others.empty:
+        return []
+    counts = others.value_counts()
+    words = [word if len(counts) == 1 else f"{count} {word}" for word, count in counts.items()]
+    return [f"{len(others)} other arm{'s' if len(others) > 1 else ''}: {', '.join(words)}"]
 
 
 def forest(trials: pd.DataFrame, tables: dict[str, Table]) -> list[dict[str, Any]]:

@@ -44,6 +44,42 @@ def test_the_sentence_on_scores(goal, noun):
     assert headlines(TRIALS.assign(metric_goal=goal), found) == {"c": f"Ace: 7% lower {noun}, undecided."}
 
 
+def arms(name, **columns):
+    """A table of contrasts with a row for each value."""
+    count = len(next(iter(columns.values())))
+    labels = {"case": "c", "arm": [f"arm-{n}" for n in range(count)], "control": "strict"}
+    return {name: Table(name, "", "", pd.DataFrame({**labels, **columns}), {})}
+
+
+def test_of_many_arms_the_headline_names_the_three_best_and_counts_the_others():
+    relative = [0.3, -0.1, -0.4, -0.2, -0.5, -0.9, *[0.0] * 18]
+    verdicts = ["worse", *["better"] * 4, *["undecided"] * 19]
+    found = headlines(TRIALS, arms("best_contrasts", relative=relative, verdict=verdicts))
+    assert found == {
+        "c": "Arm-4: 50% lower error, better; arm-2: 40% lower error, better; arm-3: 20% lower error, better; "
+        "21 other arms: 19 undecided, 1 worse, 1 better (each by its own 95% interval, not corrected for "
+        "24 comparisons)."
+    }
+
+
+def test_of_many_arms_that_fail_less_often_three_are_named():
+    difference = [0.5, -0.2, -0.4, -0.3, -0.1, *[0.0] * 19]
+    shown = [value != 0 for value in difference]
+    found = arms(
+        "failure_contrasts",
+        difference=difference,
+        low=[value - 0.05 for value in difference],
+        high=[value + 0.05 for value in difference],
+        p_holm=[0.01 if one else 1.0 for one in shown],
+        largest=[abs(value) + 0.05 for value in difference],
+    )
+    assert headlines(TRIALS, found) == {
+        "c": "Arm-2 fails less often than strict, by 40 points; arm-3 fails less often than strict, by 30 points; "
+        "arm-1 fails less often than strict, by 20 points; "
+        "21 other arms: 19 no difference shown, 1 more often, 1 less often."
+    }
+
+
 def test_alarms():
     counts = {"planned": 20, "missing": 0, "crashed": 2}
     lines = alarms(counts, {"torch": ["2.10", "2.11"], "python": ["3.11"]})

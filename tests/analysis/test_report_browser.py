@@ -74,7 +74,7 @@ def test_the_first_screen_tells_the_finding_at_any_width_and_in_the_dark(study, 
             assert (
                 browser.run("return document.querySelector('.forest').getBoundingClientRect().bottom") < 800
             )
-            assert browser.run("return document.documentElement.scrollWidth - innerWidth") <= 0
+            assert browser.run("return document.documentElement.scrollWidth") <= width
             ground = browser.run("return getComputedStyle(document.body).backgroundColor")
             assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
     assert browser.run("return document.querySelectorAll('.forest .dot').length") == 4
