@@ -1,4 +1,4 @@
-"""The command line. Heavy imports wait inside the commands, so that help comes at once."""
+"""The command line. Heavy imports stay inside the commands, so that help appears immediately."""
 
 import io
 import os
@@ -50,7 +50,7 @@ def main() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # consoles that do not know a mark of a name
+            stream.reconfigure(errors="backslashreplace")  # consoles that cannot encode a character of a name
     try:
         _look_here_last()
         app()
@@ -60,12 +60,12 @@ def main() -> None:
 
 
 def _look_here_last() -> None:
-    """Have `model: mypackage.module:MyNet` found in the current folder, and nothing there hide a module of ours."""
+    """Make `model: mypackage.module:Net` importable from the current folder; its files cannot shadow our modules."""
     from trainables.errors import BadInput
 
     try:
         here = os.getcwd()
-    except OSError as error:  # torch could not even be imported
+    except OSError as error:  # not even torch could be imported from here
         raise BadInput(f"the current folder cannot be used ({error.strerror}); change to another") from error
     if here != str(Path(__file__).parents[1]):
         sys.path[:] = [place for place in sys.path if place not in ("", here)]

@@ -19,10 +19,10 @@ EVERY_ARM = "*"
 ALIKE = {
     "failure": "the rules are the same for all trials of a study",
     "resources": "it changes no result",
-    "name": "it is the study's own",
-    "grid": "a grid has no grid of its own",
+    "name": "it belongs to the whole study",
+    "grid": "a grid cannot vary itself",
 }
-"""What is no axis, and why."""
+"""Keys that cannot be an axis, and why."""
 
 
 class LogGrid(Settings):
@@ -32,7 +32,7 @@ class LogGrid(Settings):
     points: Annotated[int, Field(ge=2, le=1000)]
 
     def values(self) -> list[float]:
-        # Four digits: the same rate written in two grids gives the same trial.
+        # Four digits: the same learning rate in two grids gives the same trial.
         return [float(f"{value:.4g}") for value in np.geomspace(*self.log, self.points)]
 
 
@@ -53,9 +53,7 @@ def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> 
             split_axis(key, arms)
     count = prod(map(len, axes.values())) * len(arms)
     if count > MOST_TRIALS:
-        raise BadInput(
-            f"grid: comes to {count:,} trials, more than {MOST_TRIALS:,}; take fewer values or axes"
-        )
+        raise BadInput(f"grid: gives {count:,} trials, more than {MOST_TRIALS:,}; take fewer values or axes")
     return axes
 
 
@@ -72,7 +70,7 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
     if block in ("task", "model", "training") and rest:
         return block, rest.split(".")
     if block == "arms":
-        # A name may hold dots itself.
+        # A name may contain dots.
         names = [name for name in (EVERY_ARM, *arms) if rest == name or rest.startswith(f"{name}.")]
         if not names:
             raise BadInput(f"grid.{key}: no such arm; {nearest(rest.partition('.')[0], [*arms])}")
@@ -90,14 +88,14 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def set_option(options: Any, path: list[str], value: Any) -> dict[str, Any]:
-    """A copy of the options with the one at `path` set, where there was none too."""
+    """A copy of the options with the one at `path` set, whether or not it was there."""
     options = options if isinstance(options, dict) else {}
     first, *rest = path
     return {**options, first: set_option(options.get(first), rest, value) if rest else value}
 
 
 def get_option(options: Any, path: list[str], otherwise: Any) -> Any:
-    """The option at `path`, or `otherwise` where it is not spelled out."""
+    """The option at `path`, or `otherwise` if it is not given."""
     for part in path:
         if not isinstance(options, dict) or part not in options:
             return otherwise
@@ -106,7 +104,7 @@ def get_option(options: Any, path: list[str], otherwise: Any) -> Any:
 
 
 def different(key: str, values: list[Any]) -> list[Any]:
-    """The values of an axis; BadInput where two of them are one."""
+    """The values of an axis. Raises BadInput if a value occurs twice."""
     for at, value in enumerate(values):
         if any(type(value) is type(other) and value == other for other in values[:at]):
             raise BadInput(f"grid.{key}: holds a value twice: {value}")
@@ -147,7 +145,7 @@ def _seeds(key: str, count: Any) -> list[int]:
 def _as(key: str, kind: Any, value: Any) -> Any:
     try:
         if isinstance(value, bool):
-            raise ValueError("a number belongs here")
+            raise ValueError("must be a number")
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise BadInput(f"grid.{key}: {error.errors()[0]['msg']} (got {value!r})") from error

@@ -1,4 +1,4 @@
-"""One writer at a time in a results folder: a lock with owner and age, taken over when its owner is gone."""
+"""One writer at a time in a results folder: a lock with owner and age, taken over once its owner is gone."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def locked(store: Store) -> Iterator[str]:
     refuse_if_held(store)
     began = time.monotonic()
     store.write(LOCK, _content(run))
-    # Two runs may have found the folder free at once: the one whose lock stands after both wrote goes on.
+    # Two runs may find the folder free at the same time: the one whose lock remains after both wrote continues.
     time.sleep(0.3 + 3 * (time.monotonic() - began))
     refuse_if_held(store, but_by=run)
     ended = threading.Event()
@@ -65,7 +65,7 @@ def _renew(store: Store, run: str, ended: threading.Event) -> None:
 
 
 def holder(store: Store) -> Lock | None:
-    """The lock of the run that holds the folder; None where none does, as far as can be seen at once."""
+    """The lock of the run that holds the folder; None where none does, as far as a single look can show."""
     lock = _read(store)
     if lock is None or abs(time.time() - lock.renewed) > STALE_SECONDS:
         return None

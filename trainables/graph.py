@@ -1,7 +1,7 @@
 """What every model sees: a batch of equally sized graphs of points in space.
 
 Positions are in the task's own length unit. All samples of one data set have the same number of nodes,
-so sums over neighbours and over nodes are plain reductions of a reshaped tensor, without scatter.
+so sums over neighbors and over nodes are plain reductions of a reshaped tensor, without scatter.
 """
 
 from dataclasses import dataclass, replace
@@ -31,18 +31,18 @@ class Signature:
 
 @dataclass(frozen=True)
 class Topology:
-    """Who sends to whom. Edges are sorted by receiver and every node has a row of `degree` of them.
+    """Who sends to whom. Edges are sorted by receiver and every node has a row of `num_senders` of them.
 
-    senders: (edges,) node index; receiver of edge e is e // degree
-    graphs, nodes_per_graph, degree: whole numbers; edges = graphs * nodes_per_graph * degree
-    present: (nodes, degree) False where an edge only fills up its row, since the node receives from fewer than
+    senders: (edges,) node index; receiver of edge e is e // num_senders
+    graphs, nodes_per_graph, num_senders: whole numbers; edges = graphs * nodes_per_graph * num_senders
+    present: (nodes, senders) False where an edge only fills up its row, since the node receives from fewer than
         others; what it carries counts for nothing. None where all rows are full.
     """
 
     senders: Tensor
     graphs: int
     nodes_per_graph: int
-    degree: int
+    num_senders: int
     present: Tensor | None = None
 
     @property
@@ -51,37 +51,37 @@ class Topology:
 
     def to_edges(self, node_features: Tensor) -> Tensor:
         """(nodes, ...) -> (edges, ...): the receiver's feature on each of its edges."""
-        expanded = node_features.unsqueeze(1).expand(-1, self.degree, *node_features.shape[1:])
+        expanded = node_features.unsqueeze(1).expand(-1, self.num_senders, *node_features.shape[1:])
         return expanded.flatten(0, 1)
 
     def sum_edges(self, messages: Tensor) -> Tensor:
         """(edges, ...) -> (nodes, ...): the sum over the edges that each node receives."""
-        return self.sum_senders(messages.unflatten(0, (self.nodes, self.degree)))
+        return self.sum_senders(messages.unflatten(0, (self.nodes, self.num_senders)))
 
     @property
     def counts(self) -> int | Tensor:
         """How many senders each node has, at least 1: one number for all, or (nodes, 1)."""
-        return self.degree if self.present is None else self.present.sum(1, keepdim=True).clamp(min=1)
+        return self.num_senders if self.present is None else self.present.sum(1, keepdim=True).clamp(min=1)
 
     def only_present(self, by_receiver: Tensor) -> Tensor:
-        """(nodes, degree, ...) with zeros for the edges that only fill up a row."""
+        """(nodes, senders, ...) with zeros for the edges that only fill up a row."""
         if self.present is None:
             return by_receiver
         return by_receiver * self.present.view(*self.present.shape, *[1] * (by_receiver.ndim - 2))
 
     def sum_senders(self, by_receiver: Tensor) -> Tensor:
-        """(nodes, degree, ...) -> (nodes, ...): the sum over the senders of each node."""
+        """(nodes, senders, ...) -> (nodes, ...): the sum over the senders of each node."""
         return self.only_present(by_receiver).sum(1)
 
     def mean_senders(self, by_receiver: Tensor) -> Tensor:
-        """(nodes, degree, ...) -> (nodes, ...): the mean over the senders of each node, 0 where it has none."""
+        """(nodes, senders, ...) -> (nodes, ...): the mean over the senders of each node, 0 where it has none."""
         if self.present is None:
             return by_receiver.mean(1)
         counts = self.present.sum(1).clamp(min=1).view(-1, *[1] * (by_receiver.ndim - 2))
         return self.sum_senders(by_receiver) / counts
 
     def softmax_senders(self, logits: Tensor) -> Tensor:
-        """(nodes, degree, ...) -> weights that sum to one over the senders of each node."""
+        """(nodes, senders, ...) -> weights that sum to one over the senders of each node."""
         if self.present is None:
             return logits.softmax(1)
         present = self.present.view(*self.present.shape, *[1] * (logits.ndim - 2))
@@ -105,7 +105,7 @@ class Graph:
     scalars: (nodes, S) invariant features (charge, one-hot element); S may be 0
     vectors: (nodes, V, 3) polar vectors (velocity); V may be 0
     edge_scalars: (edges, E) invariant features (product of charges); E may be 0
-    topology: the edges; None where the model makes its own (nearest neighbours in a point cloud)
+    topology: the edges; None where the model makes its own (nearest neighbors in a point cloud)
     graphs: number of graphs; node i belongs to graph i // (nodes / graphs)
     """
 
@@ -127,37 +127,39 @@ def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -
     return Topology(senders, graphs, nodes_per_graph, nodes_per_graph - 1)
 
 
-def nearest_topology(positions: Tensor, graphs: int, neighbours: int, *, itself: bool = False) -> Topology:
-    """The `neighbours` nearest nodes of each node within its graph; positions (nodes, any).
+def nearest_topology(positions: Tensor, graphs: int, neighbors: int, *, itself: bool = False) -> Topology:
+    """The `neighbors` nearest nodes of each node within its graph; positions (nodes, any).
 
-    itself: whether a node is its own first neighbour; if not, it is none
+    itself: whether a node is its own first neighbor; if not, it is none
     Distances come from one batched matrix product, so that no compiled extension is needed.
     """
     points = positions.detach().unflatten(0, (graphs, -1))
     squares = points.square().sum(-1)
     distances = squares[:, :, None] + squares[:, None, :] - 2 * points @ points.transpose(1, 2)
     distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if itself else torch.inf)
-    nearest = distances.topk(neighbours, dim=-1, largest=False, sorted=False).indices
+    nearest = distances.topk(neighbors, dim=-1, largest=False, sorted=False).indices
     nodes_per_graph = points.shape[1]
     first_node = nodes_per_graph * torch.arange(graphs, device=positions.device)
     senders = (first_node[:, None, None] + nearest).reshape(-1)
-    return Topology(senders, graphs, nodes_per_graph, neighbours)
+    return Topology(senders, graphs, nodes_per_graph, neighbors)
 
 
 def topology_of(adjacency: Tensor, graphs: int, device: torch.device) -> Topology:
     """The same edges in every graph: adjacency (nodes_per_graph, nodes_per_graph), True where the row's node
     receives from the column's."""
     counts = adjacency.sum(1)
-    degree = max(1, int(counts.max()))
+    num_senders = max(1, int(counts.max()))
     # Senders first, in their own order, then others that fill up the row, never the node itself.
     rank = 2 * adjacency.int() + (1 - torch.eye(len(adjacency), dtype=torch.int32, device=adjacency.device))
-    order = rank.argsort(dim=1, descending=True, stable=True)[:, :degree].to(device)
-    present = (torch.arange(degree) < counts.unsqueeze(1)).to(device)
+    order = rank.argsort(dim=1, descending=True, stable=True)[:, :num_senders].to(device)
+    present = (torch.arange(num_senders) < counts.unsqueeze(1)).to(device)
     nodes_per_graph = len(adjacency)
     first_node = nodes_per_graph * torch.arange(graphs, device=device)
     senders = (first_node[:, None, None] + order).reshape(-1)
-    full = bool((counts == degree).all())
-    return Topology(senders, graphs, nodes_per_graph, degree, None if full else present.repeat(graphs, 1))
+    full = bool((counts == num_senders).all())
+    return Topology(
+        senders, graphs, nodes_per_graph, num_senders, None if full else present.repeat(graphs, 1)
+    )
 
 
 def cutoff_topology(positions: Tensor, graphs: int, cutoff: float) -> Topology:
@@ -167,7 +169,9 @@ def cutoff_topology(positions: Tensor, graphs: int, cutoff: float) -> Topology:
     """
     points = positions.detach().unflatten(0, (graphs, -1))
     near = (torch.cdist(points, points) < cutoff).sum(-1) - 1
-    degree = min(max(1, int(near.max())), points.shape[1] - 1)
-    topology = nearest_topology(positions, graphs, degree)
-    differences = positions.detach()[topology.senders].unflatten(0, (-1, degree)) - positions.unsqueeze(1)
+    num_senders = min(max(1, int(near.max())), points.shape[1] - 1)
+    topology = nearest_topology(positions, graphs, num_senders)
+    differences = positions.detach()[topology.senders].unflatten(0, (-1, num_senders)) - positions.unsqueeze(
+        1
+    )
     return replace(topology, present=differences.square().sum(-1) < cutoff**2)

@@ -146,8 +146,8 @@ def permute_graph(graph: Graph, order: Tensor) -> Graph:
     if topology is not None:
         new_of_old = torch.empty_like(order)
         new_of_old[order] = torch.arange(len(order), device=order.device)
-        senders = new_of_old[topology.senders].unflatten(0, (topology.nodes, topology.degree))[order]
-        edge_scalars = edge_scalars.unflatten(0, (topology.nodes, topology.degree))[order].flatten(0, 1)
+        senders = new_of_old[topology.senders].unflatten(0, (topology.nodes, topology.num_senders))[order]
+        edge_scalars = edge_scalars.unflatten(0, (topology.nodes, topology.num_senders))[order].flatten(0, 1)
         present = None if topology.present is None else topology.present[order]
         topology = replace(topology, senders=senders.flatten(), present=present)
     return replace(

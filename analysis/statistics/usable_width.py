@@ -12,7 +12,7 @@ def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
     """Decades of learning rate with a median loss within 10% of the arm's best and fewer than 20% failures.
 
     Returns case, arm, decades, low, high, censored: '' or the end of the grid ('lowest', 'highest', 'both') that is
-    itself usable, so that the true width may be larger. Each rate stands for the stretch half way to its neighbours.
+    itself usable, so that the true width may be larger. Each rate stands for the stretch half way to its neighbors.
     The interval is a percentile bootstrap over whole seeds (a seed is drawn at all rates at once).
     """
     rows = []
@@ -43,6 +43,6 @@ def _usable(loss: np.ndarray, failed: np.ndarray) -> np.ndarray:
 
 
 def _stretches(places: np.ndarray) -> np.ndarray:
-    """Half the distance to each neighbour, (rates,); they add up to the length of the grid."""
+    """Half the distance to each neighbor, (rates,); they add up to the length of the grid."""
     gaps = np.diff(places) / 2
     return np.append(gaps, 0) + np.insert(gaps, 0, 0)

@@ -1,4 +1,4 @@
-"""Results folders as the commands take them: every one that is not there or cannot be used is bad input."""
+"""Opening the results folders that the commands name; one that is missing or unusable is bad input."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def results_folder(folder: str) -> "Store":
-    """The store of a results folder or packed file; BadInput where it is none."""
+    """The store of a results folder or packed file. Raises BadInput if it is neither."""
     from trainables.errors import BadInput
     from trainables.results.folder import CONFIG, PLAN
     from trainables.results.pack import open_source
@@ -31,7 +31,7 @@ def results_folder(folder: str) -> "Store":
 
 @contextmanager
 def writable_store(results: str) -> "Iterator[Store]":
-    """The results folder, made if need be; an empty one that was made for nothing is removed again."""
+    """The results folder, created if need be. If the block fails, folders created here that are still empty go."""
     from trainables.errors import BadInput
     from trainables.results.store import open_store
 
@@ -55,7 +55,7 @@ def writable_store(results: str) -> "Iterator[Store]":
 
 @contextmanager
 def bad_folder_is_bad_input(argument: str = "DIR") -> Iterator[None]:
-    """Say what cannot be read as bad input; the analysis itself knows nothing of a command line."""
+    """Turn the errors of reading a folder into BadInput; the analysis itself knows nothing of a command line."""
     from trainables.errors import BadInput
 
     try:
@@ -75,5 +75,5 @@ def folder_for_output(folder: str) -> str:
 
 
 def absolute(folder: str) -> str:
-    """The folder from the root, where it is not below a home of each node's own."""
+    """The absolute path of a folder, but for one below `~`, which may differ between nodes."""
     return folder if folder.startswith("~") else os.path.abspath(folder)

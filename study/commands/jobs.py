@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def submit(
     config: Config,
     address: Annotated[str, typer.Option(help="The job server of the cluster, http://HEAD:8265.")],
-    results: Annotated[str, typer.Option(help="Results folder that all nodes reach, such as s3://.")],
+    results: Annotated[str, typer.Option(help="Results folder that all nodes can reach, such as s3://.")],
     set_: Set = None,
     data_dir: Annotated[str | None, typer.Option("--data-dir", help="Data folder on the nodes.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show the job's output until it ends.")] = False,
@@ -36,7 +36,7 @@ def logs(
     job: JobOrFolder,
     address: JobAddress = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until the job ends, and exit with its code.")
+        bool, typer.Option("--follow", help="Follow the output until the job ends, and exit with its code.")
     ] = False,
     trial: Annotated[
         str | None,
@@ -62,7 +62,7 @@ def logs(
 
 
 def stop(job: JobOrFolder, address: JobAddress = None) -> None:
-    """End a submitted run; what is finished is kept."""
+    """Stop a submitted run; finished trials are kept."""
     from study.execution import jobs
 
     jobs.stop(named_job(job, address))

@@ -12,12 +12,12 @@ TERMINAL = 80
 
 
 def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = DEFAULT_DATA) -> None:
-    """Fetch a public data set, its hash checked, into the data folder."""
+    """Download a public data set into the data folder and check its hash."""
     from trainables.tasks.datasets import DATASETS, fetch
 
     for path in fetch(name, Path(data_dir).expanduser()):
         print(path)
-    print(f"License: {DATASETS[name].licence}\n{DATASETS[name].citation}")
+    print(f"License: {DATASETS[name].license}\n{DATASETS[name].citation}")
 
 
 def list_names(
@@ -38,7 +38,7 @@ def list_names(
     from trainables.registry import REGISTRY, SCHEDULES
 
     if kind in BLOCKS and name not in (None, kind):
-        raise BadInput(f"NAME: the block {kind} has no {name!r}; `study list {kind}` tells its keys")
+        raise BadInput(f"NAME: the block {kind} has no {name!r}; `study list {kind}` lists its keys")
     if kind in BLOCKS or name is not None:
         print(plain(str(kind), name or str(kind), TERMINAL))
     elif kind is not None:

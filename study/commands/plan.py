@@ -12,7 +12,7 @@ def plan(
     set_: Set = None,
     data_dir: Data = DEFAULT_DATA,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The planned trials as JSON, nothing timed.")
+        bool, typer.Option("--json", help="The planned trials as JSON, without the estimate.")
     ] = False,
 ) -> None:
     """The trials of a study, their number and an estimate of the cost; trains nothing."""
@@ -37,7 +37,7 @@ def plan(
         )
     if study.refine is not None:
         print(
-            f"  that is the first round; refine adds at most {study.refine.budget - len(trials)} trials more"
+            f"  this is the first round; refine adds at most {study.refine.budget - len(trials)} more trials"
         )
     for line in priced(study, trials, data_dir):
         print(line, flush=True)
@@ -50,7 +50,7 @@ def check(
     set_: Set = None,
     data_dir: Data = DEFAULT_DATA,
 ) -> None:
-    """What a run would find out too late: data, each arm's network, a step, the projection, equivariance."""
+    """Find what would fail only during a run: data, each arm's network, a step, the projection, equivariance."""
     from study.config import load_config
     from study.plan import plan as plan_trials
     from study.rehearsal.check import check_model, check_trials, is_model

@@ -1,4 +1,4 @@
-"""`study report`, `watch`, `notebooks` and `pack`: what is made of a results folder."""
+"""`study report`, `watch`, `notebooks` and `pack`: what can be made from a results folder."""
 
 import signal
 from contextlib import suppress
@@ -18,7 +18,9 @@ def report(
     from trainables.errors import BadInput
 
     if to is None and len(folders) > 1:
-        raise BadInput("--to: name a folder for the report of several; that of each DIR alone is kept")
+        raise BadInput(
+            "--to: name a folder for the report of several folders; the report in each DIR is kept"
+        )
     into = folder_for_output(to or folders[0])
     for folder in folders:
         results_folder(folder)
@@ -34,12 +36,14 @@ def watch(
     ] = 8765,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
-    """The report of a run that goes on, live in the browser, on this machine only, until Ctrl-C; DIR is only read."""
+    """Serve the report of a running study on this machine, updated live, until Ctrl-C; DIR is only read."""
     store = results_folder(folder)
     from analysis.page import waiting_page
     from study.telling import watch as live
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary folder goes in either case
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # so that SIGTERM removes the temporary folder too
     with suppress(KeyboardInterrupt):
         live.watch(
             absolute(folder),
@@ -52,7 +56,7 @@ def watch(
 
 
 def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
-    """Put a results folder into one Parquet file, which every analysis takes too."""
+    """Pack a results folder into one Parquet file, which every analysis command accepts as well."""
     from trainables.results.pack import pack as pack_folder
 
     results_folder(folder)
@@ -64,7 +68,7 @@ def notebooks(
     folder: Folder,
     to: Annotated[str | None, typer.Option(help="Folder for the notebooks [default: DIR].")] = None,
 ) -> None:
-    """Execute the analysis notebooks on a folder and put them, with their HTML, beside its report."""
+    """Execute the analysis notebooks on a folder and save them, with their HTML, next to its report."""
     from analysis.notebooks import execute_notebooks
 
     results_folder(folder)
@@ -75,7 +79,7 @@ def notebooks(
 
 
 def written_report(folders: list[str], into: str) -> tuple[str, dict[str, Any]]:
-    """Write the report; returns where its page lies, and its summary."""
+    """Write the report; returns the path of its page, and its summary."""
     from analysis.report import write_report
 
     summary = write_report(folders, into)

@@ -15,7 +15,7 @@ def show(
     retrain: Annotated[
         bool,
         typer.Option(
-            "--retrain", help="Train it again here; exit code 0 if every number is the recorded one."
+            "--retrain", help="Train it again here; exit code 0 if every number matches the record."
         ),
     ] = False,
     weights: Annotated[

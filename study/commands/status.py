@@ -21,12 +21,11 @@ def status(
     as_json: Annotated[bool, typer.Option("--json")] = False,
     address: JobAddress = None,
 ) -> None:
-    """How many trials are planned, learned, failed, crashed, missing; also while a run is going on.
+    """How many trials are planned, learned, failed, crashed or missing; also during a run.
 
-    The same for each arm, with its best validation metric and why trials failed or crashed, and the trials that train
-    at the moment with their worker. Of a refined study also
-    its rounds, and which intervals are still wider than asked.
-    With --address: whether the job of that id is PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
+    Also lists these counts for each arm, with its best validation metric and why trials failed or crashed, and the
+    running trials with their workers. For a refined study: its rounds, and the intervals that are still too wide.
+    With --address: the state of the job with that id: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED.
     """
     if address is not None:
         from study.execution.jobs import job_status
@@ -65,7 +64,7 @@ def status(
 
 
 def print_crashes(store: "Store", records: "dict[str, Record]") -> None:
-    """Why trials crashed, and how to go on."""
+    """Print why trials crashed, and what to do next."""
     from trainables.results.crashes import crashes
 
     found = crashes(records.values())
@@ -76,7 +75,7 @@ def print_crashes(store: "Store", records: "dict[str, Record]") -> None:
 
 
 def _rounds(store: "Store", folder: str) -> "RoundsState | None":
-    """How far the rounds of a refined study have come; the tables that this needs load pandas."""
+    """The rounds of a refined study, None for any other; this needs tables, which load pandas."""
     from trainables.results.folder import Damaged, read_config
 
     try:

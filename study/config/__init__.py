@@ -1,4 +1,4 @@
-"""StudyConfig: what is asked. From a preset or a YAML file, strict: an unknown key is an error.
+"""StudyConfig: a study as its author writes it, from a preset or a YAML file. An unknown key is an error.
 
 Everything a user can get wrong raises BadInput with one line that names the key and the remedy.
 """

@@ -44,12 +44,12 @@ def _options_of(method: dict[str, Any]) -> list[str]:
 
 
 def checked_value(config: StudyConfig, axis: str, value: Any) -> Any:
-    """A value of an axis as the setting's type has it; BadInput where the setting does not take it."""
+    """A value of an axis, converted to the setting's type. Raises BadInput if the setting does not accept it."""
     checked = _settled(config, axis, value)
     if axis.startswith("arms.") and control_of(config) in arms_of(config, axis):
         raise BadInput(
             f"grid.{axis}: '{control_of(config)}' is the control, which all are compared with; "
-            "name another `control`, or give each value an arm of its own"
+            "name another `control`, or make each value a separate arm"
         )
     return checked
 

@@ -70,7 +70,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
 
 
 def _first_part(content: dict[str, Any], key: str) -> str:
-    """The longest beginning of a dotted key that is a key of the content: names of arms and axes hold dots."""
+    """The longest prefix of a dotted key that is a key of the content: names of arms and axes may contain dots."""
     if content is not None and key in content:
         return key
     known = [part for part in content if key.startswith(f"{part}.")]

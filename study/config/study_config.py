@@ -15,7 +15,7 @@ from trainables.spec import Failure, Settings, later
 class StudyConfig(Settings):
     """A study: arms compared on one grid.
 
-    arms: name -> resolved method description, with the key `training` for settings of the arm's own
+    arms: name -> resolved method description, with the key `training` for settings of this arm alone
     control: the arm that the others are compared with; if None the first strict one that trains as all do
     grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
     refine: further trials after the grid; search: learning rates drawn in place of `grid.lr` and `grid.seed`

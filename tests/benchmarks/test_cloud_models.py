@@ -84,9 +84,9 @@ def edges(x: Tensor, cross: bool) -> Tensor:
     nearest = distances.topk(NEIGHBOURS, dim=-1, largest=False).indices
     cloud = torch.arange(len(x)).view(-1, 1, 1)
     others = x.permute(0, 3, 1, 2)[cloud, nearest].permute(0, 3, 4, 1, 2)
-    centres = x.unsqueeze(-1).expand_as(others)
-    parts = [others - centres, centres]
-    return torch.cat(parts + [torch.linalg.cross(others, centres, dim=2)] * cross, dim=1)
+    centers = x.unsqueeze(-1).expand_as(others)
+    parts = [others - centers, centers]
+    return torch.cat(parts + [torch.linalg.cross(others, centers, dim=2)] * cross, dim=1)
 
 
 def with_mean(x: Tensor) -> Tensor:

@@ -3,12 +3,12 @@
 Loss and penalties are means over the samples of a batch. With b_r of the b samples in process r, the gradient
 of the whole batch is the sum over r of (b_r / b) times the gradient of that part, whether or not the parts are
 equal. After that sum all processes hold the same gradient bit for bit, and take the same step: relaxation,
-projection, multipliers and the choice of the best epoch need no further word between them.
+projection, multipliers and the choice of the best epoch need no further communication.
 
 The gradients are summed in one piece after the backward pass, and not by torch's DistributedDataParallel: its
-wrapper would be made anew at the projection, would search the graph in each step for the companions that
-theta = 0 leaves without a gradient, and weighs parts equally. It would hide the sum behind the backward pass;
-for networks of a few million parameters on one node there is little to hide.
+wrapper would have to be rebuilt at the projection, would search the graph in each step for the companions that
+theta = 0 leaves without a gradient, and weighs parts equally. It would overlap the sum with the backward pass;
+for networks of a few million parameters on one node there is little to gain from that.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,14 +25,14 @@ from trainables.errors import BadInput
 T = TypeVar("T")
 
 
-class Alone:
-    """A training in one process, and the base of all others: nothing is split, and nothing to be sent."""
+class Team:
+    """The processes that train one trial together. This base class is a team of one: it splits and sends nothing."""
 
     rank = 0
     count = 1
 
     def part(self, batch_size: int) -> slice:
-        """Which samples of a batch are this process's own."""
+        """The samples of a batch that this process takes."""
         return slice(0, batch_size)
 
     def couple(self, model: nn.Module, batch_size: int) -> nn.Module:
@@ -44,15 +44,15 @@ class Alone:
         return values
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Put the sum of the processes' gradients in the place of each gradient."""
+        """Replace each gradient with its sum over the processes."""
 
     def first(self, compute: Callable[[], T]) -> T:
-        """What `compute` returns in the first process, which alone calls it."""
+        """What `compute` returns in the first process, the only one that calls it."""
         return compute()
 
 
-class Group(Alone):
-    """A process, by its rank, among `count` that stand in torch's default process group."""
+class ProcessGroup(Team):
+    """One of `count` processes in torch's default process group."""
 
     def __init__(self, rank: int, count: int, device: torch.device) -> None:
         self.rank, self.count, self.device = rank, count, device
@@ -78,7 +78,7 @@ class Group(Alone):
         return _Sum.apply(values)
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """One exchange for all of them."""
+        """One all-reduce for all gradients together."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         together = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(together)
@@ -87,14 +87,14 @@ class Group(Alone):
         torch._foreach_copy_(gradients, shaped)
 
     def first(self, compute: Callable[[], T]) -> T:
-        """The others wait for it, and get a copy."""
+        """The other processes wait for the result and get a copy."""
         box: list[Any] = [compute() if self.rank == 0 else None]
         dist.broadcast_object_list(box, device=self.device)
         return box[0]
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes. What each then computes from it adds to the gradient of every summand."""
+    """The sum over all processes; in the backward pass every summand gets the sum of all processes' gradients."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How the processes of one trial come to be on their machine, and how they end: all of them, in every case."""
+"""Starts the processes of one trial on its machine and makes sure that all of them end."""
 
 import multiprocessing
 import os
@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from trainables.distributed.parallel import Alone, Group
+from trainables.distributed.parallel import ProcessGroup, Team
 
 T = TypeVar("T")
 
 WAIT_SECONDS = 1.0
-FOR_EVER = timedelta(days=365)  # how long a trial may take is decided elsewhere
+NO_TIMEOUT = timedelta(days=365)  # the watchdog limits how long a trial may take
 
 
 class ProcessFailed(RuntimeError):
@@ -40,15 +40,15 @@ def in_processes(
 
     work, arguments: can be pickled if `count` is above 1; so can what `work` returns
     meanwhile: called in this process every second while it waits for several
-    device: of all processes; if it is CUDA each gets a GPU of its own, in the order of CUDA_VISIBLE_DEVICES
+    device: of all processes; if it is CUDA, each process gets one GPU, in the order of CUDA_VISIBLE_DEVICES
 
-    One process is this one. Several are all children, and this one only waits: so whatever happens to one of
-    them, a hanging exchange on a GPU included, somebody is there to end the others. They find each other by a
+    A single process is this one. Several are all child processes while this one waits, so that it can end the others
+    whatever happens to one of them, even if an exchange on a GPU hangs. They find each other by a
     file and talk over the loopback interface. They die with this process, even if it is killed.
     Raises what a process raised (its traceback is the cause), and ProcessFailed where one died otherwise.
     """
     if count == 1:
-        return work(*arguments, device, Alone())
+        return work(*arguments, device, Team())
     spawn = multiprocessing.get_context("spawn")  # a forked process can neither use CUDA nor torch's threads
     task = pickle.dumps((work, arguments))  # unpickled where an error in an import is seen
     with tempfile.TemporaryDirectory(prefix="trial-") as folder:
@@ -119,10 +119,10 @@ def _member(
             store=dist.FileStore(f"{folder}/rendezvous", count),
             rank=rank,
             world_size=count,
-            timeout=FOR_EVER,
+            timeout=NO_TIMEOUT,
         )
         work, arguments = pickle.loads(task)
-        result = work(*arguments, device, Group(rank, count, device))
+        result = work(*arguments, device, ProcessGroup(rank, count, device))
         if rank == 0:
             Path(folder, "result").write_bytes(pickle.dumps(result))
         dist.barrier()  # a peer may still wait for what this process had to say

@@ -45,7 +45,7 @@ class EGNN(nn.Module):
         neighbours: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
         super().__init__()
-        self.neighbours = neighbours
+        self.neighbors = neighbours
         self.embedding = nn.Linear(count_invariants(signature), hidden)
         self.layers = nn.ModuleList(
             EGNNLayer(hidden, signature.vectors, signature.edge_scalars + 1) for _ in range(layers)
@@ -56,11 +56,11 @@ class EGNN(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), the way of each node, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbours)
+        graph, topology = with_topology(graph, self.neighbors)
         features = self.embedding(node_invariants(graph))
         positions = graph.positions
         distances = squared_lengths(relative_positions(positions, topology))
-        by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.degree))
+        by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.num_senders))
         edge_features = torch.cat([by_receiver, distances], dim=-1)
         for layer in self.layers:
             features, moved = layer(features, positions, graph.vectors, edge_features, topology)
@@ -73,7 +73,7 @@ class EGNN(nn.Module):
 class EGNNLayer(nn.Module):
     """Messages over the edges, then the update of the nodes.
 
-    All that belongs to edges is (nodes, degree, ...), by receiver, so that a sum over senders is a plain sum.
+    All that belongs to edges is (nodes, senders, ...), by receiver, so that a sum over senders is a plain sum.
     """
 
     def __init__(self, hidden: int, node_vectors: int, edge_features: int) -> None:
@@ -94,7 +94,7 @@ class EGNNLayer(nn.Module):
         topology: Topology,
     ) -> tuple[Tensor, Tensor]:
         """features (nodes, hidden), positions (nodes, 3), node_vectors (nodes, V, 3),
-        edge_features (nodes, degree, E) -> new features (nodes, hidden), the way of each node (nodes, 3)."""
+        edge_features (nodes, senders, E) -> new features (nodes, hidden), the way of each node (nodes, 3)."""
         differences = relative_positions(positions, topology)
         edge_features = torch.cat([squared_lengths(differences), edge_features], dim=-1)
         messages = self.message(features, edge_features, topology)
@@ -118,7 +118,7 @@ class Message(nn.Module):
         self.second = nn.Linear(hidden, hidden)
 
     def forward(self, features: Tensor, edge_features: Tensor, topology: Topology) -> Tensor:
-        """(nodes, hidden), (nodes, degree, E) -> (nodes, degree, hidden)."""
+        """(nodes, hidden), (nodes, senders, E) -> (nodes, senders, hidden)."""
         hidden = features.shape[1]
         of_nodes, of_edges = self.first.weight.tensor_split([2 * hidden], dim=1)
         of_receiver, of_sender = of_nodes.split(hidden, dim=1)

@@ -6,7 +6,7 @@ options of both.
 From the paper are the blocks, the attention with its two products and the gate between, the norm and the
 feed-forward. Ours: every degree has the same number of channels (as in the authors' second version, arXiv
 2306.12059); features have the parity of the spherical harmonics, so that inversions are a symmetry too; the linear
-map after the second product acts after the sum over neighbours, with which it commutes as long as a channel belongs
+map after the second product acts after the sum over neighbors, with which it commutes as long as a channel belongs
 to one head, and is the projection as well; radial networks have no norms and gates no scales; harmonics enter the
 embedding without a product; the head reads as many scalars as every layer has.
 """
@@ -38,7 +38,7 @@ class Equiformer(nn.Module):
 
     channels: of each degree from 0 to `degree`; divided among `heads`
     The other options are those of `equiformer_choice.equiformer`.
-    Nodes must not coincide with their neighbours: there the direction is not defined.
+    Nodes must not coincide with their neighbors: there the direction is not defined.
     """
 
     embedding_layers = ("embedding.scalars", "embedding.vectors")
@@ -62,7 +62,7 @@ class Equiformer(nn.Module):
         neighbours: int = 20,
     ) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
+        self.signature, self.neighbors = signature, neighbours
         self.couplings = Couplings(degree)
         self.radial_basis = ExponentialNormal(radial, length)
         edge_inputs = radial + signature.edge_scalars
@@ -82,7 +82,7 @@ class Equiformer(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), each node's vectors weighted by functions of its scalars, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbours)
+        graph, topology = with_topology(graph, self.neighbors)
         relative = relative_positions(graph.positions, topology).flatten(0, 1)
         harmonics, couplings = self.couplings(relative)
         radial = self.radial_basis(relative.norm(dim=-1, keepdim=True))
@@ -117,7 +117,7 @@ class Embedding(nn.Module):
         weights = self.edges(edges).unflatten(-1, (-1, self.scalars.out_features))
         x = topology.sum_edges(harmonics.unsqueeze(-1) * weights.index_select(1, self.degrees))
         own = embed_nodes(graph, self.scalars, self.vectors, len(self.degrees))
-        return x / topology.degree**0.5 + own
+        return x / topology.num_senders**0.5 + own
 
 
 class Block(nn.Module):
@@ -173,7 +173,7 @@ class GraphAttention(nn.Module):
     def attention(self, logits: Tensor, topology: Topology) -> Tensor:
         """(edges, heads * logits) -> (edges, heads), which sum to one over the edges that a node receives."""
         aligned = (smooth_leaky_relu(logits.unflatten(-1, (self.heads, -1))) * self.alignment).sum(-1)
-        by_receiver = aligned.unflatten(0, (topology.nodes, topology.degree))
+        by_receiver = aligned.unflatten(0, (topology.nodes, topology.num_senders))
         return topology.softmax_senders(by_receiver).flatten(0, 1)
 
 

@@ -47,7 +47,7 @@ def equiformer(
         radial: Number of radial functions.
         radial_hidden: Width of the networks on them.
         length: Their length in units of the positions.
-        neighbours: Number of nearest neighbours where the graph comes without edges.
+        neighbours: Number of nearest neighbors where the graph comes without edges.
         features: With a list of channels, scalars that the last block ends with and the head reads (512 in the
             paper), for invariant outputs; 0 for those of `channels`.
         inversion: With a list of channels, False for features without parity, as published: then inversions are

@@ -72,7 +72,7 @@ class PublishedEquiformer(nn.Module):
         neighbours: int = 20,
     ) -> None:
         super().__init__()
-        self.signature, self.neighbours = signature, neighbours
+        self.signature, self.neighbors = signature, neighbours
         self.largest, self.inversion = len(channels) - 1, inversion
         self.couplings = Couplings(self.largest, inversion)
         self.radial_basis = ExponentialNormal(radial, length)
@@ -96,7 +96,7 @@ class PublishedEquiformer(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), each node's vectors weighted by functions of its scalars, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbours)
+        graph, topology = with_topology(graph, self.neighbors)
         relative = relative_positions(graph.positions, topology).flatten(0, 1)
         couplings = by_path(self.couplings(relative)[1], self.largest, self.inversion)
         radial = self.radial_basis(relative.norm(dim=-1, keepdim=True))
@@ -137,7 +137,7 @@ class Embedding(nn.Module):
         if self.vectors is not None:
             own.append(self.vectors(graph.vectors.transpose(1, 2)))
         return tuple(
-            topology.sum_edges(part) / topology.degree**0.5 + of_node
+            topology.sum_edges(part) / topology.num_senders**0.5 + of_node
             for part, of_node in zip(received, self.with_zeros(own), strict=True)
         )
 

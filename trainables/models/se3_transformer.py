@@ -1,6 +1,6 @@
 """SE(3)-Transformer: Fuchs, Worrall, Fischer and Welling 2020 (arXiv 2006.10503).
 
-From the paper: a node attends to its neighbours (equations 10 and 11). Keys and values are tensor-field kernels of
+From the paper: a node attends to its neighbors (equations 10 and 11). Keys and values are tensor-field kernels of
 the relative position on the sender's features, with harmonics of every degree that couples two feature degrees;
 queries are linear in the receiver's own features; the softmax over the senders is of the invariant product of the
 two, and each head has channels of its own. The networks of the distance that weigh a kernel also see the scalars of
@@ -46,16 +46,16 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class SE3Transformer(nn.Module):
-    """Layers in which each node attends to its neighbours, with keys and values from equivariant kernels.
+    """Layers in which each node attends to its neighbors, with keys and values from equivariant kernels.
 
     signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes
     channels: of each degree from 0 to `degree`; divided among `heads`
-    attention: without it the mean over the neighbours is taken, which makes this a tensor-field network
+    attention: without it the mean over the neighbors is taken, which makes this a tensor-field network
         (Thomas et al. 2018, arXiv 1802.08219)
     radial, radial_hidden, length: number of radial functions, width of the networks on them, and their length
         in units of the positions
-    neighbours: number of nearest neighbours where the graph comes without edges
-    Nodes must not coincide with their neighbours: there the direction is not defined.
+    neighbours: number of nearest neighbors where the graph comes without edges
+    Nodes must not coincide with their neighbors: there the direction is not defined.
     """
 
     embedding_layers = ("embed_scalars", "embed_vectors")
@@ -80,7 +80,7 @@ class SE3Transformer(nn.Module):
         super().__init__()
         if channels % heads:
             raise BadInput(f"model.channels: {channels} cannot be divided among {heads} heads")
-        self.neighbours = neighbours
+        self.neighbors = neighbours
         self.couplings = Couplings(degree)
         self.products = [(2 * out + 1) * len(paths) for out, paths in enumerate(coupling_paths(degree))]
         self.radial_basis = ExponentialNormal(radial, length)
@@ -101,7 +101,7 @@ class SE3Transformer(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), a vector of each node, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbours)
+        graph, topology = with_topology(graph, self.neighbors)
         differences = relative_positions(graph.positions, topology).flatten(0, 1)
         by_degree = self.couplings(differences)[1].split(self.products, dim=-1)
         couplings = [coupling.transpose(1, 2).contiguous() for coupling in by_degree]
@@ -117,7 +117,7 @@ class SE3Transformer(nn.Module):
 
 
 class Layer(nn.Module):
-    """What the normed features of the neighbours amount to, and the update that it leads to."""
+    """What the normed features of the neighbors amount to, and the update that it leads to."""
 
     def __init__(self, receive: Attention | Convolution, update: "Update") -> None:
         super().__init__()

@@ -56,7 +56,7 @@ class SEGNN(nn.Module):
         neighbours: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
         super().__init__()
-        self.neighbours = neighbours
+        self.neighbors = neighbours
         self.output = signature.output
         features = (hidden, hidden)
         outputs = (0, 1) if signature.output == "vectors" else (signature.outputs, 0)
@@ -67,11 +67,11 @@ class SEGNN(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), the way of each node, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbours)
+        graph, topology = with_topology(graph, self.neighbors)
         to_senders = -relative_positions(graph.positions, topology)
         of_edges = harmonics(to_senders)
         of_nodes = node_harmonics(topology.mean_senders(of_edges.vector), harmonics(graph.vectors))
-        by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.degree))
+        by_receiver = graph.edge_scalars.unflatten(0, (topology.nodes, topology.num_senders))
         edge_scalars = torch.cat([to_senders.norm(dim=-1, keepdim=True), by_receiver], dim=-1)
         node_vectors = torch.cat([centered_positions(graph).unsqueeze(1), graph.vectors], dim=1)
         x = self.embedding(Steerable(node_invariants(graph), node_vectors.transpose(1, 2)), of_nodes)
@@ -101,7 +101,7 @@ class SEGNNLayer(nn.Module):
     def forward(
         self, x: Steerable, edge_scalars: Tensor, of_edges: Harmonics, of_nodes: Harmonics, topology: Topology
     ) -> Steerable:
-        """x of the nodes -> the same; edge_scalars (nodes, degree, E); harmonics of edges and of nodes."""
+        """x of the nodes -> the same; edge_scalars (nodes, senders, E); harmonics of edges and of nodes."""
         messages = gate(self.message1(x, edge_scalars, of_edges, topology))
         messages = gate(self.message2(messages, of_edges))
         received = Steerable(*(topology.sum_senders(part) for part in messages))

@@ -1,4 +1,4 @@
-"""VN-DGCNN (Deng et al. 2021, arXiv 2104.12229): vector neurons on nearest neighbours in feature space."""
+"""VN-DGCNN (Deng et al. 2021, arXiv 2104.12229): vector neurons on nearest neighbors in feature space."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -16,7 +16,7 @@ from trainables.models.layers.vector_neuron import InvariantFrame, VectorLinear,
 class VNDGCNN(nn.Module):
     """(clouds, outputs) logits of point clouds, exactly invariant under rotations about the origin.
 
-    Four edge layers, each on the graph of the nearest neighbours in the features before it, then a frame of
+    Four edge layers, each on the graph of the nearest neighbors in the features before it, then a frame of
     learned vectors that makes invariants of each point, their maximum and mean, and a classifier.
 
     width: share of the published channels (1: 2,899,830 parameters for 40 classes)
@@ -27,7 +27,7 @@ class VNDGCNN(nn.Module):
     Raises BadInput where the task asks for more than invariants of bare clouds.
     """
 
-    revision = 2  # 1: a point was not its own neighbour; another floor under the lengths of vectors
+    revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors
     embedding_layers = ("edges.0.linear",)
     read_out_layers = ("classifier.8",)
     relax_default = ("*.linear", "*.linear.*")
@@ -44,7 +44,7 @@ class VNDGCNN(nn.Module):
     ) -> None:
         super().__init__()
         check_cloud_signature(signature)
-        self.neighbours = neighbours
+        self.neighbors = neighbours
         channels = [1, *vector_channels(width, 64, 64, 128, 256)]
         (wide,) = vector_channels(width, 1024)
         first, second = int(512 * width), int(256 * width)
@@ -63,11 +63,11 @@ class VNDGCNN(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """(clouds, outputs)"""
         points = cloud_positions(graph).unsqueeze(-1)
-        neighbours = min(self.neighbours, points.shape[1])
+        neighbors = min(self.neighbors, points.shape[1])
         layers = []
         for edges in self.edges:
             features = points.flatten(0, 1).flatten(1)
-            topology = nearest_topology(features, graph.graphs, neighbours, itself=True)
+            topology = nearest_topology(features, graph.graphs, neighbors, itself=True)
             points = edges(points, topology)
             layers.append(points)
         invariants = self.frame(self.joint(torch.cat(layers, dim=-1)))

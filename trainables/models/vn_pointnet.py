@@ -27,7 +27,7 @@ from trainables.models.layers.vector_neuron import (
 class VNPointNet(nn.Module):
     """(clouds, outputs) logits of point clouds, exactly invariant under rotations about the origin.
 
-    The mean over each point's neighbours gives its first vectors; a branch makes vectors of the whole cloud
+    The mean over each point's neighbors gives its first vectors; a branch makes vectors of the whole cloud
     to put beside them; a frame of learned vectors makes invariants, whose maximum over the points goes
     through a classifier.
 
@@ -39,7 +39,7 @@ class VNPointNet(nn.Module):
     Raises BadInput where the task asks for more than invariants of bare clouds.
     """
 
-    revision = 2  # 1: a point was not its own neighbour; another floor under the lengths of vectors
+    revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors
     embedding_layers = ("edges.linear",)
     read_out_layers = ("classifier.7",)
     relax_default = ("*",)
@@ -56,7 +56,7 @@ class VNPointNet(nn.Module):
     ) -> None:
         super().__init__()
         check_cloud_signature(signature)
-        self.neighbours = neighbours
+        self.neighbors = neighbours
         narrow, middle, wide = vector_channels(width, 64, 128, 1024)
         self.edges = vector_neuron(3, narrow, slope)
         self.points = vector_neuron(narrow, narrow, slope)
@@ -70,7 +70,7 @@ class VNPointNet(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """(clouds, outputs)"""
         positions = cloud_positions(graph)
-        points = self.points(self.edges(neighbour_vectors(positions, self.neighbours)).mean(2))
+        points = self.points(self.edges(neighbor_vectors(positions, self.neighbors)).mean(2))
         points = self.joint(points, self.cloud(points))
         invariants = self.frame(self.norm(self.widen(points)))
         return self.classifier(invariants.amax(1))
@@ -97,13 +97,13 @@ def vector_neurons(channels: list[int], slope: float) -> nn.Sequential:
     return nn.Sequential(*(vector_neuron(before, after, slope) for before, after in pairwise(channels)))
 
 
-def neighbour_vectors(positions: Tensor, neighbours: int) -> Tensor:
-    """Three vectors on each edge j -> i: x_j - x_i, x_i and x_j cross x_i; a point is its own first neighbour.
+def neighbor_vectors(positions: Tensor, neighbors: int) -> Tensor:
+    """Three vectors on each edge j -> i: x_j - x_i, x_i and x_j cross x_i; a point is its own first neighbor.
 
-    positions (clouds, points, 3) -> (clouds, points, neighbours, 3, 3), channels last
+    positions (clouds, points, 3) -> (clouds, points, neighbors, 3, 3), channels last
     """
     clouds, points, _ = positions.shape
-    topology = nearest_topology(positions.flatten(0, 1), clouds, min(neighbours, points), itself=True)
-    others = positions.flatten(0, 1)[topology.senders].view(clouds, points, topology.degree, 3)
-    centres = positions.unsqueeze(2).expand_as(others)
-    return torch.stack([others - centres, centres, torch.linalg.cross(others, centres)], dim=-1)
+    topology = nearest_topology(positions.flatten(0, 1), clouds, min(neighbors, points), itself=True)
+    others = positions.flatten(0, 1)[topology.senders].view(clouds, points, topology.num_senders, 3)
+    centers = positions.unsqueeze(2).expand_as(others)
+    return torch.stack([others - centers, centers, torch.linalg.cross(others, centers)], dim=-1)

@@ -1,4 +1,4 @@
-"""Why trials crashed, in words: each reason once, with how many trials it ended and how to go on."""
+"""Why trials crashed: each reason once, with the number of trials it ended and a log to read."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from trainables.results.record import Record, log_path
 
 @dataclass(frozen=True)
 class Crashes:
-    """Trials that one and the same thing ended.
+    """Trials that crashed for the same reason.
 
     log: path, in the results folder, of what the first of them printed
     """
@@ -21,13 +21,13 @@ class Crashes:
     log: str
 
     def line(self, folder: str) -> str:
-        """The crashes as people read them."""
+        """The crashes as one line of text."""
         who = "1 trial" if self.trials == 1 else f"{self.trials} trials"
         return f"{who} crashed ({self.reason}): {self.detail}; see {folder.rstrip('/')}/{self.log}"
 
 
 def crash_line(record: Record) -> str:
-    """The one line that says most of a crash: the detail, or the last line of the traceback of older records."""
+    """The most telling line of a crash: the detail, or the last line of the traceback of older records."""
     lines = record.detail.strip().splitlines()
     return lines[-1].strip() if lines else (record.reason or "for no known reason")
 
@@ -41,5 +41,5 @@ def crashes(records: Iterable[Record]) -> list[Crashes]:
 
 
 def as_json(found: list[Crashes]) -> list[dict[str, str | int]]:
-    """The crashes for machines."""
+    """The crashes as plain data."""
     return [asdict(one) for one in found]

@@ -43,7 +43,7 @@ class Record:
     before_projection, after_projection: validation metric on both sides of the projection
     equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model;
         equivariance_errors: the same by kind of transformation
-    anisotropy: how well a classifier tells the training data from randomly turned ones: the area under its ROC curve
+    anisotropy: how well a classifier tells the training data from rotated data: the area under its ROC curve
         ("auc") with its 95% interval ("low", "high"); empty where there are too few samples
     relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
     params_train, params_final: numbers of parameters while training and as delivered
@@ -97,27 +97,27 @@ def finite(value: float | None) -> float | None:
 
 
 def record_path(trial_id: str) -> str:
-    """Where the record of a trial lies in the results folder."""
+    """Path of a trial's record in the results folder."""
     return f"trials/{trial_id}/record.json"
 
 
 def history_path(trial_id: str) -> str:
-    """Where the history of a trial lies in the results folder."""
+    """Path of a trial's history in the results folder."""
     return f"trials/{trial_id}/history.parquet"
 
 
 def test_errors_path(trial_id: str) -> str:
-    """Where the errors of a trial's model on each test sample lie in the results folder."""
+    """Path, in the results folder, of a model's errors on each test sample."""
     return f"trials/{trial_id}/test_errors.parquet"
 
 
 def log_path(trial_id: str) -> str:
-    """Where what a trial printed lies in the results folder, with its traceback if it crashed."""
+    """Path, in the results folder, of what a trial printed, with its traceback if it crashed."""
     return f"trials/{trial_id}/log.txt"
 
 
 def attempts_path(trial_id: str) -> str:
-    """Where the attempts at an unfinished trial lie in the results folder."""
+    """Path, in the results folder, of the attempts at an unfinished trial."""
     return f"trials/{trial_id}/attempts.json"
 
 
@@ -129,7 +129,7 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(content: bytes, trial_id: str) -> Record:
-    """The record of `trial_id` from its bytes; keys of a newer version are passed over. Raises BadRecord."""
+    """The record of `trial_id` from its bytes; keys of a newer version are ignored. Raises BadRecord."""
     where = record_path(trial_id)
     try:
         loaded = json.loads(content)

@@ -16,7 +16,7 @@ nbody: simulation units throughout (unit mass, unit coupling, time step 0.001; n
 pointclouds: dimensionless, centered, farthest point at distance 1
     points                           (samples, points, 3)
     label                            (samples,)             whole numbers from 0 to classes - 1
-    model sees                       positions alone, and finds its own neighbours
+    model sees                       positions alone, and finds its own neighbors
     model returns                    (samples, classes)     logits
     accuracy                         share of 1             max
     trivial predictor                the most frequent class

@@ -1,4 +1,4 @@
-"""Public data sets: where each file comes from, its hash, its licence, and how to fetch it.
+"""Public data sets: where each file comes from, its hash, its license, and how to fetch it.
 
 Loads neither torch nor ray. Files come over https only and are put in place only if their SHA-256 is right.
 """
@@ -22,10 +22,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The files of a data set with their licence and what to cite."""
+    """The files of a data set with their license and what to cite."""
 
     sources: tuple[Source, ...]
-    licence: str
+    license: str
     citation: str
 
 

@@ -12,7 +12,7 @@ from trainables.training.run import State
 
 
 class Saver:
-    """Writes a checkpoint whenever the last one is `every` seconds old; the `save` of `run_trial`."""
+    """Writes a checkpoint once the previous one is `every` seconds old; the `save` of `run_trial`."""
 
     def __init__(self, store: Store, trial_id: str, every: float) -> None:
         self.store, self.trial_id, self.every = store, trial_id, every
@@ -26,7 +26,7 @@ class Saver:
 
 
 def checkpoint_path(trial_id: str) -> str:
-    """Where the checkpoint of an unfinished trial lies in the results folder."""
+    """Path of an unfinished trial's checkpoint in the results folder."""
     return f"trials/{trial_id}/checkpoint.pt"
 
 

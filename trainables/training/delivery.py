@@ -18,7 +18,7 @@ from trainables.training.building import build_model
 from trainables.training.equivariance import delivered_errors
 from trainables.training.evaluation import Errors, evaluate
 from trainables.training.outcome import Judged, Verdict, failed_after_training
-from trainables.training.progress import Progress
+from trainables.training.progress import TrainingProgress
 
 
 def deliver(
@@ -26,7 +26,7 @@ def deliver(
     task: Task,
     method: Method,
     model: nn.Module,
-    progress: Progress,
+    progress: TrainingProgress,
     verdict: Verdict | None,
     keep: Callable[[Errors], None],
 ) -> Record:

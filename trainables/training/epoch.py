@@ -37,7 +37,7 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
 
 
 def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> dict[str, float]:
-    """The row of an epoch; validates where it is time to, and lacks those columns otherwise.
+    """The row of an epoch; the columns of validation are there only in epochs that validate.
 
     numbers: training's loss, penalty and theta, each the mean over the epoch, its last gradient's norm, and that
         of the parameters
@@ -59,7 +59,7 @@ def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> d
 
 
 def project(run: Run) -> None:
-    """Put the strict model in the relaxed one's place, with the validation metric before and after."""
+    """Replace the relaxed model with the projected one, and record the validation metric before and after."""
     if run.method.delivers_strict:
         run.progress.constraint_at_projection = run.method.measures(run.model)["theta"]
     run.progress.before_projection = run.team.first(lambda: validation_metric(run))

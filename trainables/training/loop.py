@@ -1,6 +1,6 @@
 """One trial in plain PyTorch: from a TrialSpec and its loaded task to a record and a history.
 
-`run_trial` knows nothing of Ray, files or clusters: what must survive an interruption goes out through `save`
+`run_trial` knows nothing of Ray, files or clusters: the state that must survive an interruption is passed to `save`
 and comes back as `saved`.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from trainables.distributed.parallel import Alone
+from trainables.distributed.parallel import Team
 from trainables.results.record import Record
 from trainables.spec import TrialSpec
 from trainables.tasks.anisotropy import of_training_data
@@ -32,13 +32,13 @@ def run_trial(
     device: torch.device,
     saved: State | None = None,
     save: Callable[[Callable[[], State]], None] = lambda state: None,
-    team: Alone = ALONE,
+    team: Team = ALONE,
     keep: Callable[[Errors], None] = pass_over,
     report: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> tuple[Record, list[dict[str, float]]]:
     """Train, project and test one trial; returns its record and its history, one row per epoch.
 
-    saved: the state of an interrupted run of the same spec, to go on from
+    saved: the state of an interrupted run of the same spec, to resume from
     save: called after each epoch with a function that makes the state; it decides whether to keep one
     team: the processes that train together; each calls this, and the first alone validates, saves and tests
     keep: called once with the errors on each test sample, where the model was tested at all
@@ -70,7 +70,7 @@ def run_trial(
 
 
 def remember_delivered(run: Run, row: dict[str, float]) -> None:
-    """Keep the model that would be delivered now where it is the best so far, or where the last is asked for.
+    """Keep the model that would be delivered now if it is the best so far, or if the spec selects the last.
 
     One rule for every arm: all validated epochs are candidates, each with the model that would be delivered after it.
     """

@@ -1,19 +1,19 @@
-"""What a trial has found so far; part of its checkpoint."""
+"""The numbers of a trial in training; part of its checkpoint."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass
-class Progress:
-    """The numbers of a trial under way.
+class TrainingProgress:
+    """What has been measured so far.
 
     step: steps done; rows: the history, one row per epoch
     loss_at_init, metric_at_init: on validation before the first step; train_loss_at_init: on training samples
     best: epoch, val_metric, val_loss and state of the model that is to be delivered; empty before the first epoch
     constraint_at_projection: theta, or the largest |gamma|, just before the projection
     before_projection, after_projection: validation metric on both sides of the projection
-    relaxed_layers: how many layers with a companion the first step has passed through
+    relaxed_layers: number of layers with a companion that the first step called
     seconds: time spent, interrupted runs included
     """
 

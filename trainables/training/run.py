@@ -1,4 +1,4 @@
-"""A training under way: built from a spec, or taken up again where it was interrupted."""
+"""A training in progress: built from a spec, or restored from the state of an interrupted one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trainables import registry
-from trainables.distributed.parallel import Alone
+from trainables.distributed.parallel import Team
 from trainables.errors import BadInput
 from trainables.methods.method import Method
 from trainables.spec import TrialSpec
@@ -16,20 +16,20 @@ from trainables.training import optimizers
 from trainables.training.building import build_model
 from trainables.training.evaluation import evaluate
 from trainables.training.matrices import hidden_matrices
-from trainables.training.progress import Progress
+from trainables.training.progress import TrainingProgress
 from trainables.training.streams import stream
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
-ALONE = Alone()
+ALONE = Team()
 
 State = dict[str, Any]
-"""All that an unfinished trial needs to go on: tensors, numbers, strings, lists and dicts of them."""
+"""All that an unfinished trial needs to resume: tensors, numbers, strings, lists and dicts of them."""
 
 
 @dataclass
 class Run:
-    """A training under way.
+    """A training in progress.
 
     trunk, companions: optimizers of the strict parameters and of those that the method added; the latter
         end with the projection, before step `projection_step`
@@ -46,8 +46,8 @@ class Run:
     batch_size: int
     steps_per_epoch: int
     projection_step: int
-    progress: Progress
-    team: Alone
+    progress: TrainingProgress
+    team: Team
 
     @property
     def steps(self) -> int:
@@ -55,7 +55,7 @@ class Run:
 
     @property
     def relaxed(self) -> bool:
-        """Whether the method still has its hands on the model."""
+        """Whether the model still holds what the method added."""
         return self.progress.step < self.projection_step or not self.method.delivers_strict
 
     @property
@@ -65,20 +65,20 @@ class Run:
 
     @property
     def share(self) -> float:
-        """The weight of their means in those of the batch."""
+        """The share of the batch that this process takes, the weight of its means."""
         return (self.part.stop - self.part.start) / self.batch_size
 
 
-def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None, team: Alone = ALONE) -> Run:
+def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None, team: Team = ALONE) -> Run:
     """The run of a spec at its first step, or where `saved` left it."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = spec.training.tf32
     train = task.splits["train"]
     batch_size = min(spec.training.batch_size, size(train))
-    steps_per_epoch = size(train) // batch_size  # what does not fill a batch waits for the next shuffle
+    steps_per_epoch = size(train) // batch_size  # samples that do not fill a batch are left out of this epoch
     method: Method = registry.build("method", spec.method)
     if method.inversion and not task.symmetry.inversion:
         raise BadInput(
-            "method.inversion: the targets of this task change under inversion in a way of their own; set it to false"
+            "method.inversion: the targets of this task do not follow an inversion of the inputs; set it to false"
         )
     if method.whole_batch and team.count > 1:
         raise BadInput(
@@ -92,14 +92,14 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     if saved is None:
         splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
         val, some_train = team.first(lambda: [evaluate(model, task, split) for split in splits])
-        progress = Progress(
+        progress = TrainingProgress(
             loss_at_init=val["loss"],
             train_loss_at_init=some_train["loss"],
             metric_at_init=val[task.metric],
             params_train=sum(parameter.numel() for parameter in model.parameters()),
         )
     else:
-        progress = Progress(**saved["progress"])
+        progress = TrainingProgress(**saved["progress"])
     if projection_step <= progress.step:
         model = method.project(model)
     added = [] if projection_step <= progress.step else method.companion_parameters(model)
@@ -114,8 +114,8 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
             optimizer.load_state_dict(state)
         method.load_state(saved.get("method", {}))
     if spec.training.compile:
-        # A worker trains one model after another; what was compiled for the last ones counts against Dynamo's limit,
-        # beyond which it runs the next one uncompiled without a word.
+        # A worker trains one model after another. What was compiled for earlier ones counts against Dynamo's limit,
+        # beyond which it silently runs the next model uncompiled.
         torch.compiler.reset()
         model.compile()
     return Run(
@@ -125,9 +125,9 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
 
 
 def state_of(run: Run) -> State:
-    """What `start` needs to go on from here."""
+    """What `start` needs to resume from here."""
     return {
-        "progress": {name: getattr(run.progress, name) for name in Progress.__dataclass_fields__},
+        "progress": {name: getattr(run.progress, name) for name in TrainingProgress.__dataclass_fields__},
         "model": run.model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in run.trunk + run.companions],
         "method": run.method.state(),

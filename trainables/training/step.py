@@ -13,7 +13,7 @@ from trainables.training.streams import stream
 
 
 def batches(run: Run, epoch: int) -> Iterator[Tensor]:
-    """The indices of each batch of an epoch, in an order of the seed's own."""
+    """The indices of each batch of an epoch, in an order that the seed decides."""
     train = run.task.splits["train"]
     order = torch.randperm(size(train), generator=stream(run.spec.order_seed, "order", epoch)).to(run.device)
     for first in range(0, run.steps_per_epoch * run.batch_size, run.batch_size):
@@ -26,14 +26,14 @@ def train_step(
     """One step on the samples at `index`; returns the loss and the penalty of this process's part of them, and
     theta, detached, on the device."""
     training, step, every_optimizer = run.spec.training, run.progress.step, run.trunk + run.companions
-    rate = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
+    lr = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
     for group in (group for optimizer in every_optimizer for group in optimizer.param_groups):
-        group["lr"] = rate * group.get("lr_factor", 1.0)
+        group["lr"] = lr * group.get("lr_factor", 1.0)
     theta: Tensor | float = 0.0
     if run.relaxed:
         run.method.begin_step(run.model, step, run.steps)
         theta = run.method.theta_now(run.model)
-    # All processes draw for the whole batch, and take their own part of what was drawn.
+    # Every process draws the augmentation of the whole batch and takes its own part of it.
     batch = run.task.augment(select(run.task.splits["train"], index), augmentation)
     batch = select(batch, run.part)
     graph = run.task.graph(batch)

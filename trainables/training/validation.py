@@ -1,4 +1,4 @@
-"""What validation says of a model in training, as columns of its history."""
+"""Validation of a model in training, as columns of its history."""
 
 from trainables.spec import TrialSpec
 from trainables.training.equivariance import history_error
@@ -7,7 +7,7 @@ from trainables.training.run import Run
 
 
 def validated(spec: TrialSpec, epoch: int) -> bool:
-    """Whether an epoch, counted from 0, ends with validation: each `validate_every`-th and the last."""
+    """Whether an epoch, counted from 0, ends with validation: every `validate_every`-th and the last do."""
     return (epoch + 1) % spec.training.validate_every == 0 or epoch + 1 == spec.training.epochs
 
 
@@ -29,5 +29,5 @@ def validate(run: Run) -> dict[str, float]:
 
 
 def validation_metric(run: Run) -> float:
-    """The judged number of the model as it is."""
+    """The task's metric of the current model on the validation split."""
     return evaluate(run.model, run.task, run.task.splits["val"])[run.task.metric]

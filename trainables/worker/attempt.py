@@ -1,7 +1,7 @@
 """One attempt at a trial in a results folder: go on from its checkpoint, leave its record.
 
 A trial that has its record is done and is not run again. What goes wrong with the machine rather than with
-the training is tried again; after `ATTEMPTS` errors of the trial itself its record says crashed.
+the training is retried; after `ATTEMPTS` errors of the trial itself, its record says crashed.
 """
 
 import json
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from trainables import registry
-from trainables.distributed.parallel import Alone
+from trainables.distributed.parallel import Team
 from trainables.distributed.processes import in_processes
 from trainables.errors import BadInput, raised_at
 from trainables.results.canonical import canonical_json
@@ -43,14 +43,14 @@ Attempt = dict[str, Any]
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
-KILLED = "the worker died without a word"
+KILLED = "the worker process was killed and left no error message"
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """What a trial runs with that does not change its result.
 
-    data_folder: where data sets and made data lie on this machine
+    data_folder: where downloaded and generated data sets are stored on this machine
     threads: of all processes of the trial together
     run, node: ids of the study run and of the machine; only errors within one run on living nodes count
     node_alive: whether the node of an id still answers
@@ -68,45 +68,47 @@ class Surroundings:
     report: Report = lambda row: None
 
 
-def attempt(spec: TrialSpec, around: Surroundings) -> Record:
-    """The record of a trial: the one that is there with its files, or made now and written with it."""
-    records, _ = read_records(around.store, [spec.id])
-    if spec.id in records and not damaged_files(around.store, records.values()):
-        _tidy(spec.id, around.store)
+def attempt(spec: TrialSpec, context: Surroundings) -> Record:
+    """The record of a trial: the existing one if its files are intact, else a new one, written with its files."""
+    records, _ = read_records(context.store, [spec.id])
+    if spec.id in records and not damaged_files(context.store, records.values()):
+        _tidy(spec.id, context.store)
         return records[spec.id]
-    log, errors = Log(copy_of(around.run, spec.id)), _earlier_errors(spec.id, around)
+    log, errors = Log(copy_of(context.run, spec.id)), _earlier_errors(spec.id, context)
     for number, error in enumerate(errors, 1):
-        log.add(f"Attempt {number} of {ATTEMPTS} ended so: {error['error'] or KILLED}\n")
+        log.add(f"Attempt {number} of {ATTEMPTS} failed: {error['error'] or KILLED}\n")
     with printed(log):
-        record = _attempts(spec, around, errors, log)
-    log.write(around.store, spec.id)
+        record = _attempts(spec, context, errors, log)
+    log.write(context.store, spec.id)
     return record
 
 
-def _attempts(spec: TrialSpec, around: Surroundings, errors: list[Attempt], log: Log) -> Record:
+def _attempts(spec: TrialSpec, context: Surroundings, errors: list[Attempt], log: Log) -> Record:
     while len(errors) < ATTEMPTS:
-        _note_attempt(spec.id, around, errors)
+        _note_attempt(spec.id, context, errors)
         if len(errors) == ATTEMPTS - 1:
-            around.store.delete(checkpoint_path(spec.id))  # the last attempt does not trust what came before
+            context.store.delete(
+                checkpoint_path(spec.id)
+            )  # the last attempt starts over: the checkpoint may be the cause
         try:
-            return _finish(spec, around)
+            return _finish(spec, context)
         except Unavailable:
-            raise  # the fault of the results folder, not of the trial
-        except Exception as error:  # whatever it is, it must not cost the other trials their turn
-            errors.append({"run": around.run, "node": around.node, "error": raised_at(error)})
-            log.add(f"Attempt {len(errors)} of {ATTEMPTS} ended so:\n{_traceback(error)}\n")
+            raise  # a failure of the results folder, not of the trial
+        except Exception as error:  # one trial's error must not keep the others from running
+            errors.append({"run": context.run, "node": context.node, "error": raised_at(error)})
+            log.add(f"Attempt {len(errors)} of {ATTEMPTS} failed:\n{_traceback(error)}\n")
             if isinstance(error, BadInput):
                 break
-    record = crashed(spec, errors[-1]["error"] or KILLED, around.device)
-    write_outcome(around.store, record, [])
-    _tidy(spec.id, around.store)
+    record = crashed(spec, errors[-1]["error"] or KILLED, context.device)
+    write_outcome(context.store, record, [])
+    _tidy(spec.id, context.store)
     return record
 
 
 def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason | None = None) -> Record:
-    """The record of a trial that infrastructure kept from ending.
+    """The record of a trial that could not finish for a reason outside its training.
 
-    detail: the exception, or what else ended it, in one line
+    detail: the exception, or the other cause, in one line
     """
     out_of_memory = "OutOfMemoryError" in detail or "MemoryError" in detail
     return Record(
@@ -120,26 +122,30 @@ def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason |
     )
 
 
-def _finish(spec: TrialSpec, around: Surroundings) -> Record:
+def _finish(spec: TrialSpec, context: Surroundings) -> Record:
     started = time.time()
-    threads = max(1, around.threads // around.processes)
-    copy = copy_of(around.run, spec.id)
+    threads = max(1, context.threads // context.processes)
+    copy = copy_of(context.run, spec.id)
     newest = RowFile(copy.with_suffix(".row"))
     arguments = (
         spec,
-        around.store,
-        around.data_folder,
+        context.store,
+        context.data_folder,
         threads,
         copy,
-        around.report if around.processes == 1 else newest,
+        context.report if context.processes == 1 else newest,
     )
     record, rows, errors = in_processes(
-        around.processes, around.device, _train, *arguments, meanwhile=lambda: newest.pass_on(around.report)
+        context.processes,
+        context.device,
+        _train,
+        *arguments,
+        meanwhile=lambda: newest.pass_on(context.report),
     )
-    made_from = sources(spec, around.data_folder, code_hash())
-    record = replace(record, device=around.device.type, sources=made_from, **_provenance(started))
-    write_outcome(around.store, record, rows, errors)
-    _tidy(spec.id, around.store)
+    made_from = sources(spec, context.data_folder, code_hash())
+    record = replace(record, device=context.device.type, sources=made_from, **_provenance(started))
+    write_outcome(context.store, record, rows, errors)
+    _tidy(spec.id, context.store)
     return record
 
 
@@ -151,11 +157,11 @@ def _train(
     log: Path,
     report: Report,
     device: torch.device,
-    team: Alone,
+    team: Team,
 ) -> tuple[Record, list[dict[str, float]], dict[str, np.ndarray]]:
     """Record, history, and the errors on each test sample by name."""
     torch.set_num_threads(threads)
-    # One process is the worker itself, whose log is kept already.
+    # A single process is the worker itself, whose output is logged already.
     kept = printed(Log(copy_of_member(log, team.rank))) if team.count > 1 else nullcontext()
     errors: Errors = {}
     with kept, large_tensors_kept():
@@ -168,24 +174,30 @@ def _train(
 
 @lru_cache(maxsize=2)
 def load_task(description: str, data_folder: Path, device: torch.device) -> Task:
-    """The task of a spec on a device; kept, since the trials that follow in this process mostly share it."""
+    """The task of a spec on a device; cached, since the next trials of this process usually share it."""
     task: Task = registry.build("task", json.loads(description), data_folder)
     task.to(device)
     return task
 
 
-def _earlier_errors(trial_id: str, around: Surroundings) -> list[Attempt]:
-    """Attempts of this run that ended without a record although their node is still alive."""
+def _earlier_errors(trial_id: str, context: Surroundings) -> list[Attempt]:
+    """Attempts of this run that left no record although their node is still alive."""
     try:
-        noted = json.loads(around.store.read(attempts_path(trial_id)))
-        return [entry for entry in noted if entry["run"] == around.run and around.node_alive(entry["node"])]
+        noted = json.loads(context.store.read(attempts_path(trial_id)))
+        return [entry for entry in noted if entry["run"] == context.run and context.node_alive(entry["node"])]
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return []
 
 
-def _note_attempt(trial_id: str, around: Surroundings, errors: list[Attempt]) -> None:
-    entry = {"run": around.run, "node": around.node, "error": "", "worker": _worker(), "started": time.time()}
-    around.store.write(attempts_path(trial_id), json.dumps([*errors, entry]).encode())
+def _note_attempt(trial_id: str, context: Surroundings, errors: list[Attempt]) -> None:
+    entry = {
+        "run": context.run,
+        "node": context.node,
+        "error": "",
+        "worker": _worker(),
+        "started": time.time(),
+    }
+    context.store.write(attempts_path(trial_id), json.dumps([*errors, entry]).encode())
 
 
 def _worker() -> str:

@@ -1,7 +1,7 @@
-"""What a trial prints, kept for its log beside where it goes anyway.
+"""What a trial prints goes to its log as well as to its usual stream.
 
-A worker may be ended without a chance to write the log. So a file of this machine, the copy, holds the same at every
-moment, and whoever comes after the worker goes on from there.
+A worker may be killed before it can write the log. So a local file, the copy, always holds the same text, and the
+next attempt at the trial starts its log from there.
 """
 
 import io
@@ -16,14 +16,14 @@ from typing import TextIO
 from trainables.results.record import log_path
 from trainables.results.store import Store
 
-KEPT = 200_000  # characters at either end of a log: nothing that prints for ever fills memory or disk
+KEPT = 200_000  # characters kept at each end of a log, so that endless output fills neither memory nor disk
 
 
 class Log:
-    """The beginning and the end of what was written.
+    """The first and the last `KEPT` characters of what was written.
 
     Args:
-        copy: File that holds the same, from `copy_of`; what an ended worker left there comes first.
+        copy: Local file with the same text, from `copy_of`; what a killed worker left there comes first.
     """
 
     def __init__(self, copy: Path | None = None) -> None:
@@ -33,7 +33,7 @@ class Log:
             self.add(_taken(copy))
 
     def add(self, text: str) -> None:
-        """Keep a piece of text."""
+        """Append a piece of text."""
         self.written += len(text)
         room = KEPT - len(self.beginning)
         self.beginning, rest = self.beginning + text[:room], text[room:]
@@ -43,12 +43,12 @@ class Log:
                 self._copy(self.copy, text)
 
     def text(self) -> str:
-        """What is kept, with the length of what is not."""
+        """The kept text, with the number of characters left out between its two parts."""
         left_out = self.written - len(self.beginning) - len(self.end)
         return self.beginning + (f"\n[{left_out:,} characters left out]\n" if left_out else "") + self.end
 
     def write(self, store: Store, trial_id: str) -> None:
-        """Put the log, and those of the trial's other processes, in its place if there is anything in it."""
+        """Write the log, with those of the trial's other processes, to the results folder, unless it is empty."""
         copies = [] if self.copy is None else _members(self.copy)
         text = self.text() + "".join(f"Process {file.suffix[1:]} printed:\n{_taken(file)}" for file in copies)
         if text:
@@ -66,18 +66,18 @@ class Log:
 
 
 def copy_of(run: str, trial_id: str) -> Path:
-    """The copy of a trial's log on this machine while the trial goes on."""
+    """The local copy of the log of a running trial."""
     return Path(tempfile.gettempdir(), f"trial-{run or os.getpid()}-{trial_id}.log")
 
 
 def copy_of_member(copy: Path, rank: int) -> Path:
-    """The copy of one of several processes of a trial."""
+    """The local copy of the log of one process of a trial that has several."""
     return copy.with_name(f"{copy.name}.{rank}")
 
 
 @contextmanager
 def copies_removed(run: str) -> Iterator[None]:
-    """Take away, at the end of the block, the copies that ended workers of a run have left on this machine."""
+    """Remove, at the end of the block, the copies that workers of a run have left on this machine."""
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ def _members(copy: Path) -> list[Path]:
 
 
 def _taken(file: Path) -> str:
-    """What a file holds, the file removed; "" where there is none."""
+    """The content of a file, which is then removed; "" where there is none."""
     try:
         text = file.read_text("utf-8", errors="backslashreplace")
         file.unlink()
@@ -100,7 +100,7 @@ def _taken(file: Path) -> str:
 
 
 class _Copied(io.TextIOBase):
-    """A stream whose text goes to a log too."""
+    """A stream that also writes its text to a log."""
 
     def __init__(self, stream: TextIO, log: Log) -> None:
         self.stream, self.log = stream, log
@@ -121,6 +121,6 @@ class _Copied(io.TextIOBase):
 
 @contextmanager
 def printed(log: Log) -> Iterator[None]:
-    """Have a log of what this process prints while the block runs."""
+    """Log what this process prints while the block runs."""
     with redirect_stdout(_Copied(sys.stdout, log)), redirect_stderr(_Copied(sys.stderr, log)):
         yield

@@ -25,7 +25,7 @@ def sources(spec: TrialSpec, data_folder: Path, code: str) -> dict[str, str]:
 
 
 def changed(now: dict[str, str], before: dict[str, str]) -> list[str]:
-    """The names of both whose content is not the same, this project apart: revisions tell what changes there."""
+    """The names in both whose content differs, except this project, whose changes are recorded by revisions."""
     return [name for name, digest in now.items() if name != PROJECT and before.get(name, digest) != digest]
 
 

@@ -1,4 +1,4 @@
-"""Ends a worker whose trial takes too long or too much memory, whatever the trial itself is doing."""
+"""Ends a worker whose trial exceeds its time or memory limit, even when the trial hangs in compiled code."""
 
 import os
 import threading
@@ -15,14 +15,14 @@ LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def watched(limits: Limits, last_words: Callable[[Reason, str], None]) -> Iterator[None]:
+def watched(limits: Limits, on_excess: Callable[[Reason, str], None]) -> Iterator[None]:
     """End this process if the block goes beyond its limits.
 
-    last_words: called before the end with the reason and one line of detail
-    A trial that hangs in compiled code does not come back to be asked, so a thread looks at it from outside.
+    on_excess: called just before the process ends, with the reason and one line of detail
+    A trial that hangs in compiled code cannot check itself, so a separate thread does.
     """
     ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(limits, last_words, ended), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(limits, on_excess, ended), daemon=True)
     watcher.start()
     try:
         yield
@@ -31,14 +31,14 @@ def watched(limits: Limits, last_words: Callable[[Reason, str], None]) -> Iterat
         watcher.join()
 
 
-def _watch(limits: Limits, last_words: Callable[[Reason, str], None], ended: threading.Event) -> None:
+def _watch(limits: Limits, on_excess: Callable[[Reason, str], None], ended: threading.Event) -> None:
     started = time.monotonic()
     while not ended.wait(LOOK_SECONDS):
         excess = _excess(limits, time.monotonic() - started)
         if excess is None:
             continue
         try:
-            last_words(*excess)
+            on_excess(*excess)
         finally:
             os._exit(1)
 
@@ -54,14 +54,14 @@ def _excess(limits: Limits, seconds: float) -> tuple[Reason, str] | None:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds, and its descendants beside it: what a fork still shares counts once."""
+    """Resident memory of this process and its descendants; pages that they share count once."""
     this = psutil.Process()
     return this.memory_info().rss + sum(map(_private_bytes, this.children(recursive=True)))
 
 
 def _private_bytes(process: psutil.Process) -> int:
-    """What a process shares with no other; the kernel walks all its pages for it, so not for each of ours."""
+    """Memory that a process shares with no other; slow to read (the kernel walks all pages), so only for children."""
     try:
         return process.memory_full_info().uss
-    except psutil.Error:  # it ended while we looked
+    except psutil.Error:  # it ended in the meantime
         return 0

@@ -15,7 +15,7 @@ from torch import nn
 
 from trainables import registry
 from trainables.distributed.coupling import batch_norm, couple, dropout
-from trainables.distributed.parallel import Alone, Group
+from trainables.distributed.parallel import ProcessGroup, Team
 from trainables.distributed.processes import ProcessFailed, in_processes
 from trainables.errors import BadInput
 from trainables.results.store import open_store
@@ -250,17 +250,17 @@ def test_dropout_of_the_parts_is_that_of_the_whole_batch(kind):
     whole, parts = layer(x), []
     for rank in range(2):
         torch.manual_seed(3)
-        part = Group(rank, 2, CPU).part(5)
+        part = ProcessGroup(rank, 2, CPU).part(5)
         parts.append(dropout(layer, part, 5, x[6 * part.start : 6 * part.stop]))
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=0)
 
 
 def test_parts_are_every_sample_once_and_of_equal_size_but_for_one():
     for count in (1, 2, 3, 7):
-        parts = [list(range(10))[Group(rank, count, CPU).part(10)] for rank in range(count)]
+        parts = [list(range(10))[ProcessGroup(rank, count, CPU).part(10)] for rank in range(count)]
         assert [sample for part in parts for sample in part] == list(range(10))
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
-    assert Alone().part(10) == slice(0, 10)
+    assert Team().part(10) == slice(0, 10)
 
 
 def test_other_statistics_of_batches_are_refused_by_name():

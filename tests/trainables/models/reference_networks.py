@@ -140,7 +140,7 @@ def vector_neuron(state: State, name: str, x: Tensor, slope: float) -> Tensor:
 
 
 def neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The vectors of each point's neighbours, itself among them, and its own beside each of them.
+    """The vectors of each point's neighbors, itself among them, and its own beside each of them.
 
     (clouds, channels, 3, points) -> twice (clouds, channels, 3, points, neighbours)
     """
@@ -165,9 +165,9 @@ def invariants(state: State, name: str, x: Tensor, slope: float) -> Tensor:
 
 def vn_pointnet(state: State, clouds: Tensor) -> Tensor:
     """(clouds, points, 3) -> log-probabilities (clouds, classes)"""
-    others, centres = neighbours(clouds.transpose(1, 2).unsqueeze(1))
-    cross = torch.linalg.cross(others, centres, dim=2)
-    x = torch.cat([others - centres, centres, cross], dim=1)
+    others, centers = neighbours(clouds.transpose(1, 2).unsqueeze(1))
+    cross = torch.linalg.cross(others, centers, dim=2)
+    x = torch.cat([others - centers, centers, cross], dim=1)
     x = vector_neuron(state, "feat.conv_pos", x, 0).mean(-1)
     x = vector_neuron(state, "feat.conv1", x, 0)
     cloud = x
@@ -190,8 +190,8 @@ def vn_dgcnn(state: State, clouds: Tensor) -> Tensor:
     slope = 0.2
     x, layers = clouds.transpose(1, 2).unsqueeze(1), []
     for layer in ("conv1", "conv2", "conv3", "conv4"):
-        others, centres = neighbours(x)
-        edges = torch.cat([others - centres, centres], dim=1)
+        others, centers = neighbours(x)
+        edges = torch.cat([others - centers, centers], dim=1)
         x = vector_neuron(state, layer, edges, slope).mean(-1)
         layers.append(x)
     x = vector_neuron(state, "conv5", torch.cat(layers, dim=1), slope)

@@ -15,7 +15,7 @@ from trainables.models.layers.vector_neuron import (
 )
 from trainables.models.pointnet import PointNet
 from trainables.models.vn_dgcnn import VNDGCNN
-from trainables.models.vn_pointnet import VNPointNet, neighbour_vectors
+from trainables.models.vn_pointnet import VNPointNet, neighbor_vectors
 from trainables.relaxation.action import project_on_commutant
 from trainables.relaxation.project import project
 from trainables.relaxation.relax import relax
@@ -128,7 +128,7 @@ def test_frame_is_the_product_with_three_learned_vectors(generator):
 
 def test_neighbour_vectors(generator):
     positions = torch.randn(2, 8, 3, generator=generator)
-    edges = neighbour_vectors(positions, 3)
+    edges = neighbor_vectors(positions, 3)
     for cloud, point in [(0, 0), (1, 5)]:
         center = positions[cloud, point]
         order = (positions[cloud] - center).norm(dim=1).argsort()[:3]

@@ -121,7 +121,7 @@ def test_edges_join_joints_one_and_two_links_away():
     joints = {}
     for edge, there in enumerate(topology.present.flatten().tolist()):
         if there:
-            receiver, sender = edge // topology.degree, int(topology.senders[edge])
+            receiver, sender = edge // topology.num_senders, int(topology.senders[edge])
             assert receiver // 6 == sender // 6
             joints[receiver % 6, sender % 6] = float(graph.edge_scalars[edge])
     assert joints == {(i, j): found[i, j] for i in range(6) for j in range(6) if found[i, j]}

@@ -166,7 +166,7 @@ def test_neighbors_and_cutoff_choose_the_edges(tmp_path):
     graph = within.graph(within.splits["val"])
     edges = graph.topology.present.flatten()
     assert edges.sum() == (distances < 1.5).sum() - 8 * 6
-    receivers = torch.arange(len(edges)) // graph.topology.degree
+    receivers = torch.arange(len(edges)) // graph.topology.num_senders
     lengths = (graph.positions[receivers] - graph.positions[graph.topology.senders]).norm(dim=1)
     assert ((lengths < 1.5) == edges).all()
     charges = within.splits["val"]["charges"].flatten()

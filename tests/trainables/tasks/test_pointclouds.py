@@ -130,7 +130,7 @@ def test_every_family_is_told_from_every_other_by_some_shape(random):
 
 @pytest.mark.slow
 def test_distances_between_points_do_not_tell_the_classes():
-    """Five nearest neighbours in the histograms of all distances, which no rotation changes."""
+    """Five nearest neighbors in the histograms of all distances, which no rotation changes."""
     train, test = (solids(count, 128, seed=1, stream=stream) for stream, count in enumerate([2400, 600]))
     profiles = []
     for clouds in (train, test):

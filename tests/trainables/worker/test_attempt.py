@@ -101,7 +101,7 @@ def test_workers_lost_on_a_living_node_count_as_errors(spec, epochs, tmp_path):
     note_lost_attempts(around.store, spec, "b")
     record = attempt(spec, around)
     assert (record.outcome, record.reason) == ("crashed", "error")
-    assert record.detail == "the worker died without a word"
+    assert record.detail == "the worker process was killed and left no error message"
     assert epochs == []
 
 
@@ -149,7 +149,7 @@ def test_what_a_killed_worker_printed_is_in_the_log(spec, tmp_path, monkeypatch)
     assert attempt(own, around).detail == attempts.KILLED
     log = around.store.read(log_path(own.id)).decode()
     assert log.startswith(
-        "these are my last words\nAttempt 1 of 3 ended so: the worker died without a word\n"
+        "these are my last words\nAttempt 1 of 3 failed: the worker process was killed and left no error message\n"
     )
 
 

@@ -57,7 +57,7 @@ class GraphAttention(nn.Module):
     def attention(self, logits: Tensor, topology: Topology) -> Tensor:
         """(edges, heads * logits) -> (edges, heads), which sum to one over the edges that a node receives."""
         aligned = (smooth_leaky_relu(logits.unflatten(-1, (self.heads, -1))) * self.alignment).sum(-1)
-        by_receiver = aligned.unflatten(0, (topology.nodes, topology.degree))
+        by_receiver = aligned.unflatten(0, (topology.nodes, topology.num_senders))
         return topology.softmax_senders(by_receiver).flatten(0, 1)
 
 

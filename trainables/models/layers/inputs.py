@@ -8,22 +8,22 @@ from torch import Tensor
 from trainables.graph import Graph, Signature, Topology, nearest_topology
 
 
-def with_topology(graph: Graph, neighbours: int) -> tuple[Graph, Topology]:
-    """The graph with edges, and the edges: its own, or else those from the nearest `neighbours` nodes.
+def with_topology(graph: Graph, neighbors: int) -> tuple[Graph, Topology]:
+    """The graph with edges, and the edges: its own, or else those from the nearest `neighbors` nodes.
 
     A graph without edges has no edge_scalars. Graphs with too few nodes are connected completely.
     """
     if graph.topology is not None:
         return graph, graph.topology
     others = len(graph.positions) // graph.graphs - 1
-    topology = nearest_topology(graph.positions, graph.graphs, min(neighbours, others))
+    topology = nearest_topology(graph.positions, graph.graphs, min(neighbors, others))
     edge_scalars = graph.positions.new_zeros(len(topology.senders), 0)
     return replace(graph, topology=topology, edge_scalars=edge_scalars), topology
 
 
 def relative_positions(positions: Tensor, topology: Topology) -> Tensor:
-    """(nodes, degree, 3): the receiver's position minus that of each of its senders."""
-    senders = positions.index_select(0, topology.senders).unflatten(0, (topology.nodes, topology.degree))
+    """(nodes, senders, 3): the receiver's position minus that of each of its senders."""
+    senders = positions.index_select(0, topology.senders).unflatten(0, (topology.nodes, topology.num_senders))
     return positions.unsqueeze(1) - senders
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class ExponentialNormal(nn.Module):
-    """exp(-b (exp(-r / length) - c_k)^2) with the centres c_k evenly from 0 to 1 (Unke and Meuwly 2019,
+    """exp(-b (exp(-r / length) - c_k)^2) with the centers c_k evenly from 0 to 1 (Unke and Meuwly 2019,
     arXiv 1902.08408, equation 7).
 
     It maps all distances to a bounded interval and is finest near zero, so that it needs no cutoff: on
@@ -14,17 +14,17 @@ class ExponentialNormal(nn.Module):
     length: unit of the task's positions; functions[k] differ from each other up to a few times this distance
     """
 
-    centres: Tensor
+    centers: Tensor
 
     def __init__(self, functions: int, length: float) -> None:
         super().__init__()
         self.length = length
         self.sharpness = (functions / 2) ** 2
-        self.register_buffer("centres", torch.linspace(0, 1, functions), persistent=False)
+        self.register_buffer("centers", torch.linspace(0, 1, functions), persistent=False)
 
     def forward(self, distances: Tensor) -> Tensor:
         """(edges, 1) -> (edges, functions)"""
-        return torch.exp(-self.sharpness * (torch.exp(-distances / self.length) - self.centres).square())
+        return torch.exp(-self.sharpness * (torch.exp(-distances / self.length) - self.centers).square())
 
 
 def radial_network(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -112,7 +112,7 @@ class EdgeProduct(Product):
     def forward(  # type: ignore[override]  # an edge product takes the place of no other
         self, x: Steerable, edge_scalars: Tensor, attribute: Harmonics, topology: Topology
     ) -> Steerable:
-        """x of the nodes, edge_scalars (nodes, degree, E), attribute (nodes, degree, 3) -> (nodes, degree, ...)"""
+        """x of the nodes, edge_scalars (nodes, senders, E), attribute (nodes, senders, 3) -> (nodes, senders, ...)"""
         constant, vector = attribute
         dotted = to_edges(x.vectors, self.vector_to_scalar / math.sqrt(3), topology)
         kept = to_edges(x.vectors, constant * self.vector_to_vector, topology)
@@ -133,13 +133,13 @@ def to_edges(
 ) -> Tensor:
     """The linear map of [receiver, sender, edge scalars] on each edge.
 
-    x (nodes, ..., C), weight (O, 2 C + E), edge_scalars (nodes, degree, E) -> (nodes, degree, ..., O)
+    x (nodes, ..., C), weight (O, 2 C + E), edge_scalars (nodes, senders, E) -> (nodes, senders, ..., O)
     """
     channels = x.shape[-1]
     of_receiver, of_sender, of_edge = weight.tensor_split([channels, 2 * channels], dim=1)
     receivers = linear(x, of_receiver, bias).unsqueeze(1)
     senders = linear(x, of_sender).index_select(0, topology.senders)
-    senders = senders.unflatten(0, (topology.nodes, topology.degree))
+    senders = senders.unflatten(0, (topology.nodes, topology.num_senders))
     if edge_scalars is None:
         return receivers + senders
     # In place: the gradient of a sum needs none of its terms.

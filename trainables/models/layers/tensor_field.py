@@ -29,13 +29,13 @@ class Kernel(nn.Module):
     def forward(
         self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology
     ) -> list[tuple[Tensor, Tensor]]:
-        """For each degree l the products (nodes, degree, 2l+1, paths, channels), and the radial functions
-        (nodes, degree, paths, channels) that they have to be multiplied with.
+        """For each degree l the products (nodes, senders, 2l+1, paths, channels), and the radial functions
+        (nodes, senders, paths, channels) that they have to be multiplied with.
 
         edges: (edges, E), the invariants that the radial functions see
         """
         senders = self.sender(x).index_select(0, topology.senders)
-        shape = (topology.nodes, topology.degree, -1)
+        shape = (topology.nodes, topology.num_senders, -1)
         radial = self.radial(edges).view(*shape, x.shape[-1]).split(self.paths, dim=2)
         return [
             ((coupling @ senders).view(*shape, paths, x.shape[-1]), factor)
@@ -90,7 +90,7 @@ class Attention(nn.Module):
         return torch.cat(self.output(torch.cat(received, dim=1)), dim=1)
 
     def weights(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
-        """(nodes, degree, heads), which sum to one over the senders."""
+        """(nodes, senders, heads), which sum to one over the senders."""
         _, components, channels = x.shape
         receivers = x.split([2 * degree + 1 for degree in range(len(self.queries))], dim=1)
         matches = []

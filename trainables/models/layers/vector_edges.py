@@ -1,7 +1,7 @@
-"""A vector neuron on the edges of a nearest-neighbour graph, without ever holding the features of all edges.
+"""A vector neuron on the edges of a nearest-neighbor graph, without ever holding the features of all edges.
 
 The linear maps run on the nodes before the gather: W [x_j - x_i, x_i] is one map of the sender j plus one of
-the receiver i. Each node has the same number of neighbours, so edges are walked one neighbour of every node
+the receiver i. Each node has the same number of neighbors, so edges are walked one neighbor of every node
 at a time; only their invariants, a sixth of their features, are stored. Features and directions lie as
 (2, 3, nodes, channels), so that all elementwise work is on contiguous blocks of (nodes, channels).
 """
@@ -48,7 +48,7 @@ class EdgeVectorLinear(nn.Linear):
 
 
 class EdgeVectorNeuron(nn.Module):
-    """Linear map of [x_j - x_i, x_i], activation, mean over the neighbours j of i."""
+    """Linear map of [x_j - x_i, x_i], activation, mean over the neighbors j of i."""
 
     def __init__(self, channels_in: int, channels_out: int, slope: float) -> None:
         super().__init__()
@@ -66,17 +66,17 @@ class EdgeVectorNeuron(nn.Module):
 
 
 def component_rows(topology: Topology) -> Tensor:
-    """(degree, 6 * nodes): for each neighbour, where its six components lie in (2, 3, nodes) flattened."""
-    neighbours = topology.senders.view(topology.nodes, topology.degree).T
-    components = topology.nodes * torch.arange(6, device=neighbours.device)
-    return (neighbours[:, None] + components[:, None]).flatten(1)
+    """(senders, 6 * nodes): for each neighbor, where its six components lie in (2, 3, nodes) flattened."""
+    neighbors = topology.senders.view(topology.nodes, topology.num_senders).T
+    components = topology.nodes * torch.arange(6, device=neighbors.device)
+    return (neighbors[:, None] + components[:, None]).flatten(1)
 
 
 def edge_features(senders: Tensor, receivers: Tensor, rows: Tensor) -> Iterator[Tensor]:
-    """For each neighbour p and d on its edges, (2, 3, nodes, channels), in one buffer that is overwritten."""
+    """For each neighbor p and d on its edges, (2, 3, nodes, channels), in one buffer that is overwritten."""
     edges = torch.empty_like(receivers)
-    for neighbour in rows:
-        torch.index_select(senders.flatten(0, 2), 0, neighbour, out=edges.flatten(0, 2))
+    for neighbor in rows:
+        torch.index_select(senders.flatten(0, 2), 0, neighbor, out=edges.flatten(0, 2))
         yield edges.add_(receivers)
 
 
@@ -86,7 +86,7 @@ def dot(left: Tensor, right: Tensor, out: Tensor) -> None:
 
 
 class EdgeInvariants(Function):
-    """<p, p>, <p, d> and <d, d> on all edges, (degree, nodes, channels) each.
+    """<p, p>, <p, d> and <d, d> on all edges, (senders, nodes, channels) each.
 
     senders, receivers: (2, 3, nodes, channels), p and d of an edge being sender plus receiver
     rows: of `component_rows`
@@ -119,7 +119,7 @@ class EdgeInvariants(Function):
 class EdgeMean(Function):
     """The mean of scale p + push d over the edges of each node, (3, nodes, channels).
 
-    senders, receivers, rows: as in EdgeInvariants; scale, push: (degree, nodes, channels)
+    senders, receivers, rows: as in EdgeInvariants; scale, push: (senders, nodes, channels)
     """
 
     @staticmethod
