@@ -67,7 +67,7 @@ def make_pictures(
         ):
             for name, title, caption, draw in figures:
                 yield _picture(f"{name}-{ending}", title, caption, case, draw)
-    if "performance_profiles" in tables:
+    if "performance_profiles" in tables and not trials["failed"].all():
         yield _picture(
             "profiles",
             "Performance profiles",
@@ -84,9 +84,9 @@ def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
         "overview",
         "Overview",
         f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
-        "median loss over seeds with quartiles, failed trials at their loss at initialization. Right: difference of "
-        "failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; left of the "
-        "line the arm failed less often.",
+        f"loss, {over_seeds(trials, 'median and quartiles')}, failed trials at their loss at initialization. Right: "
+        "difference of failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; "
+        "left of the line the arm failed less often.",
         None,
         lambda: plots.overview(trials, contrasts),
     )
@@ -106,13 +106,14 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
         "overlap; the smooth lines are the fitted curves that LR50 is read from, with their 95% bands.",
         lambda: plots.failure_rate(mine),
     )
-    yield (
-        "loss",
-        "Loss against learning rate",
-        f"Median and quartiles over {seeds} of min(validation loss, loss at initialization). Above: how many "
-        "trials failed; they count with the loss at initialization.",
-        lambda: plots.loss_against_rate(mine),
-    )
+    if not mine["failed"].all():
+        yield (
+            "loss",
+            "Loss against learning rate",
+            f"min(validation loss, loss at initialization), {over_seeds(mine, 'median and quartiles')}. Above: how "
+            "many trials failed; they count with the loss at initialization.",
+            lambda: plots.loss_against_rate(mine),
+        )
     yield (
         "heat_map_arms",
         "Arms by learning rate",
@@ -130,13 +131,16 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
 
 
 def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
-    """What the chosen learning rate and a budget of trials give, and for what, in one case."""
-    if mine["score"].notna().any():
+    """What the chosen learning rate and a budget of trials give, and for what, in one case where a trial learned."""
+    if mine["score"].notna().any() and not mine["failed"].all():
+        below = "mean and Student's 95% interval of those that learned"
+        if mine["seed"].nunique() == 1:
+            below = "the mean, without an interval, since one seed has no spread"
         yield (
             "seed_spread",
             "Spread between seeds",
-            f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, mean and "
-            "Student's 95% interval of those that learned. Crosses are failed trials.",
+            f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, {below}. "
+            "Crosses are failed trials.",
             lambda: plots.seed_spread(mine, choose_rates(mine)),
         )
         yield (
@@ -150,8 +154,8 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
         yield (
             "cost",
             "Cost against gain",
-            f"Test score at the chosen learning rate with Student's 95% interval over {seeds_at_each(mine)}, against "
-            "the seconds that an epoch took by the clock, beside whatever else the machine did.",
+            f"Test score at the chosen learning rate, {over_seeds(mine, 'with Student’s 95% interval')}, against the "
+            "seconds that an epoch took by the clock, beside whatever else the machine did.",
             lambda: plots.cost_against_score(tables["best_setting"].frame, tables["cost"].frame, mine),
         )
 
@@ -164,8 +168,8 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
         yield (
             "training",
             "Training curves with theta",
-            f"Validation metric at the chosen learning rate, median and quartiles over {seeds_at_each(chosen)}, "
-            "above the weight theta of the relaxed branch. Trials that stopped early count for the epochs they "
+            f"Validation metric at the chosen learning rate, {over_seeds(chosen, 'median and quartiles')}, above "
+            "the weight theta of the relaxed branch. Trials that stopped early count for the epochs they "
             "reached.",
             lambda: plots.training_curves(chosen, histories),
         )
@@ -173,11 +177,18 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
         yield (
             "equivariance",
             "Equivariance error in the course of training",
-            f"|f(gx) − g f(x)| / |f(x)| of the model in training at the chosen learning rate, median and quartiles "
-            f"over {seeds_at_each(chosen)}, in the precision of the training: about 1e-7 is rounding in float32. The "
-            "delivered model's error, in float64, is in the table.",
+            f"|f(gx) − g f(x)| / |f(x)| of the model in training at the chosen learning rate, "
+            f"{over_seeds(chosen, 'median and quartiles')}, in the precision of the training: about 1e-7 is "
+            "rounding in float32. The delivered model's error, in float64, is in the table.",
             lambda: plots.equivariance_curves(chosen, histories),
         )
+
+
+def over_seeds(trials: pd.DataFrame, spread: str) -> str:
+    """How a figure shows the seeds: with a spread, or one seed as it is."""
+    if trials["seed"].nunique() == 1:
+        return "of one seed, which has no spread"
+    return f"{spread} over {seeds_at_each(trials)}"
 
 
 def at_chosen_rates(trials: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from analysis.formats import percent, points
 from analysis.tables import Table
 from trainables.results.outcomes import Outcome
+from trainables.results.record import finite
 
 LEVEL = 0.05
 MANY_CRASHES = 0.05
@@ -24,7 +25,8 @@ def headlines(trials: pd.DataFrame, tables: dict[str, Table]) -> dict[str, str]:
     for case in trials["case"].unique():
         goals = trials.loc[trials["case"] == case, "metric_goal"].dropna()
         smaller = not len(goals) or goals.iloc[0] != "max"
-        parts = [_on_failures(_rows(tables, "failure_contrasts", case))]
+        parts = ["every trial failed" if trials.loc[trials["case"] == case, "failed"].all() else ""]
+        parts += [_on_failures(_rows(tables, "failure_contrasts", case))]
         parts += [_on_scores(_rows(tables, "best_contrasts", case), smaller)]
         text = "; ".join(part for part in parts if part)
         if text:
@@ -38,7 +40,9 @@ def _on_failures(contrasts: pd.DataFrame) -> str:
     shown = (contrasts["p_holm"] <= LEVEL) & (contrasts["low"] * contrasts["high"] > 0)
     if not shown.any():
         largest = math.ceil(100 * contrasts["largest"].max() - 1e-9)
-        return f"no effect on failures larger than {largest} points"
+        unpaired = int(contrasts["largest"].isna().sum())
+        silent = f" ({_other(unpaired)}: no pair)" if unpaired else ""
+        return f"no effect on failures larger than {largest} points{silent}"
     less, more = shown & (contrasts["difference"] < 0), shown & (contrasts["difference"] > 0)
     words = np.select([less, more], ["less often", "more often"], "no difference shown")
     ranked = contrasts.assign(words=words, gain=-contrasts["difference"])[shown]
@@ -51,9 +55,10 @@ def _on_failures(contrasts: pd.DataFrame) -> str:
 
 
 def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:
-    known = contrasts.dropna(subset="relative") if len(contrasts) else contrasts
-    if known.empty:
+    if contrasts.empty or contrasts["relative"].isna().all():
         return ""
+    contrasts = contrasts.assign(verdict=_verdicts(contrasts, "relative", "relative_low"))
+    known = contrasts.dropna(subset="relative")
     known = known.assign(gain=-known["relative"] if smaller else known["relative"])
     decided = known[known["verdict"].isin(["better", "worse"])]
     named = _most_telling(decided) if len(decided) else known.loc[[known["gain"].idxmax()]]
@@ -65,6 +70,12 @@ def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:
     parts += _counted(contrasts["verdict"].drop(named.index))
     alone = f" (each by its own 95% interval, not corrected for {len(known)} comparisons)"
     return "; ".join(parts) + (alone if len(decided) and len(known) > 1 else "")
+
+
+def _verdicts(contrasts: pd.DataFrame, difference: str, low: str) -> pd.Series:
+    """What is known of each difference: one pair of scores has no spread, and so no interval to decide by."""
+    words = contrasts["verdict"].where(contrasts[low].notna(), "no interval")
+    return words.where(contrasts[difference].notna(), "no pair")
 
 
 def _most_telling(decided: pd.DataFrame) -> pd.DataFrame:
@@ -79,28 +90,36 @@ def _counted(others: pd.Series) -> list[str]:
         return []
     counts = others.value_counts()
     words = [word if len(counts) == 1 else f"{count} {word}" for word, count in counts.items()]
-    return [f"{len(others)} other arm{'s' if len(others) > 1 else ''}: {', '.join(words)}"]
+    return [f"{_other(len(others))}: {', '.join(words)}"]
+
+
+def _other(count: int) -> str:
+    return f"{count} other arm{'s' if count > 1 else ''}"
 
 
 def forest(trials: pd.DataFrame, tables: dict[str, Table]) -> list[dict[str, Any]]:
     """Differences to the control with 95% intervals, a row for each case and arm.
 
-    Each row has case, arm, and for failures and scores the numbers (difference, low, high) with their places on a
-    track from 0 to 100, or None where there is no difference. All rows share the two scales.
+    Each row has case, arm, control, and for failures and scores the numbers (difference, low, high) with their places
+    on a track from 0 to 100, None where there is no such number, and the verdict in words. All rows share the scales.
     """
     wanted = {"failures": ("failure_contrasts", "difference", "low", "high")}
     wanted["scores"] = ("best_contrasts", "relative", "relative_low", "relative_high")
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for kind, (name, *columns) in wanted.items():
-        frame = tables[name].frame.dropna(subset=columns) if name in tables else pd.DataFrame()
+        frame = tables[name].frame if name in tables else pd.DataFrame()
         if frame.empty:
             continue
-        reach = float(np.abs(frame[columns[:1]]).max().max()) * 1.5
-        reach = max(reach, float(np.quantile(np.abs(frame[columns[1:]]), 0.9)), 1e-9) * 1.05
-        for row in frame.itertuples():
+        sizes = frame[columns].abs()
+        reach = (
+            np.nanmax([1e-9, 1.5 * sizes[columns[0]].max(), sizes[columns[1:]].stack().quantile(0.9)]) * 1.05
+        )
+        for row in frame.assign(verdict=_verdicts(frame, columns[0], columns[1])).itertuples():
             entry = rows.setdefault((row.case, row.arm), {"case": row.case, "arm": row.arm})
-            numbers = [float(getattr(row, column)) for column in columns]
-            places = [float(np.clip(50 + 50 * number / reach, 0, 100)) for number in numbers]
+            numbers = [finite(getattr(row, column)) for column in columns]
+            places = [
+                each if each is None else float(np.clip(50 + 50 * each / reach, 0, 100)) for each in numbers
+            ]
             entry[kind] = {"numbers": numbers, "places": places, "verdict": row.verdict}
             entry["control"] = row.control
     order = {pair: at for at, pair in enumerate(trials.groupby(["case", "arm"], sort=False).groups)}

@@ -102,7 +102,7 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     val_score, score: validation and test metric; of a failed trial the value at initialization where the metric is
     the loss, otherwise the metric of the trivial predictor
     failed_loss, failed_score: what a failed trial counts with
-    skill: (trivial - score) / (trivial - best score of the case), between 0 and 1
+    skill: (trivial - score) / (trivial - best score of the case), between 0 and 1; 0 where no score beats the trivial
     """
     if trials.empty:
         numbers = dict.fromkeys(["loss", "failed_loss", "val_score", "score", "failed_score", "skill"], 0.0)
@@ -122,7 +122,9 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     scores = score.groupby(trials["case"])
     bests = scores.transform("min").where(smaller_is_better, scores.transform("max"))
     start = trivial.fillna(substitute)
-    skill = ((start - score) / (start - bests).where(start != bests)).clip(0, 1)
+    beaten = (bests < start).where(smaller_is_better, bests > start)
+    skill = ((start - score) / (start - bests).where(beaten)).clip(0, 1)
+    skill = skill.where(beaten | start.isna() | score.isna(), 0.0)
     return trials.assign(
         failed=failed,
         loss=loss,

@@ -87,6 +87,13 @@ def limits(
             f"{_plural(unmeasured, 'learned trial')} without a finite test score: left out of scores, "
             "not of failures."
         )
+    unlearned = [
+        case for case, failed in trials.groupby("case", sort=False)["failed"].all().items() if failed
+    ]
+    if unlearned:
+        lines.append(
+            f"No trial learned in: {'; '.join(unlearned)}. There are no losses, scores or costs to compare there."
+        )
     alone = [case for case, arms in trials.groupby("case", sort=False)["arm"].nunique().items() if arms == 1]
     if alone:
         lines.append(f"One arm only in: {'; '.join(alone)}. There is nothing to compare it with.")

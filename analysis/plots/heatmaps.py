@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from analysis.formats import rate
-from analysis.plots.style import LONGEST_NAME, PAGE, elided, short, styled
+from analysis.plots.style import LONGEST_NAME, NOTHING_LEARNED, PAGE, elided, in_words, short, styled
 from analysis.statistics.failure import failure_rates
 
 
@@ -20,6 +20,9 @@ def heat_maps(trials: pd.DataFrame, rows: str = "arm") -> Figure:
     rates = failure_rates(trials, [rows, "lr"])
     texts = rates.assign(text=rates["failed"].astype(str) + "/" + rates["n"].astype(str))
     _cells(left, rates, names, rows, "rate", texts, Normalize(0, 1), "share of failed trials")
+    if trials["failed"].all():
+        in_words(right, NOTHING_LEARNED)
+        return figure
     medians = trials.groupby([rows, "lr"], sort=False)["loss"].median().reset_index()
     texts = medians.assign(text=medians["loss"].map(short))
     positive = medians["loss"][medians["loss"] > 0]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.formats import points
 from analysis.plots.rates import draw_failure_rate, draw_loss
-from analysis.plots.style import LONGEST_NAME, PAGE, Mark, elided, legend_below, marks, styled
+from analysis.plots.style import LONGEST_NAME, PAGE, Mark, elided, in_words, legend_below, marks, styled
 
 MOST_CASES = 6
 
@@ -35,21 +35,15 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
 
 def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None:
     """Differences with their intervals, one line per arm; left of the line fewer failures than the control."""
-    contrasts = contrasts.dropna(subset=contrasts.columns.intersection(["difference"]))
-    if contrasts.empty:
-        axes.axis("off")
-        axes.text(
-            0.5,
-            0.5,
-            "no result of a strict\narm to compare with",
-            ha="center",
-            va="center",
-            transform=axes.transAxes,
-            color="0.35",
-        )
+    if contrasts.empty or contrasts["difference"].isna().all():
+        in_words(axes, "no pair of an arm and\na control to compare")
         return
     for row, contrast in enumerate(contrasts.itertuples()):
         mark = style[contrast.arm]
+        if not contrast.pairs:
+            axes.text(0, row, "no pair", ha="center", va="center", fontsize=6, color="0.35",
+                      bbox={"color": "white", "pad": 1})  # fmt: skip
+            continue
         axes.plot([contrast.low, contrast.high], [row, row], color=mark.color, linewidth=0.9)
         axes.plot(
             contrast.difference, row, marker=mark.marker, color=mark.color, markeredgewidth=0, markersize=5

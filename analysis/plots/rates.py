@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from analysis.plots.style import (
     COLUMN,
     LONGEST_NAME,
+    NOTHING_LEARNED,
     Mark,
     band,
     elided,
+    in_words,
     legend_below,
     log_axis,
     marks,
@@ -77,7 +79,10 @@ def loss_against_rate(trials: pd.DataFrame) -> Figure:
 
 
 def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: int = 8) -> None:
-    """The lines and bands of `loss_against_rate` on given axes."""
+    """The lines and bands of `loss_against_rate` on given axes; words where every loss is one at initialization."""
+    if trials["failed"].all():
+        in_words(axes, NOTHING_LEARNED)
+        return
     table = loss_curve(trials)
     for arm, mark in style.items():
         rows = table[table["arm"] == arm]

@@ -21,8 +21,10 @@ from analysis.formats import metric, rate
 
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
+NOTHING_LEARNED = "no trial learned"
 LONGEST = 80  # characters of a line of text
 LONGEST_NAME = 32  # of an arm: a longer one leaves no room for its axes
+ALONE = 3.0  # factor: what an axis of one learning rate shows on each side of it
 LETTER, LINE = 0.058, 0.15  # inches: width of a letter and height of a line of a legend
 COLUMN_OF_LEGEND = 0.48  # inches: what a column of a legend needs beside its letters
 
@@ -113,10 +115,15 @@ def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: rate(value)))
-    if len(rates) > 1:
-        margin = (rates[-1] / rates[0]) ** (0.5 / (len(rates) - 1))
-        axes.set_xlim(rates[0] / margin, rates[-1] * margin)
+    margin = (rates[-1] / rates[0]) ** (0.5 / (len(rates) - 1)) if len(rates) > 1 else ALONE
+    axes.set_xlim(rates[0] / margin, rates[-1] * margin)
     axes.set_xlabel("learning rate")
+
+
+def in_words(axes: Axes, text: str) -> None:
+    """What there is to say in place of axes that have nothing to show."""
+    axes.axis("off")
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color="0.35")
 
 
 def log_axis(axes: Axes) -> None:

@@ -68,9 +68,9 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
         "best_contrasts",
         "Test score against the control",
         "Each arm at its own chosen learning rate, paired by seed, where both learned: mean difference, arm minus "
-        "control, with Student's 95% interval, not corrected for the number of arms; p by flipping the signs of the "
-        "differences, which cannot go below the number beside it. Not excluded: the largest effect within the "
-        f"interval, as a share of the control's mean. {VERDICT}",
+        "control, with Student's 95% interval, not corrected for the number of arms (one pair has no spread, and so "
+        "no interval); p by flipping the signs of the differences, which cannot go below the number beside it. "
+        f"Not excluded: the largest effect within the interval, as a share of the control's mean. {VERDICT}",
         against_controls(trials, compare),
         ARM
         | {

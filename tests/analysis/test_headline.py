@@ -1,5 +1,7 @@
 """The first screen: what it says, and what it warns of."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -18,7 +20,7 @@ def table(name, **columns):
     }
 
 
-TRIALS = pd.DataFrame({"case": ["c"], "metric_goal": ["min"], "arm": ["strict"]})
+TRIALS = pd.DataFrame({"case": ["c"], "metric_goal": ["min"], "arm": ["strict"], "failed": [False]})
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_the_sentence_on_failures(low, high, p, words):
 
 @pytest.mark.parametrize(("goal", "noun"), [("min", "error"), ("max", "score")])
 def test_the_sentence_on_scores(goal, noun):
-    found = table("best_contrasts", relative=-0.07, verdict="undecided")
+    found = table("best_contrasts", relative=-0.07, relative_low=-0.2, verdict="undecided")
     assert headlines(TRIALS.assign(metric_goal=goal), found) == {"c": f"Ace: 7% lower {noun}, undecided."}
 
 
@@ -54,7 +56,8 @@ def arms(name, **columns):
 def test_of_many_arms_the_headline_names_the_three_best_and_counts_the_others():
     relative = [0.3, -0.1, -0.4, -0.2, -0.5, -0.9, *[0.0] * 18]
     verdicts = ["worse", *["better"] * 4, *["undecided"] * 19]
-    found = headlines(TRIALS, arms("best_contrasts", relative=relative, verdict=verdicts))
+    lows = [value - 0.1 for value in relative]
+    found = headlines(TRIALS, arms("best_contrasts", relative=relative, relative_low=lows, verdict=verdicts))
     assert found == {
         "c": "Arm-4: 50% lower error, better; arm-2: 40% lower error, better; arm-3: 20% lower error, better; "
         "21 other arms: 19 undecided, 1 worse, 1 better (each by its own 95% interval, not corrected for "
@@ -78,6 +81,46 @@ def test_of_many_arms_that_fail_less_often_three_are_named():
         "arm-1 fails less often than strict, by 20 points; "
         "21 other arms: 19 no difference shown, 1 more often, 1 less often."
     }
+
+
+def test_a_study_that_failed_throughout_says_so_first():
+    found = table("failure_contrasts", low=-0.3, high=0.3, p_holm=1.0, difference=0.0, largest=0.3)
+    words = "Every trial failed; no effect on failures larger than 30 points."
+    assert headlines(TRIALS.assign(failed=True), found) == {"c": words}
+
+
+def test_headline_and_forest_say_alike_what_one_seed_shows(study):
+    """A difference without an interval, since one pair has no spread."""
+    trials = prepare(load_trials(study(seeds=1)))
+    tables = make_tables(trials)
+    (sentence,) = headlines(trials, tables).values()
+    largest = -min(row["scores"]["numbers"][0] for row in forest(trials, tables))
+    assert f"{largest:.0%} lower error, no interval; 2 other arms: no interval" in sentence
+    for row in forest(trials, tables):
+        assert row["scores"]["verdict"] == "no interval"
+        assert row["scores"]["numbers"][1:] == row["scores"]["places"][1:] == [None, None]
+        assert row["failures"]["numbers"][1] < row["failures"]["numbers"][2]
+
+
+def test_arms_without_a_pair_are_counted_as_such(study):
+    """Where the control crashed at the seeds of an arm."""
+
+    def crash(records):
+        return [
+            replace(record, outcome="crashed", reason="error")
+            if (record.spec["method"]["name"] == "ace") == (record.spec["seed"] == 0)
+            else record
+            for record in records
+        ]
+
+    trials = prepare(load_trials(study(seeds=2, change=crash)))
+    tables = make_tables(trials)
+    (sentence,) = headlines(trials, tables).values()
+    assert "points (1 other arm: no pair)" in sentence
+    assert "1 no pair" in sentence
+    *_, last = forest(trials, tables)
+    assert last["arm"] == "ace"
+    assert {last[kind]["verdict"] for kind in ("failures", "scores")} == {"no pair"}
 
 
 def test_alarms():
