@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from study.config import StudyConfig, arms_of, method_of, resolve_at, to_yaml
+from study.config import StudyConfig, arms_of, method_of, resolve_at, resolve_config, to_yaml
 from study.grid import STREAMS, set_option, split_axis
 from study.refine.asked import check_refine
 from study.refine.planned import PlannedTrial, planned_from
@@ -33,6 +33,12 @@ ALWAYS_WRITTEN = {name for name, info in StudyConfig.model_fields.items() if inf
 """The keys that every study.yaml has; the others are written only where they are set."""
 
 REPAIR = "`study run` writes it again"
+
+
+def planned_study(content: dict[str, Any]) -> tuple[StudyConfig, list[PlannedTrial]]:
+    """The study in `content` (as read from YAML) and its first round. Raises BadInput."""
+    config = resolve_config(content)
+    return config, plan(config)
 
 
 def plan(config: StudyConfig) -> list[PlannedTrial]:

@@ -1,9 +1,9 @@
 """Run what is missing of a study: Ray Tune runs the trials, the results folder remembers them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from study.config import StudyConfig
 from study.execution.engine import run_trials
@@ -15,26 +15,26 @@ from study.execution.search import Config, PlannedSearch
 from study.execution.session import connected, terminated_like_interrupted
 from study.execution.tracking import Callback
 from study.lock import locked
-from study.plan import check_folder, later_rounds, plan, write_folder
+from study.plan import check_folder, later_rounds, write_folder
 from study.progress import Progress, console
 from study.refine.planned import PlannedTrial
-from study.refine.rounds import with_rounds
-from study.rehearsal.check import check_trials
+from study.rehearsal.planner import Planner
 from trainables.results.canonical import canonical_json
 from trainables.results.crashes import crash_line
 from trainables.results.outcomes import Outcome
-from trainables.results.record import damaged_files, read_records, record_path
+from trainables.results.record import Record, damaged_files, read_records, record_path
 from trainables.results.store import Store
 from trainables.worker.conditions import Conditions
+from trainables.worker.entry import trainable
 from trainables.worker.printed import copies_removed
-from trainables.worker.trainable import trainable
 
 REPORT_SECONDS = 10.0
 LIVE_SECONDS = 1.0  # between two reports of a trial, where somebody watches its curve
 
 
 def run_study(
-    config: StudyConfig,
+    planner: Planner,
+    planned: Callable[[], tuple[StudyConfig, list[PlannedTrial]]],
     store: Store,
     data_folder: str,
     address: str | None,
@@ -42,45 +42,40 @@ def run_study(
     callbacks: Sequence[Callback] = (),
     try_first: bool = True,
 ) -> None:
-    """Give every planned trial that has no record one. Raises BadInput before any worker starts.
+    """Give every planned trial that has no record one.
 
-    retry_crashed: whether a record that says crashed counts as none
-    callbacks: of Tune, live while trials run
-    try_first: whether to take each kind of trial through `study.rehearsal.check` before the first
-    KeyboardInterrupt (Ctrl-C or SIGTERM) passes through with all finished trials kept.
+    Args:
+        planner: Plans and checks the trials while Ray starts here.
+        planned: Waits for the study and its first round.
+        retry_crashed: Whether a record that says crashed counts as none.
+        callbacks: Of Tune, live while trials run.
+        try_first: Whether to take each kind of trial through `study.rehearsal.check` before the first.
+
+    Raises:
+        BadInput: Before any trial starts.
+        KeyboardInterrupt: After Ctrl-C or SIGTERM, with all finished trials kept.
     """
-    grid = plan(config)
-    code_folder = os.getcwd()
+    code_folder, show = os.getcwd(), console()
+    say = partial(show.print, highlight=False, markup=False, soft_wrap=True)
     with terminated_like_interrupted(), locked(store) as run, copies_removed(run):
-        there = {trial.id for trial in grid}
-        trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
-        damaged = check_folder(store, config, trials)
-        records, complaints = read_records(store, [trial.id for trial in trials])
-        crashed = [
-            name for name, record in records.items() if retry_crashed and record.outcome == Outcome.CRASHED
-        ]
-        unfit = damaged_files(store, records.values())
-        records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
-        trials = with_rounds(config, trials, records)
-        check_sources(store, [trial for trial in trials if trial.id not in records], records, data_folder)
-        missing = [trial for trial in trials if trial.id not in records]
-        show = console()
-        say = partial(show.print, highlight=False, markup=False, soft_wrap=True)
-        said = [f"{file}; it is written again" for file in damaged]
-        said += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
-        for line in said:
-            say(line)
-        if not missing:
-            write_folder(store, config, trials)
-            return
-        if try_first:
-            say("loading data and checking each arm: network, one step, projection")
-            for line in (line for facts in check_trials(missing, data_folder) for line in facts.warnings):
-                say(line)
         say("starting Ray" if address is None else f"joining the Ray cluster at {address}")
         with connected(address):
+            config, grid = planned()
+            trials, records, crashed, lines = _found(config, grid, store, retry_crashed)
+            for line in lines:
+                say(line)
+            missing = [trial for trial in trials if trial.id not in records]
+            if not missing:
+                write_folder(store, config, trials)
+                return
+            say("loading data and checking each arm: network, one step, projection")
+            before = [record.sources for record in records.values() if record.sources]
+            checked = planner.begin(_check, missing, store.uri, before, data_folder, try_first)
             say("checking nodes")
             check(config.resources, store, data_folder, _tasks(missing))
+            for line in checked():
+                say(line)
+            planner.end()  # its memory is for the trials
             write_folder(store, config, trials)
             for trial_id in crashed:
                 store.delete(record_path(trial_id))
@@ -108,6 +103,61 @@ def run_study(
                 )
 
 
+class Found(NamedTuple):
+    """The trials of all rounds so far, and what a results folder holds of them.
+
+    records: the good ones by id; crashed: ids of those to run again; lines: one for each damaged file
+    """
+
+    trials: list[PlannedTrial]
+    records: dict[str, Record]
+    crashed: list[str]
+    lines: list[str]
+
+
+def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_crashed: bool) -> Found:
+    """What the folder of a study holds; BadInput where it is another study's."""
+    there = {trial.id for trial in grid}
+    trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
+    damaged = check_folder(store, config, trials)
+    records, complaints = read_records(store, [trial.id for trial in trials])
+    crashed = [
+        name for name, record in records.items() if retry_crashed and record.outcome == Outcome.CRASHED
+    ]
+    unfit = damaged_files(store, records.values())
+    records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
+    lines = [f"{file}; it is written again" for file in damaged]
+    lines += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
+    return Found(further_rounds(config, trials, records), records, crashed, lines)
+
+
+def further_rounds(
+    config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
+) -> list[PlannedTrial]:
+    """The trials with those of the rounds that follow from their records."""
+    if config.refine is None:
+        return trials
+    from study.refine.rounds import with_rounds  # its statistics take seconds to import
+
+    return with_rounds(config, trials, records)
+
+
+def _check(
+    missing: list[PlannedTrial],
+    results: str,
+    before: list[dict[str, str]],
+    data_folder: str,
+    try_first: bool,
+) -> list[str]:
+    """Raise BadInput where a trial would not work or is not like those that are there; warnings, a line each."""
+    check_sources(results, missing, before, data_folder)
+    if not try_first:
+        return []
+    from study.rehearsal.check import check_trials
+
+    return [line for facts in check_trials(missing, data_folder) for line in facts.warnings]
+
+
 class Rounds:
     """A run under way: what has ended, and the rounds that follow from it.
 
@@ -127,7 +177,7 @@ class Rounds:
             return []
         records, _ = read_records(self.store, [trial.id for trial in self.trials])
         known = {trial.id for trial in self.trials}
-        self.trials = with_rounds(self.config, self.trials, records)
+        self.trials = further_rounds(self.config, self.trials, records)
         new = [trial for trial in self.trials if trial.id not in known]
         if new:
             write_folder(self.store, self.config, self.trials)

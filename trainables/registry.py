@@ -45,18 +45,25 @@ SCHEDULES = ("triangle", "linear", "cosine", "exponential", "step", "hold", "con
 """Those of `trainables.relaxation.schedules`, whose package loads torch, which a list of names must not."""
 
 
+def check_name(kind: str, name: str, key: str | None = None) -> None:
+    """Raise BadInput where a name is neither registered nor a `package.module:Name`; imports nothing.
+
+    key: what to call the name in messages; `kind.name` if None
+    """
+    if name not in REGISTRY[kind] and ":" not in name:
+        raise BadInput(
+            f"{key or f'{kind}.name'}: unknown {kind} '{name}'; {nearest(name, list(REGISTRY[kind]))}"
+        )
+
+
 def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
     """The callable behind a registered name or a `package.module:Name`; BadInput where there is none.
 
     key: what to call the name in messages; `kind.name` if None
     """
     key = key or f"{kind}.name"
-    path = REGISTRY[kind].get(name)
-    if path is None:
-        if ":" not in name:
-            raise BadInput(f"{key}: unknown {kind} '{name}'; {nearest(name, list(REGISTRY[kind]))}")
-        path = name
-    return imported(path, key, name)
+    check_name(kind, name, key)
+    return imported(REGISTRY[kind].get(name, name), key, name)  # type: ignore[no-any-return]
 
 
 def imported(path: str, key: str, name: str | None = None) -> Any:

@@ -21,7 +21,7 @@ def plan(
     from study.rehearsal.price import priced
     from trainables.results.folder import encode_plan
 
-    study = load_config(config, set_)
+    study = load_config(config, set_ or [])
     trials = plan_trials(study)
     if as_json:
         print(encode_plan([trial.entry() for trial in trials]).decode(), end="")
@@ -58,7 +58,7 @@ def check(
     if is_model(config):
         facts = check_model(config, set_ or [], data_dir)
     else:
-        facts = check_trials(plan_trials(load_config(config, set_)), data_dir)
+        facts = check_trials(plan_trials(load_config(config, set_ or [])), data_dir)
     for fact in facts:
         for line in fact.lines():
             print(line)

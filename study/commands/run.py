@@ -41,25 +41,30 @@ def run(
 ) -> None:
     """Run what is missing of a study, show progress, write the report."""
     print(f"reading {config}", flush=True)  # before the imports, which take seconds
-    from study.config import load_config
-    from study.plan import planned_records
-    from study.telling.tally import Tally
+    from study.rehearsal.planner import Planner
 
-    study = load_config(config, set_)
-    with writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
-        from study.execution import tracking
-        from study.run import run_study
+    with Planner() as planner:
+        from study.config import outline, read_content
+        from study.plan import planned_records, planned_study
+        from study.telling.tally import Tally
 
-        callbacks = [tracking.named(reference) for reference in callback or []]
-        callbacks += [tracking.tensorboard(tensorboard)] if tensorboard is not None else []
-        callbacks += [tracking.mlflow(mlflow, study.name)] if mlflow is not None else []
-        callbacks += tracking.wandb(wandb, list(study.arms)) if wandb is not None else []
-        run_study(study, store, absolute(data_dir), address, retry_crashed, callbacks, check)
-        entries, records, complaints = planned_records(store)
-        counts = Tally(len(entries), list(records.values())).counts
-        _stand_somewhere()
-        print("writing the report", flush=True)
-        page, summary = written_report([store.uri], store.uri)
+        content = read_content(config, set_ or [])
+        study = outline(content)
+        planned = planner.begin(planned_study, content)
+        with writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
+            from study.execution import tracking
+            from study.run import run_study
+
+            callbacks = [tracking.named(reference) for reference in callback or []]
+            callbacks += [tracking.tensorboard(tensorboard)] if tensorboard is not None else []
+            callbacks += [tracking.mlflow(mlflow, study.name)] if mlflow is not None else []
+            callbacks += tracking.wandb(wandb, list(study.arms)) if wandb is not None else []
+            run_study(planner, planned, store, absolute(data_dir), address, retry_crashed, callbacks, check)
+            entries, records, complaints = planned_records(store)
+            counts = Tally(len(entries), list(records.values())).counts
+            _stand_somewhere()
+            print("writing the report", flush=True)
+            page, summary = written_report([store.uri], store.uri)
     from analysis.terminal import closing
     from trainables.results.outcomes import Outcome
 

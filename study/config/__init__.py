@@ -5,8 +5,8 @@ Everything a user can get wrong raises BadInput with one line that names the key
 
 from study.config.axes import arms_of, own_settings, resolve_at
 from study.config.blocks import Equivalence, Published, Refine, Resources, SharedTraining
-from study.config.read import PRESETS, load_config, override, presets
-from study.config.resolve import resolve_config
+from study.config.read import PRESETS, load_config, override, presets, read_content
+from study.config.resolve import outline, resolve_config
 from study.config.study_config import StudyConfig, control_of, method_of, to_yaml
 
 __all__ = [
@@ -21,9 +21,11 @@ __all__ = [
     "control_of",
     "load_config",
     "method_of",
+    "outline",
     "override",
     "own_settings",
     "presets",
+    "read_content",
     "resolve_at",
     "resolve_config",
     "to_yaml",

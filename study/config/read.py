@@ -1,6 +1,7 @@
 """Where a study comes from: a preset or a YAML file, with the changes of the command line."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,20 @@ from trainables.results.yaml_text import BadYAML, read_yaml
 PRESETS = Path(__file__).parents[1] / "presets"
 
 
-def load_config(source: str, overrides: list[str] | None = None) -> StudyConfig:
+def load_config(source: str, overrides: Sequence[str] = ()) -> StudyConfig:
     """The resolved study behind a preset's name or a YAML file, with `key.path=value` overrides applied.
 
     Raises BadInput.
     """
-    return override(_read(source), overrides or [])
+    return resolve_config(read_content(source, overrides))
+
+
+def read_content(source: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a preset or a YAML file says, with `key.path=value` overrides applied. Raises BadInput."""
+    content = _read(source)
+    for change in overrides:
+        _apply(content, change)
+    return content
 
 
 def override(content: dict[str, Any], changes: list[str]) -> StudyConfig:

@@ -6,15 +6,36 @@ from pydantic import ValidationError
 
 from study.config.axes import checked_value
 from study.config.blocks import own_training
-from study.config.study_config import StudyConfig
+from study.config.study_config import StudyConfig, method_of
 from study.grid import USUAL, different, read_grid
 from study.search.settings import check_search
 from trainables.errors import BadInput, first_message, nearest
-from trainables.registry import resolve
+from trainables.registry import check_name, resolve
 
 
 def resolve_config(content: dict[str, Any]) -> StudyConfig:
     """The study in `content` (as read from YAML) with all defaults filled in. Raises BadInput."""
+    config = outline(content)
+    config = config.model_copy(
+        update={
+            "task": resolve("task", config.task),
+            "model": resolve("model", config.model),
+            "arms": {name: _resolved(name, arm) for name, arm in config.arms.items()},
+        }
+    )
+    axes = {
+        key: different(key, [checked_value(config, key, each) for each in axis])
+        for key, axis in config.grid.items()
+    }
+    return config.model_copy(update={"grid": axes})
+
+
+def outline(content: dict[str, Any]) -> StudyConfig:
+    """The study with all but the options of its task, model and methods: what is known without loading torch.
+
+    Raises:
+        BadInput: Something is wrong beside those options.
+    """
     known = list(StudyConfig.model_fields)
     for key in content:
         if key not in known:
@@ -28,8 +49,8 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
     check_search(content)
     settled = {
         **content,
-        "task": resolve("task", _named(content["task"], "task")),
-        "model": resolve("model", _named(content["model"], "model")),
+        "task": _named(content["task"], "task"),
+        "model": _named(content["model"], "model"),
         "arms": {str(name): _arm(str(name), arm) for name, arm in arms.items()},
         "grid": read_grid(
             content.get("grid") or {},
@@ -38,29 +59,32 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
         ),
     }
     try:
-        config = StudyConfig(**settled)
+        return StudyConfig(**settled)
     except ValidationError as error:
         raise BadInput(first_message(error, "", StudyConfig)) from error
-    axes = {
-        key: different(key, [checked_value(config, key, each) for each in axis])
-        for key, axis in config.grid.items()
-    }
-    return config.model_copy(update={"grid": axes})
 
 
-def _named(description: Any, key: str) -> dict[str, Any]:
+def _named(description: Any, kind: str) -> dict[str, Any]:
     if isinstance(description, str):
         description = {"name": description}
     if not isinstance(description, dict) or not isinstance(description.get("name"), str):
-        raise BadInput(f"{key}.name: missing; write `{key}: {{name: ...}}`")
+        raise BadInput(f"{kind}.name: missing; write `{kind}: {{name: ...}}`")
+    check_name(kind, description["name"])
     return {str(name): value for name, value in description.items()}
 
 
 def _arm(name: str, arm: Any) -> dict[str, Any]:
+    """An arm with its method under `name`, and `training` only where it has settings."""
     where = f"arms.{name}"
     if not isinstance(arm, dict) or not isinstance(arm.get("method"), str):
         raise BadInput(f"{where}.method: missing; write `{name}: {{method: strict}}`")
+    check_name("method", arm["method"], f"{where}.method")
     options = {str(key): value for key, value in arm.items() if key not in ("method", "training")}
-    resolved = resolve("method", {"name": arm["method"], **options}, where)
     own = own_training(arm.get("training") or {}, f"{where}.training")
-    return {**resolved, "training": own} if own else resolved
+    described = {"name": arm["method"], **options}
+    return {**described, "training": own} if own else described
+
+
+def _resolved(name: str, arm: dict[str, Any]) -> dict[str, Any]:
+    resolved = resolve("method", method_of(arm), f"arms.{name}")
+    return {**resolved, "training": arm["training"]} if "training" in arm else resolved

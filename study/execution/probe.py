@@ -31,6 +31,8 @@ class Question:
 def complaints(question: Question) -> list[str]:
     """What keeps this node from running trials of the study: a line each with the key and the remedy."""
     try:
+        import torch  # noqa: F401
+
         here = versions_here()
     except Exception as error:  # a broken installation may raise anything
         return [f"this project cannot be imported there ({_line(error)}); install it as on the driver"]
@@ -57,9 +59,7 @@ def _gpu_complaints(question: Question) -> list[str]:
 
 
 def versions_here() -> dict[str, str]:
-    """Versions of what decides numbers, this project's with a hash of its code. Imports torch to see that it can."""
-    import torch  # noqa: F401
-
+    """Versions of what decides numbers, this project's with a hash of its code."""
     from trainables.results.versions import code_hash, versions
 
     found = dict(versions())

@@ -4,20 +4,21 @@ from pathlib import Path
 
 from study.plan import PlannedTrial
 from trainables.errors import BadInput
-from trainables.results.record import Record
-from trainables.results.store import Store
 from trainables.results.versions import code_hash
 from trainables.worker.sources import changed, sources
 
 
 def check_sources(
-    store: Store, missing: list[PlannedTrial], records: dict[str, Record], data_folder: str
+    results: str, missing: list[PlannedTrial], before: list[dict[str, str]], data_folder: str
 ) -> None:
     """Raise BadInput where trials are missing whose data or modules are not those of the trials that are there.
 
     Where the driver of a cluster does not have the data, only the report can show it.
+
+    Args:
+        results: URI of the results folder.
+        before: The sources of the records that are there.
     """
-    before = [record.sources for record in records.values() if record.sources]
     seen: set[str] = set()
     for trial in missing if before else ():
         kind = f"{trial.spec.task} {trial.spec.model} {trial.spec.method} {trial.spec.training.optimizer}"
@@ -28,6 +29,6 @@ def check_sources(
         for earlier in before:
             for name in changed(now, earlier):
                 raise BadInput(
-                    f"results: {store.uri} holds trials made with another version of {name}; "
+                    f"results: {results} holds trials made with another version of {name}; "
                     "choose another folder with --results, or put that version back"
                 )

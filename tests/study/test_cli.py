@@ -147,8 +147,8 @@ def test_a_run_whose_folder_is_taken_away_has_its_report(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.chdir(folder)
 
-    def run_without_trials(config, store, *unused):
-        write_folder(store, config, plan(config))
+    def run_without_trials(planner, planned, store, *unused):
+        write_folder(store, *planned())
         folder.rmdir()
 
     monkeypatch.setattr("study.run.run_study", run_without_trials)

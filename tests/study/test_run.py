@@ -27,6 +27,17 @@ SMALL = {
     **changed("grid", {"lr": [1e-3, 1e3], "seed": 1}),
     "model": {"name": "mine:Own", "hidden": 8, "layers": 2},
 }
+OWN_CALLBACK = """
+import sys
+from pathlib import Path
+
+from ray import tune
+
+
+class Modules(tune.Callback):
+    def on_trial_complete(self, **unused):
+        Path("modules").write_text(" ".join(sys.modules))
+"""
 OWN_MODEL = "from trainables.models.egnn import EGNN\n\n\nclass Own(EGNN):\n    pass\n"
 VARYING = ["seconds", "started", "worker"]
 
@@ -53,6 +64,7 @@ def study(data_folder):
 def write_config(folder, content):
     """The config of a study of a user's own model, which lies beside it."""
     (folder / "mine.py").write_text(OWN_MODEL)
+    (folder / "watching.py").write_text(OWN_CALLBACK)
     for name in (
         "study",
         "analysis",
@@ -71,7 +83,8 @@ def finished(tmp_path_factory, study):
     """A finished run of the small study: its process, config and results folder."""
     folder = tmp_path_factory.mktemp("finished")
     config = write_config(folder, SMALL)
-    return study("run", config, cwd=folder), config, folder / "results" / SMALL["name"]
+    process = study("run", config, "--callback", "watching:Modules", cwd=folder)
+    return process, config, folder / "results" / SMALL["name"]
 
 
 @pytest.fixture
@@ -95,6 +108,13 @@ def test_every_planned_trial_has_a_record_and_there_is_a_report(finished):
     assert not list(results.glob("trials/*/checkpoint.pt"))
     assert not list(results.glob("trials/*/attempts.json"))
     assert not (results / "run.lock").exists()
+
+
+def test_the_driver_does_without_torch(finished):
+    """A user's callback looks at what is loaded while trials run."""
+    modules = (finished[1].parent / "modules").read_text().split()
+    assert "ray.tune" in modules
+    assert not {"torch", "e3nn", "mine"} & set(modules)
 
 
 def test_the_high_learning_rate_failed_and_failed_trials_do_not_change_the_exit_code(finished):

@@ -4,7 +4,6 @@ from study.config import resolve_config
 from study.execution.same_sources import check_sources
 from study.plan import plan
 from trainables.errors import BadInput
-from trainables.results.record import Record
 from trainables.results.store import open_store
 from trainables.worker.sources import sources
 
@@ -29,11 +28,8 @@ def test_a_folder_takes_no_trials_of_an_edited_network(tmp_path, network):
     trials, store = plan(resolve_config(content)), open_store(str(tmp_path / "results"))
     first, *others = trials
     made_from = sources(first.spec, tmp_path, "code")
-    records = {first.id: Record(first.id, {}, "learned", sources=made_from)}
-    check_sources(store, others, records, str(tmp_path))
+    check_sources(store.uri, others, [made_from], str(tmp_path))
     network.write_text("from trainables.models.egnn import EGNN as Net  # edited\n")
     with pytest.raises(BadInput, match=r"another version of module users_network_of_a_folder; .* --results"):
-        check_sources(store, others, records, str(tmp_path))
-    check_sources(store, [], records, str(tmp_path))  # nothing is added
-    old = {first.id: Record(first.id, {}, "learned")}  # a record from before sources were kept
-    check_sources(store, others, old, str(tmp_path))
+        check_sources(store.uri, others, [made_from], str(tmp_path))
+    check_sources(store.uri, [], [made_from], str(tmp_path))  # nothing is added

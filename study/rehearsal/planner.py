@@ -1,0 +1,96 @@
+"""A second process for what needs torch before a run: the process that follows the trials never loads it."""
+
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, TypeVar, cast
+
+from trainables.errors import BadInput, brief
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+class Planner:
+    """Calls functions in a process of its own, one after the other, while this process goes on.
+
+    A context manager, which kills the process in the end, also in the middle of a call.
+    """
+
+    def __enter__(self) -> "Planner":
+        """Start the process."""
+        self.pipe, there = get_context("spawn").Pipe()
+        self.process = get_context("spawn").Process(target=_serve, args=(there,), name="planner")
+        before = signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # Ctrl-C is for this process, which ends the other
+        try:
+            self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        there.close()
+        return self
+
+    def begin(
+        self, work: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs
+    ) -> Callable[[], Result]:
+        """Begin a call, and return the function that waits for its result.
+
+        Args:
+            work: A function of a module, with arguments and a result that can be pickled. What it raises, the
+                returned function raises.
+        """
+        with suppress(OSError):  # the process is gone, which the result will say
+            self.pipe.send((work, args, kwargs))
+
+        def result() -> Result:
+            worked, value = self._received()
+            if worked:
+                return cast(Result, value)
+            raise value
+
+        return result
+
+    def _received(self) -> tuple[bool, Any]:
+        try:
+            worked, value = self.pipe.recv()
+        except (EOFError, OSError) as error:
+            self.process.join()
+            raise BadInput(
+                f"CONFIG: the process that plans and checks trials ended with code {self.process.exitcode}; give it "
+                "more memory, or look for what ends the process in a module of yours"
+            ) from error
+        return worked, value
+
+    def end(self) -> None:
+        """Kill the process, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+    def __exit__(self, *unused: object) -> None:
+        """Kill the process."""
+        self.end()
+
+
+def _serve(pipe: Connection) -> None:
+    while True:
+        try:
+            work, args, kwargs = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = True, work(*args, **kwargs)
+        except Exception as error:
+            if not isinstance(error, BadInput):
+                error.add_note(traceback.format_exc())  # a traceback does not travel
+            answer = False, error
+        try:
+            pipe.send(answer)
+        except BrokenPipeError:
+            return
+        except Exception as error:  # what cannot be pickled
+            pipe.send((False, RuntimeError(brief(error))))
