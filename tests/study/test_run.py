@@ -39,7 +39,7 @@ class Modules(tune.Callback):
         Path("modules").write_text(" ".join(sys.modules))
 """
 OWN_MODEL = "from trainables.models.egnn import EGNN\n\n\nclass Own(EGNN):\n    pass\n"
-VARYING = ["seconds", "started", "worker"]
+VARYING = ["seconds", "cpu_seconds", "started", "worker"]
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,8 @@ class Record:
     relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
     params_train, params_final: numbers of parameters while training and as delivered
     seconds: wall time of the trial, interrupted attempts included
+    cpu_seconds: processor time of its training, of all threads and processes, interrupted attempts included; None
+        where a GPU trained it, or where it was not measured, as in records from before this was kept
     started, worker: when (seconds since 1970) and in which process (host:pid) its last attempt began
     device, versions: on and with what it ran; sources: hashes of its data files and of the modules that it names
     """
@@ -79,6 +81,7 @@ class Record:
     params_train: int | None = None
     params_final: int | None = None
     seconds: float = 0.0
+    cpu_seconds: float | None = None
     started: float | None = None
     worker: str = ""
     device: str = ""

@@ -68,6 +68,7 @@ def deliver(
         params_train=progress.params_train,
         params_final=sum(parameter.numel() for parameter in model.parameters()),
         seconds=progress.seconds,
+        cpu_seconds=progress.cpu_seconds,
         **tested,
     )
 

@@ -46,15 +46,17 @@ def run_trial(
     The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to
     rounding for any number of processes.
     """
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     loaded, task = task, task.with_dtype(PRECISIONS[spec.training.precision])
     run = start(spec, task, device, saved, team)
     progress, earlier_seconds = run.progress, run.progress.seconds
+    earlier_work = run.progress.cpu_seconds
     verdict = None
     for epoch in range(len(progress.rows), spec.training.epochs):
         row = train_epoch(run, epoch)
         progress.rows.append(row)
         progress.seconds = earlier_seconds + time.perf_counter() - started
+        progress.cpu_seconds = cpu_seconds(run, earlier_work, time.process_time() - worked)
         remember_delivered(run, row)
         team.first(lambda: report(progress.rows[-1]))
         verdict = failed_during_training(row, progress.train_loss_at_init, spec.failure, task.loss_ideal)
@@ -67,6 +69,22 @@ def run_trial(
         return replace(record, anisotropy=of_training_data(loaded))
 
     return team.first(finish), progress.rows
+
+
+def cpu_seconds(run: Run, earlier: float | None, since: float) -> float | None:
+    """The processor seconds of a trial so far, of all threads and of all processes that train it together.
+
+    Args:
+        run: the training
+        earlier: those of its earlier attempts; None where they did not count them
+        since: those of this process in this attempt
+
+    Returns:
+        The sum, or None where a GPU does the work: its processor waits, and waiting costs processor time too.
+    """
+    if earlier is None or run.device.type != "cpu":
+        return None
+    return earlier + run.team.sum(torch.tensor([since], dtype=torch.float64)).item()
 
 
 def remember_delivered(run: Run, row: dict[str, float]) -> None:

@@ -15,6 +15,7 @@ class TrainingProgress:
     before_projection, after_projection: validation metric on both sides of the projection
     relaxed_layers: number of layers with a companion that the first step called
     seconds: time spent, interrupted runs included
+    cpu_seconds: processor time of training, interrupted runs included; None where it is not known
     """
 
     step: int = 0
@@ -29,3 +30,4 @@ class TrainingProgress:
     params_train: int = 0
     relaxed_layers: int = 0
     seconds: float = 0.0
+    cpu_seconds: float | None = None

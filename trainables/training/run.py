@@ -97,6 +97,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
             train_loss_at_init=some_train["loss"],
             metric_at_init=val[task.metric],
             params_train=sum(parameter.numel() for parameter in model.parameters()),
+            cpu_seconds=0.0,
         )
     else:
         progress = TrainingProgress(**saved["progress"])

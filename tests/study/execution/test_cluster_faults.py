@@ -23,7 +23,7 @@ from trainables.results.store import open_store
 from trainables.worker.attempt import Surroundings, attempt
 
 STUDY = str(Path(sys.executable).with_name("study"))
-VARYING = ("seconds", "started", "worker", "history_sha256", "checksum")
+VARYING = ("seconds", "cpu_seconds", "started", "worker", "history_sha256", "checksum")
 RUN_SECONDS = 900
 
 
