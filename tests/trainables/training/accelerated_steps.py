@@ -1,9 +1,11 @@
 """A program: reads cases as JSON, takes each through steps on the fake accelerator, writes what was noted as JSON."""
 
+import copy
 import json
 import sys
 import tempfile
 import traceback
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -79,9 +81,11 @@ def started(case: dict[str, Any]) -> Run:
         failure=Failure(),
         seed=0,
     )
-    return start(spec, small_task(case["task"]), torch.device("cpu"), None)
+    task = copy.deepcopy(small_task(case["task"]))  # which the case moves to the device
+    return start(spec, task, torch.device("cpu"), None)
 
 
+@lru_cache
 def small_task(name: str) -> Task:
     """Few samples with something of everything that a step can meet."""
     generator = torch.Generator().manual_seed(0)

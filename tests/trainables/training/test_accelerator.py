@@ -68,7 +68,8 @@ QUICK = {
     "egnn, ace elastic": case("egnn", "ace elastic"),
     "egnn, unconstrained": case("egnn", "unconstrained"),
     "mocap, exact": case("egnn", "exact", "mocap"),
-    **{f"{model}, relaxed": case(model, "relaxed") for model in (*GRAPHS, *CLOUDS) if model != "egnn"},
+    "segnn, relaxed": case("segnn", "relaxed"),
+    "vn_pointnet, relaxed": case("vn_pointnet", "relaxed"),
 }
 FURTHER = {
     **{f"egnn, {method}": case("egnn", method) for method in METHODS if f"egnn, {method}" not in QUICK},
@@ -79,8 +80,8 @@ FURTHER = {
     **{
         f"{model}, {method}": case(model, method)
         for model in (*GRAPHS, *CLOUDS)
-        for method in ("exact", "ace", "unconstrained")
-        if model != "egnn"
+        for method in ("relaxed", "exact", "ace", "unconstrained")
+        if f"{model}, {method}" not in QUICK and model != "egnn"
     },
 }
 CONTROLLER = {
