@@ -1,4 +1,4 @@
-"""What the user wrote cannot be used, said in one line that names the key and the remedy."""
+"""The error of bad input, one line that names the key and the remedy, and helpers to write such lines."""
 
 import sysconfig
 import traceback
@@ -14,7 +14,7 @@ class BadInput(ValueError):
     """Something the user wrote cannot be used; the message names the key and the remedy in one line."""
 
     def __str__(self) -> str:
-        """The message; what would break the line, such as a key with a line break, is escaped."""
+        """The message; characters that would break the line, such as a line break in a key, are escaped."""
         return "".join(
             character if character.isprintable() else repr(character)[1:-1] for character in super().__str__()
         )
@@ -60,9 +60,9 @@ FRAMES = 3
 
 
 def raised_at(error: BaseException) -> str:
-    """An exception in one line, with the places in the user's own files that it came through, the last first.
+    """An exception in one line, with the places in the user's own files that it passed through, innermost first.
 
-    Where no file of the user's took part, the last place in this project is named.
+    If none of the user's files took part, the innermost place in this project is named.
     """
     frames = list(reversed(traceback.extract_tb(error.__traceback__)))
     ours = [frame for frame in frames if _is_ours(Path(frame.filename))]

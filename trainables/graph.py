@@ -35,8 +35,8 @@ class Topology:
 
     senders: (edges,) node index; receiver of edge e is e // num_senders
     graphs, nodes_per_graph, num_senders: whole numbers; edges = graphs * nodes_per_graph * num_senders
-    present: (nodes, senders) False where an edge only fills up its row, since the node receives from fewer than
-        others; what it carries counts for nothing. None where all rows are full.
+    present: (nodes, senders) False where an edge only fills up its row, since the node receives from fewer nodes
+        than others do; its messages are ignored. None where all rows are full.
     """
 
     senders: Tensor
@@ -130,7 +130,7 @@ def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -
 def nearest_topology(positions: Tensor, graphs: int, neighbors: int, *, itself: bool = False) -> Topology:
     """The `neighbors` nearest nodes of each node within its graph; positions (nodes, any).
 
-    itself: whether a node is its own first neighbor; if not, it is none
+    itself: whether a node counts as its own first neighbor
     Distances come from one batched matrix product, so that no compiled extension is needed.
     """
     points = positions.detach().unflatten(0, (graphs, -1))

@@ -12,19 +12,19 @@ from trainables.errors import BadInput
 from trainables.spec import Settings
 
 GIVEN = {"task": "the data folder", "model": "the task's signature"}
-"""What a factory is called with before its options."""
-REMEDY = "annotate it as a number, text, a list, a mapping or a pydantic model, and make what you need of it inside"
+"""The argument that a factory gets before its options."""
+REMEDY = "annotate it as a number, text, a list, a mapping or a pydantic model, and convert it inside"
 
 
 class Options(Settings):
-    """The options of a factory, defaults checked too."""
+    """The options of a factory; defaults are checked too."""
 
     model_config = ConfigDict(validate_default=True, protected_namespaces=())
 
 
-@lru_cache  # a model of pydantic takes milliseconds to make, and every trial asks for three
+@lru_cache  # a pydantic model takes milliseconds to create, and every trial needs three
 def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
-    """A pydantic model of the options of a factory: its parameters after those that are always given.
+    """A pydantic model of the options of a factory: its parameters after the ones that are always passed.
 
     Args:
         kind: task, model or method
@@ -32,7 +32,7 @@ def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
             a method with nothing before the options
 
     Raises:
-        BadInput: the factory cannot be called so, or a parameter is none that a config can set.
+        BadInput: the factory cannot be called this way, or a config cannot set one of its parameters.
     """
     fields: dict[str, Any] = {}
     for parameter in _parameters(kind, factory):
@@ -40,12 +40,12 @@ def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
         default = ... if parameter.default is parameter.empty else parameter.default
         if annotation is Any and not _is_plain(default):
             raise BadInput(
-                f"{kind}.{parameter.name}: its default {_brief(default)} is no value of a config; {REMEDY}"
+                f"{kind}.{parameter.name}: its default {_brief(default)} cannot stand in a config; {REMEDY}"
             )
         fields[parameter.name] = (annotation, default)
         try:
             create_model("Option", __base__=Options, **{parameter.name: fields[parameter.name]})
-        except Exception as error:  # pydantic has many errors for what it knows no rule for
+        except Exception as error:  # pydantic raises various errors for types it cannot handle
             raise BadInput(
                 f"{kind}.{parameter.name}: a config cannot set a parameter of this name and type "
                 f"({_brief(annotation)}); {REMEDY}"
@@ -67,7 +67,9 @@ def _parameters(kind: str, factory: Callable[..., Any]) -> list[inspect.Paramete
     try:
         parameters = list(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError) as error:
-        raise BadInput(f"{kind}.name: {_brief(factory)} is no function or class with a signature") from error
+        raise BadInput(
+            f"{kind}.name: {_brief(factory)} is not a function or class with a signature"
+        ) from error
     by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(by_place) < given and not takes_any:
@@ -75,11 +77,9 @@ def _parameters(kind: str, factory: Callable[..., Any]) -> list[inspect.Paramete
     options = [p for p in parameters if p.kind is p.KEYWORD_ONLY] + by_place[given:]
     for parameter in options:
         if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
-            raise BadInput(f"{kind}.{parameter.name}: is given by place only; let it be given by name")
+            raise BadInput(f"{kind}.{parameter.name}: is positional-only; make it a keyword")
         if parameter.name == "name":
-            raise BadInput(
-                f"{kind}.name: no option of {factory.__name__} can be called `name`; call it otherwise"
-            )
+            raise BadInput(f"{kind}.name: no option of {factory.__name__} can be called `name`; rename it")
     order = {parameter.name: at for at, parameter in enumerate(parameters)}
     by_name = [p for p in options if p.kind is not p.POSITIONAL_ONLY]
     return sorted(by_name, key=lambda parameter: order[parameter.name])
@@ -90,7 +90,7 @@ def _annotation(kind: str, factory: Callable[..., Any], parameter: inspect.Param
     annotation = parameter.annotation
     if annotation is parameter.empty:
         return Any
-    # Text, as after `from __future__ import annotations`: it means what it means where the factory was written.
+    # Text, as after `from __future__ import annotations`: evaluated in the module that defines the factory.
     function = factory.__init__ if inspect.isclass(factory) else factory
     names = getattr(inspect.unwrap(function), "__globals__", None) or vars(sys.modules[factory.__module__])
     while isinstance(annotation, str):
@@ -98,13 +98,13 @@ def _annotation(kind: str, factory: Callable[..., Any], parameter: inspect.Param
             annotation = eval(annotation, dict(names))
         except Exception as error:  # an annotation may be any expression
             raise BadInput(
-                f"{kind}.{parameter.name}: its annotation {annotation!r} means nothing here; {REMEDY}"
+                f"{kind}.{parameter.name}: its annotation {annotation!r} cannot be evaluated; {REMEDY}"
             ) from error
     return annotation
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value is one that YAML can hold."""
+    """Whether YAML can represent a value."""
     match value:
         case None | bool() | int() | float() | str():
             return True

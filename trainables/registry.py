@@ -1,8 +1,8 @@
 """Names that a study may use, and the options behind each name.
 
 A task, model or method is a callable whose keyword parameters are its options: annotations give their types and
-ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own is named `package.module:Name` and is
-held to the same rule, so that built-in and foreign options are checked alike.
+ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own is named `package.module:Name` and
+follows the same rule, so that its options are checked like built-in ones.
 """
 
 import sys
@@ -42,7 +42,7 @@ REGISTRY: dict[str, dict[str, str]] = {
 }
 
 SCHEDULES = ("triangle", "linear", "cosine", "exponential", "step", "hold", "constant")
-"""Those of `trainables.relaxation.schedules`, whose package loads torch, which a list of names must not."""
+"""The names in `trainables.relaxation.schedules`, repeated here because importing that package loads torch."""
 
 
 def check_name(kind: str, name: str, key: str | None = None) -> None:
@@ -57,7 +57,7 @@ def check_name(kind: str, name: str, key: str | None = None) -> None:
 
 
 def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
-    """The callable behind a registered name or a `package.module:Name`; BadInput where there is none.
+    """The callable behind a registered name or a `package.module:Name`. Raises BadInput if there is none.
 
     key: what to call the name in messages; `kind.name` if None
     """
@@ -67,21 +67,21 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
 
 
 def imported(path: str, key: str, name: str | None = None) -> Any:
-    """What `package.module:Name` stands for; BadInput where it cannot be imported.
+    """The object that `package.module:Name` names. Raises BadInput if it cannot be imported.
 
     key, name: what to call it in messages; `path` itself if there is no other name
     """
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
-    except (Exception, SystemExit) as error:  # a user's module may do anything
+    except (Exception, SystemExit) as error:  # importing a user's module may raise anything
         raise BadInput(
             f"{key}: '{name or path}' cannot be imported: {brief(error)}{_hidden(module_name)}"
         ) from error
 
 
 def _hidden(module_name: str) -> str:
-    """A remedy where a module of the current folder is hidden by another of its name."""
+    """A remedy if another module of the same name shadows one in the current folder."""
     top = module_name.partition(".")[0]
     found = getattr(sys.modules.get(top), "__file__", None) or ""
     here = [Path.cwd() / f"{top}.py", Path.cwd() / top]
@@ -139,13 +139,13 @@ def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
 
 
 def _options(description: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """What a description says beside the name and, unless the factory has an option of that name, the revision."""
+    """All keys of a description but the name and, unless the factory has an option of that name, the revision."""
     not_options = {"name"} if "revision" in model.model_fields else {"name", "revision"}
     return {key: value for key, value in description.items() if key not in not_options}
 
 
 def _completed(options: dict[str, Any], model: type[BaseModel], where: str) -> dict[str, Any]:
-    """The options with each block that is given in part filled up from its default."""
+    """The options, with each partly given block completed from its default."""
     defaults = {name: info.default for name, info in model.model_fields.items()}
     return {name: _filled_up(value, defaults.get(name), f"{where}.{name}") for name, value in options.items()}
 
@@ -164,7 +164,7 @@ def _filled_up(value: Any, default: Any, where: str) -> Any:
 
 
 def _plain(options: BaseModel, where: str) -> dict[str, Any]:
-    """The options as values of JSON."""
+    """The options as JSON values."""
     try:
         return options.model_dump(mode="json")
     except PydanticSerializationError as error:

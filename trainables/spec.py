@@ -28,7 +28,7 @@ LATER: dict[str, JsonValue] = {"later": True}
 
 
 def later(default: Any = ..., **constraints: Any) -> Any:
-    """A setting that came after the first edition; see `Settings`. In a signature: `Annotated[int, later()] = 3`."""
+    """A setting added after the first edition; see `Settings`. In a signature: `Annotated[int, later()] = 3`."""
     return Field(default, json_schema_extra=LATER, **constraints)
 
 
@@ -44,10 +44,10 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_number_from_true(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse a truth value for a number, which pydantic would take as 1 or 0."""
+        """Refuse true or false for a number, which pydantic would take as 1 or 0."""
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and not _may_be_bool(field.annotation):
-            raise ValueError(f"is {str(value).lower()} where a number or a name belongs")
+            raise ValueError(f"is {str(value).lower()}, but must be a number or a name")
         return value
 
     @model_serializer(mode="wrap")
@@ -66,12 +66,11 @@ class Training(Settings):
 
     optimizer: adam, adamw, sgd, muon, adam_block, or `package.module:Class`, a torch.optim.Optimizer
     optimizer_options: what that class takes beside parameters, lr and weight_decay; those named without a colon take
-        no options and pass this over
+        no options
     optimizer_revision: the edition of the optimizer, filled in by the plan
     adamw_factor: what the learning rate is multiplied by for the parameters that Muon leaves to AdamW
     lr: peak learning rate; warmup: share of the steps with linear warm-up; lr_schedule: what follows it
     clip: largest gradient norm of the trunk, None for no clipping
-    label_smoothing: for classification only
     select: the epoch that is delivered and tested, best on validation (of the projected model) or last
     validate_every: epochs from one validation to the next; the last epoch is always validated
     precision, tf32, compile: arithmetic of forward and backward; the reference presets use float32 without
@@ -131,7 +130,7 @@ class Failure(Settings):
 
 
 class Seeds(Settings):
-    """Seeds of single streams of random numbers, where they are not the trial's seed.
+    """Seeds of single streams of random numbers that differ from the trial's seed.
 
     init: initial weights, the companions' included; order: order of the samples
     """
@@ -145,7 +144,7 @@ class TrialSpec(Settings):
 
     task, model, method: resolved descriptions `{name: ..., option: ...}`, every option filled in
     seed: decides initialization, order of the samples, dropout and augmentation, each by its own stream
-    seeds: for streams that have another seed
+    seeds: of the streams that have a different seed
     """
 
     task: dict[str, Any]

@@ -79,7 +79,7 @@ def test_options_are_read(mine, signature, given, options, future):
         ("signature, *, width: int", {}, ["model.width: missing"]),
         ("signature, *, name: str = 'a'", {}, ["model.name", "`name`"]),
         ("signature, *, model_config: int = 1", {}, ["model.model_config"]),
-        ("signature, width, /", {}, ["model.width", "by place only"]),
+        ("signature, width, /", {}, ["model.width", "positional-only"]),
         ("", {}, ["model.name", "first parameter", "the task's signature"]),
         ("*, width: int = 1", {}, ["model.name", "first parameter", "the task's signature"]),
         ("signature, **options", {"width": 4}, ["model.width", "unknown key", "**keywords of 'mine:Own'"]),
@@ -96,7 +96,7 @@ def test_what_a_config_cannot_set_is_one_line(mine, signature, given, words):
 
 def test_what_is_no_factory_is_one_line(mine):
     mine("number = 3")
-    with pytest.raises(BadInput, match=r"model\.name: `3` is no function or class"):
+    with pytest.raises(BadInput, match=r"model\.name: `3` is not a function or class"):
         resolve("model", {"name": "mine:number"})
 
 

@@ -20,7 +20,7 @@ class ACE(Method):
 
     With lambda the multiplier of a layer and c `augmented`, the optimizer descends the augmented Lagrangian
     J + sum (lambda gamma + c gamma^2), and each step ends with lambda <- lambda + dual_lr gamma. The elastic form
-    lets a layer keep |gamma| <= u at the price rho u^2 / 2: the violation |gamma| - u takes the place of gamma
+    lets a layer keep |gamma| <= u at the price rho u^2 / 2: the violation |gamma| - u replaces gamma
     (of its positive part in the augmented term), lambda <- [lambda + dual_lr (|gamma| - u)]_+ and
     u <- u + slack_lr (lambda - rho u).
 
@@ -33,8 +33,8 @@ class ACE(Method):
     dual_optimizer: how lambda ascends; adam gives each lambda Adam's step with the gradient -violation
     augmented: c >= 0; with 0, Adam's steps of gamma and lambda may circle for thousands of steps
     strict_phase: share of all steps, at the end, in which the projected model is trained (equality)
-    rotate: turn each step's batch by one random rotation ("batch"), or each graph by one of its own ("graph"), so
-        that companions do not learn the poses of the data; inversion: also invert with probability 1/2, where
+    rotate: rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
+        so that companions do not learn the poses of the data; inversion: also invert with probability 1/2, if
         the targets respect it
     layers, companion, init: as in trainables.relaxation.relax
     """
@@ -67,7 +67,7 @@ class ACE(Method):
         self.step = 0
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
-        """The model with companions; gamma starts at 1, lambda, its moments and u at 0."""
+        """The model with companions; gamma starts at 1; lambda, its moments and u start at 0."""
         relaxed = relax(
             model,
             generator,
@@ -124,7 +124,7 @@ class ACE(Method):
         return steps if self.elastic else relaxed_steps(steps, self.strict_phase)
 
     def project(self, model: nn.Module) -> nn.Module:
-        """The strict model; the elastic form is left as it was trained."""
+        """The strict model; the elastic form stays as it was trained."""
         if self.elastic:
             return model
         strict = project(model)

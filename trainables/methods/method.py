@@ -1,4 +1,4 @@
-"""What a method may do in the course of a trial. The training loop calls these and nothing else."""
+"""What a method may do during a trial. The training loop calls these hooks and nothing else."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -16,30 +16,30 @@ class Method:
 
     A trial goes: `relax` once; for each step `begin_step`, forward, `penalty` added to the loss, backward,
     optimizer, `end_step`; `project` before step `projection_step(steps)`, after which the model is strict
-    again and no hook but `augmentation` is called; test on what is left.
+    again and no hook but `augmentation` is called; test of the projected model.
     """
 
     delivers_strict = True
-    """Whether the tested model is the strict one; False only for the unconstrained end of the scale."""
+    """Whether the tested model is the strict one; False only for unconstrained training."""
 
     rotate: Rotate = "none"
-    """Whether each step's batch is turned, by one random rotation or each graph by one of its own."""
+    """Whether each step's batch is rotated: by one random rotation, or each graph by a separate one."""
 
     whole_batch = False
-    """Whether the penalty cannot be put together from parts of a batch, as means can."""
+    """Whether the penalty needs the whole batch in one process, because it is not a mean over samples."""
 
     inversion = False
     """Whether each of these rotations comes with an inversion with probability 1/2."""
 
     symmetry = Symmetry(inversion=True, translations=True)
-    """The group of the task, set before `relax`: what augmentation draws from and penalties ask for."""
+    """The group of the task, set before `relax`: augmentation draws from it, penalties measure it."""
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """Return the model to train, made from the strict `model`; random numbers from `generator` only."""
         return model
 
     def companion_parameters(self, model: nn.Module) -> list[nn.Parameter]:
-        """The parameters that the method added; they get an optimizer of their own."""
+        """The parameters that the method added; they get a separate optimizer."""
         return []
 
     def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
@@ -59,25 +59,25 @@ class Method:
         return matrices.expand(graphs, 3, 3)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
-        """What is added to the loss of this step, from what the forward pass left; None for nothing."""
+        """What is added to the loss of this step, from what the forward pass recorded; None for nothing."""
         return None
 
     def watched(self, model: nn.Module) -> Tensor | None:
-        """Numbers (k,) of this step, means over the samples, that the method wants back by `observe`; None for none.
+        """Numbers (k,) of this step, means over the samples, that `observe` should receive; None for none.
 
         Where several processes share a batch, it gets those of the whole batch.
         """
         return None
 
     def observe(self, model: nn.Module, loss: float, watched: list[float]) -> None:
-        """Take note of the loss of a step, and of what was watched in it."""
+        """Receive the loss of a step, and the numbers watched in it."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must carry beside the model: numbers, strings, tensors, and lists and dicts of them."""
+        """What a checkpoint must hold besides the model: numbers, strings, tensors, and lists and dicts of them."""
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from such a state."""
+        """Resume from such a state."""
 
     def end_step(self, model: nn.Module) -> None:
         """Update what is not trained by the optimizer (dual variables)."""
@@ -91,7 +91,7 @@ class Method:
         return model
 
     def delivered(self, model: nn.Module) -> AbstractContextManager[nn.Module]:
-        """The model that would be delivered if training ended now, for a while."""
+        """Within the block, the model that would be delivered if training ended now."""
         return nullcontext(model)
 
     def theta_now(self, model: nn.Module) -> Tensor | float:
@@ -99,5 +99,5 @@ class Method:
         return 0.0
 
     def measures(self, model: nn.Module) -> dict[str, float]:
-        """Columns for the history: theta, and what else the method can tell of its state."""
+        """Columns for the history: theta, and other numbers that describe the method's state."""
         return {"theta": 0.0}

@@ -50,7 +50,7 @@ USUAL = Weight(weight=0.01)
 class Penalty(Settings):
     """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
 
-    What is left out keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
+    An omitted weight keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
     parity: None for the weight of the Lie term, which it completes in groups with inversion
     """
 
@@ -64,24 +64,24 @@ class Relaxed(Method):
 
     schedule: triangle, linear, cosine, exponential, step, hold, constant, `package.module:function` (see
         trainables.relaxation.schedules), or `package.module:Class`, a controller that sets theta for each layer
-        by what it observes (see trainables.relaxation.controllers; `warmup` means nothing to it)
+        by what it observes (see trainables.relaxation.controllers; it ignores `warmup`)
     peak: largest theta; warmup: share of the relaxed steps in which theta rises, None for the schedule's own
     strict_phase: share of all steps, at the end, in which the projected model is trained
     penalty: weights of the penalties on the companions
     projection: drop the companions, or fold their equivariant part into the strict layers; these differ only
-        where theta is cut rather than let down, as by "constant"
+        if theta is cut to 0 rather than lowered gradually, as by "constant"
     penalty_form: "mean" adds means over samples and entries; "root_sum", the form of the released code, for each
         penalty the square root of the sum over all layers, samples and entries, so that a weight means more
         the larger the batch and the network are
-    rotate: turn each step's batch by one random rotation ("batch"), or each graph by one of its own ("graph"), so
-        that companions do not learn the poses of the data; inversion: also invert with probability 1/2, where
+    rotate: rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
+        so that companions do not learn the poses of the data; inversion: also invert with probability 1/2, if
         the targets respect it
     layers, companion, init: as in trainables.relaxation.relax
     lie_form: how the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
         copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact"
         the batch as it is (trainables.relaxation.penalties); "random" that too, but the Lie term for one random
-        generator in each step (unbiased). Other companions know no averages, and are treated as by "exact"; so
-        are all on tasks with rotations about one axis only, whose one generator is then the only direction.
+        generator in each step (unbiased). Other companions have no such averages and are evaluated as by "exact"; so
+        are all companions on tasks with rotations about one axis only, which have a single generator.
         "sampled" differs from "averaged" for these other companions: all penalties on every fourth row of the batch,
         from a random one on, and the Lie term for one random generator: unbiased but for the root of
         `penalty_form: root_sum`, and cheaper for Equiformer, at a deviation of 6% of the penalty in each step
@@ -161,7 +161,7 @@ class Relaxed(Method):
             layer.set_strength(thetas[name], recording=penalized or self.steering is not None)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
-        """The weighted penalties of this step, in the form that was asked for; None where theta is 0."""
+        """The weighted penalties of this step, in the chosen form; None if theta is 0."""
         weights = {name: weight.at(self.theta / self.peak) for name, weight in self.weights.items()}
         layers = list(relaxed_layers(model).values())
         with torch.autocast(layers[0].scale.device.type, enabled=False):
@@ -178,7 +178,7 @@ class Relaxed(Method):
         ]
 
     def _roots(self, layers: list[RelaxedLayer], weights: dict[str, float]) -> list[Tensor]:
-        """For each weight that is not 0, times the square root of its term's sum over all that it is a mean of."""
+        """For each nonzero weight, the weight times the square root of its term as a sum instead of a mean."""
         terms = []
         for name in (name for name, weight in weights.items() if weight):
             alone = {other: float(other == name) for other in weights}
@@ -204,16 +204,16 @@ class Relaxed(Method):
         )
 
     def observe(self, model: nn.Module, loss: float, watched: list[float]) -> None:
-        """Hand it on to the controller."""
+        """Pass it on to the controller."""
         if self.steering is not None:
             self.steering.observe(loss, dict(zip(relaxed_layers(model), watched, strict=True)))
 
     def state(self) -> dict[str, Any]:
-        """That of the controller."""
+        """The state of the controller."""
         return {} if self.steering is None else self.steering.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Put the controller where it was."""
+        """Restore the controller."""
         if self.steering is not None:
             self.steering.load_state(state)
 
@@ -235,7 +235,7 @@ class Relaxed(Method):
         return terms
 
     def _parity(self, layer: RelaxedLayer, call: penalties.Call) -> Tensor | None:
-        """The term of the improper elements: inversion, or where rotations have one axis the group's mirror."""
+        """The term of the improper elements: inversion, or the group's mirror if rotations have one axis."""
         if self.symmetry.all_rotations:
             return penalties.parity(layer, call)
         return penalties.mirror_term(layer, call, self.symmetry.mirror) if self.symmetry.inversion else None
@@ -245,7 +245,7 @@ class Relaxed(Method):
         return relaxed_steps(steps, self.strict_phase)
 
     def project(self, model: nn.Module) -> nn.Module:
-        """The strict model; statistics of batch-norms start anew if a strict phase follows."""
+        """The strict model; statistics of batch-norms are reset if a strict phase follows."""
         strict = project(model, fold=self.fold)
         if self.strict_phase > 0:
             reset_statistics(strict)

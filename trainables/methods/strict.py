@@ -9,7 +9,7 @@ from trainables.spec import later
 class Strict(Method):
     """Train the strict model.
 
-    rotate, inversion: as in Relaxed; they change nothing but rounding, unless the model is not equivariant
+    rotate, inversion: as in Relaxed; they only change rounding, unless the model is not equivariant
     """
 
     def __init__(

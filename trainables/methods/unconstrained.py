@@ -1,4 +1,4 @@
-"""The other end of the scale: no constraint, and data augmentation in its stead."""
+"""The opposite of the control: no constraint, and data augmentation instead."""
 
 from typing import Annotated, Literal
 
@@ -13,9 +13,9 @@ from trainables.spec import later
 
 
 class Unconstrained(Method):
-    """The same trunk with its companions at theta = 1 for ever, trained on rotated batches, never projected.
+    """The same trunk with its companions at theta = 1 throughout, trained on rotated batches, never projected.
 
-    rotate: each graph by a rotation of its own, all graphs of a batch by one, or none
+    rotate: each graph by a separate rotation, all graphs of a batch by the same one, or none
     inversion: also invert with probability 1/2; for tasks whose targets respect it
     layers, companion, init: as in trainables.relaxation.relax
     """
@@ -50,7 +50,7 @@ class Unconstrained(Method):
         ]
 
     def projection_step(self, steps: int) -> int:
-        """After the last step, and then nothing is done."""
+        """After the last step: there is no projection."""
         return steps
 
     def theta_now(self, model: nn.Module) -> float:

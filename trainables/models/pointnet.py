@@ -1,4 +1,4 @@
-"""PointNet (Qi et al. 2017, arXiv 1612.00593) without its alignment networks: the control that knows no symmetry."""
+"""PointNet (Qi et al. 2017, arXiv 1612.00593) without its alignment networks: the control without any symmetry."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ class PointNet(nn.Module):
     Each point's coordinates go through the same three layers; the maximum over the points is classified.
 
     width: share of the published channels (1: 64, 128, 1024 for the points, 512, 256 for the classifier)
-    Raises BadInput where the task asks for more than invariants of bare clouds.
+    Raises BadInput if the task asks for more than invariants of bare clouds.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ NETWORKS = {
     "vn_pointnet": (VNPointNet, CLOUDS),
     "vn_dgcnn": (VNDGCNN, CLOUDS),
 }
-# What tells the size of a network: parameters with `hidden` entries, and the number of a layer.
+# The size of a network is read from these: parameters with `hidden` entries, and the number of a layer.
 HIDDEN = {
     "egnn": r"embedding\.bias|gcl_\d+\..*\.0\.bias",
     "segnn": r".*\.update_layer_2\.biases|embedding.*\.biases",
@@ -40,9 +40,9 @@ State = Mapping[str, Tensor | np.ndarray]
 def load(name: str, state: State) -> nn.Module:
     """The strict network of a public implementation with its weights, in evaluation mode.
 
-    The n-body networks get the width and the number of layers that the shapes tell; those for point clouds have
-    the published size and 40 classes. They take our graphs and answer as ours do: "egnn" and "segnn" with the way of
-    each node, the others with logits.
+    The n-body networks get the width and the number of layers that follow from the shapes; those for point clouds
+    have the published size and 40 classes. They take our graphs; "egnn" and "segnn" return
+    the displacement of each node, the others logits.
 
     Args:
         name: "egnn", "segnn", "vn_pointnet" or "vn_dgcnn".

@@ -1,8 +1,8 @@
-"""Where each parameter of a public implementation lies in our networks.
+"""Where each parameter of a public implementation is found in our networks.
 
-Ours are joined (features and directions of a vector neuron in one matrix), split (what all points of a cloud
-share) or cut into blocks (the flat weight of an e3nn tensor product), so that a public parameter is one or more
-views of ours.
+Our parameters are joined (features and directions of a vector neuron in one matrix), split (what all points of a
+cloud share) or cut into blocks (the flat weight of an e3nn tensor product), so that a public parameter is one or more
+views of our tensors.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class Place:
 
     shape: of the public tensor
     parts: views of our tensors, which hold its entries one part after the other along `axis`; along None the
-        parts are laid flat first
+        parts are flattened first
     optional: for the statistics of batch-norms, which are 0 and 1 where the state does not have them
     """
 

@@ -3,11 +3,11 @@
 From the paper: a node attends to its neighbors (equations 10 and 11). Keys and values are tensor-field kernels of
 the relative position on the sender's features, with harmonics of every degree that couples two feature degrees;
 queries are linear in the receiver's own features; the softmax over the senders is of the invariant product of the
-two, and each head has channels of its own. The networks of the distance that weigh a kernel also see the scalars of
+two, and each head has its own channels. The networks of the distance that weigh a kernel also see the scalars of
 the edge. A node's own features come in by a linear map of each degree.
 
 Ours: features have the parity of the spherical harmonics, so that inversions are a symmetry too; a kernel has a
-radial function for each path and channel between two matrices, in the place of a radial function for each entry of
+radial function for each path and channel between two matrices, instead of a radial function for each entry of
 a matrix, as later networks have it; radial networks see exponential-normal functions of the distance; logits are
 divided by the square root of a head's features; features are normed before each layer, and each layer adds to them;
 its update is a linear map, gates and a linear map, where the paper has a self-interaction, linear or attentive, and
@@ -117,7 +117,7 @@ class SE3Transformer(nn.Module):
 
 
 class Layer(nn.Module):
-    """What the normed features of the neighbors amount to, and the update that it leads to."""
+    """The message from the normed features of the neighbors, and the update that follows."""
 
     def __init__(self, receive: Attention | Convolution, update: "Update") -> None:
         super().__init__()

@@ -24,7 +24,7 @@ class VNDGCNN(nn.Module):
     slope: of the leaky ReLU, of vectors and of the classifier
     With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
     lengths, which keeps gradients finite at 0.
-    Raises BadInput where the task asks for more than invariants of bare clouds.
+    Raises BadInput if the task asks for more than invariants of bare clouds.
     """
 
     revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors

@@ -1,4 +1,4 @@
-"""How the group acts on features that were flattened to (..., dim), without ever building a dense matrix."""
+"""The action of the group on features flattened to (..., dim), without building a dense matrix."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -15,7 +15,7 @@ from trainables.relaxation.representation import Representation
 class Block(NamedTuple):
     """`multiplicity` copies of one irrep, in the entries from `start` on.
 
-    shape: (multiplicity, 2l+1) or (2l+1, multiplicity), as the layout has it; irrep_axis: which of the two
+    shape: (multiplicity, 2l+1) or (2l+1, multiplicity), depending on the layout; irrep_axis: which of the two
         counts the components
     """
 
@@ -68,7 +68,7 @@ def generators_along(
 ) -> Tensor:
     """(k, 2l+1, 2l+1) the matrices sum_a u_a A_a for k directions u.
 
-    Numbers of the host go to the device with the instruction to multiply; a tensor would have to be copied there.
+    Python numbers reach the device as part of the multiplication; a tensor would have to be copied there.
     """
     x, y, z = generators(degree, dtype, device)
     return torch.stack([along[0] * x + along[1] * y + along[2] * z for along in directions])
@@ -79,7 +79,7 @@ def infinitesimal(
 ) -> Tensor:
     """rho(sum_a u_a A_a) on the axis `axis` of the features: (k, *features.shape) for directions u (k, 3).
 
-    The directions lie on the host.
+    The directions are on the host.
     """
     numbers = tuple(tuple(direction) for direction in directions.tolist())
 
@@ -96,7 +96,7 @@ def infinitesimal(
 def rotate(representations: tuple[Representation, ...], features: Tensor, matrix: Tensor) -> Tensor:
     """rho(g) on the last axis of the features, for g an orthogonal matrix (3, 3), improper ones included.
 
-    The matrix lies on the host.
+    The matrix is on the host.
     """
     numbers = tuple(tuple(row) for row in matrix.tolist())
 
@@ -111,7 +111,7 @@ def rotate(representations: tuple[Representation, ...], features: Tensor, matrix
 def wigner_matrix(
     irrep: o3.Irrep, matrix: tuple[tuple[float, ...], ...], dtype: torch.dtype, device: torch.device
 ) -> Tensor:
-    """(2l+1, 2l+1) how an irrep transforms under an orthogonal matrix (3, 3); kept for the next step."""
+    """(2l+1, 2l+1) how an irrep transforms under an orthogonal matrix (3, 3); cached for the next step."""
     orthogonal = torch.tensor(matrix, dtype=torch.float64)
     determinant = torch.linalg.det(orthogonal)
     vector = Rotation.from_matrix((orthogonal * determinant.sign()).numpy()).as_rotvec()

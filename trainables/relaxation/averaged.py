@@ -66,7 +66,7 @@ def half_gradient(
 ) -> Tensor:
     """(dim_out, dim_in), the G for which the penalty is <W, G> and its gradient 2 G."""
     inversion = has_inversion(layer.inputs + layer.outputs)
-    unit = 2 * weights["lie"] or 1.0  # what the whole is a multiple of, so that no pass over W is spent on it
+    unit = 2 * weights["lie"] or 1.0  # factored out, so that scaling by it costs no pass over W
     columns: dict[int, Tensor] = {}
     for source in kinds(layer.inputs, inversion):
         features = gather(inputs, source)

@@ -1,12 +1,12 @@
-"""Controllers: theta set for each layer from what a training shows, in the place of a schedule.
+"""Controllers: instead of a schedule, theta set for each layer from what is observed during training.
 
-A controller is a class that is made without arguments and has the two methods of `Controller`. A config names it as
-`schedule: package.module:Class`. It is asked for theta in units of the method's `peak`, by layer or one number for
-all: by `start` for the first step, and after each step by `observe` for the next. In the last of the relaxed steps
+A controller is a class whose constructor takes no arguments and that has the two methods of `Controller`. A config
+names it as `schedule: package.module:Class`. It is asked for theta in units of the method's `peak`, by layer or one
+number for all: by `start` for the first step, and after each step by `observe` for the next. In the last relaxed step
 theta must be exactly 0, so that the projection changes nothing.
 
 Its attributes are its state, which a checkpoint carries: numbers, strings, lists, dicts and tensors.
-The host waits for the device in each step, since a controller decides there.
+The host waits for the device in each step, since a controller decides on the host.
 """
 
 import inspect
@@ -25,7 +25,7 @@ Theta = float | Mapping[str, float]
 
 
 class Controller(Protocol):
-    """What a controller can do."""
+    """The interface of a controller."""
 
     def start(self, layers: list[str], steps: int) -> Theta:
         """Theta of the first of `steps` relaxed steps, for the relaxed layers of these names."""
@@ -45,7 +45,7 @@ class Stalling:
     """Lets theta fall linearly to 0, and faster in layers whose violation does not fall with it.
 
     In each step in which the running mean of a layer's violation is not 0.1% below its lowest so far, the layer's
-    theta loses a tenth beside.
+    theta is also reduced by a tenth.
     """
 
     def start(self, layers: list[str], steps: int) -> Theta:
@@ -69,9 +69,9 @@ class Stalling:
 
 
 class Steering:
-    """A controller at work in one training: asked in time, held to its word, its state kept.
+    """A controller during one training: asked once per step, its answers checked, its state saved.
 
-    thetas: by layer, of the step that is under way or begins next
+    thetas: by layer, of the current step or the next one
     """
 
     def __init__(self, name: str) -> None:
@@ -81,7 +81,7 @@ class Steering:
         self.ended = False
 
     def begin(self, layers: list[str], step: int, steps: int) -> dict[str, float]:
-        """The theta of each layer in step `step` (from 0) of `steps`. Raises BadInput for what no theta can be."""
+        """The theta of each layer in step `step` (from 0) of `steps`. Raises BadInput for an invalid value."""
         if step == 0:
             self.thetas = self._checked(self.controller.start(layers, steps), layers)
         self.ended = step == steps - 1
@@ -113,24 +113,24 @@ class Steering:
         return {layer: float(value) for layer, value in thetas.items()}
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` needs to go on from here."""
+        """What `load_state` needs to resume from here."""
         return deepcopy({"controller": vars(self.controller), "thetas": self.thetas})
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         vars(self.controller).update(state["controller"])
         self.thetas = state["thetas"]
 
 
 def is_controller(name: str) -> bool:
-    """Whether a schedule's name is that of a class; ValueError where it cannot be imported."""
+    """Whether a schedule's name refers to a class. Raises ValueError if it cannot be imported."""
     return name not in FALLS and ":" in name and inspect.isclass(fall(name))
 
 
 def check_course(name: str) -> str:
-    """The name, if it is that of a schedule or a controller that keeps the rules; else ValueError.
+    """The name, if it refers to a schedule or to a controller that follows the rules; else ValueError.
 
-    A controller is tried out on 40 steps of two layers with a loss and violations that stay at 1.
+    A controller is tried on 40 steps of two layers with a loss and violations that stay at 1.
     """
     if not is_controller(name):
         return check_schedule(name)

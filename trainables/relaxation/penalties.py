@@ -9,12 +9,12 @@ number of points or the width changes; the generators are summed over.
     parity  mean ||g(P_in x) - P_out g(x)||^2 / d_out
 
 The Lie term is the derivative at t = 0 of rho_out(exp(-t A_a)) g(rho_in(exp(t A_a)) x), and vanishes for all x
-exactly if g is equivariant under rotations. It cannot see inversion P: that is what the parity term is for.
+exactly if g is equivariant under rotations. It does not detect inversion P, which is why there is a parity term.
 
 For g(x) = W x the Lie term is sum_a tr(C_a G C_a^T) / d_out with the commutators C_a = W rho_in(A_a) -
 rho_out(A_a) W and the Gram matrix G = X^T X / N of the inputs. That costs N d_in^2 + 3 d_out d_in^2
 multiplications, its gradient C_a G included, whereas rotating the inputs costs 6 N d_in d_out; the cheaper of
-these two exact forms is taken.
+these two exact forms is used.
 """
 
 import torch
@@ -29,13 +29,13 @@ AXES = torch.eye(3)
 
 
 def random_direction(seed: int) -> Tensor:
-    """(1, 3) one random generator, scaled so that its Lie term has the exact one as its expectation."""
+    """(1, 3) one random generator, scaled so that the expectation of its Lie term is the exact one."""
     vector = torch.randn(1, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return 3**0.5 * vector / vector.norm()
 
 
 STRIDE = 4
-"""Which share of the rows `sample` takes: every fourth."""
+"""`sample` takes one row of this many."""
 
 
 def random_offset(seed: int) -> int:
@@ -44,9 +44,9 @@ def random_offset(seed: int) -> int:
 
 
 def sample(call: Call, offset: int) -> tuple[Call, float]:
-    """Every fourth row of a call from `offset` on; all of them where there are fewer than four.
+    """Every fourth row of a call from `offset` on; all of them if there are fewer than four.
 
-    Also what a mean over these rows is to be multiplied by, so that its mean over the offsets is that over all rows.
+    Also the factor for a mean over these rows that makes it, averaged over the offsets, the mean over all rows.
     """
     if len(call.inputs) < STRIDE:
         return call, 1.0
@@ -93,12 +93,12 @@ def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
 
 
 def root(total: Tensor) -> Tensor:
-    """The square root of a sum of squares, with a gradient of 0 and not NaN where that is 0."""
+    """The square root of a sum of squares, whose gradient at 0 is 0 and not NaN."""
     return (total + 1e-12).sqrt()
 
 
 def mirror_term(layer: RelaxedLayer, call: Call, mirror: Tensor) -> Tensor | None:
-    """The parity term with an improper orthogonal matrix (3, 3) in the place of inversion, for groups without it."""
+    """The parity term with an improper orthogonal matrix (3, 3) instead of inversion, for groups without it."""
     if not has_inversion(layer.inputs + layer.outputs):
         return None
     mirrored = layer.companion(rotate(layer.inputs, call.inputs, mirror))
@@ -116,8 +116,8 @@ def commutators(
 def mean_square(maps: Tensor, inputs: Tensor) -> Tensor:
     """The sum over maps (k, dim_out, dim_in) of the mean square entry of map @ x, through the Gram matrix.
 
-    The gradient of tr(C G C^T) is 2 C G, which the value needs anyway: it is handed on instead of being
-    computed a second time.
+    The gradient of tr(C G C^T) is 2 C G, which the value needs anyway: it is saved for the backward pass instead of
+    being computed a second time.
     """
     gram = inputs.T @ inputs / (len(inputs) * maps.shape[1])
     products = maps.detach() @ gram

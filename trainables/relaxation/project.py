@@ -16,10 +16,10 @@ from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 
 @torch.no_grad()
 def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
-    """The strict model, in place (but for the root): the strict layers stand where they stood before `relax`.
+    """The strict model, in place (but for the root): the strict layers are back where they were before `relax`.
 
-    fold: add the equivariant part of scale * W to the strict layer where that has such a linear part (see
-        `fold_into`), and drop the rest only. It makes a difference where scale is not 0 at this point.
+    fold: add the equivariant part of scale * W to strict layers that can take it (see `fold_into`), and drop only
+        the rest. This makes a difference only if scale is not 0 at this point.
     """
     relaxed = relaxed_layers(model).values()
     for layer in relaxed:
@@ -30,7 +30,7 @@ def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
 
 @contextmanager
 def projected(model: nn.Module, *, fold: bool = False) -> Iterator[nn.Module]:
-    """The strict model that `project` would return now, for a while; afterwards the relaxed one is as it was.
+    """Within the block, the strict model that `project` would return now; afterwards the relaxed one is as it was.
 
     Nothing is copied but the strict layers that `fold` changes.
     """
@@ -81,12 +81,12 @@ def _(strict: o3.Linear, layer: RelaxedLayer, weight: Tensor) -> None:
 
 
 def reset_statistics(model: nn.Module) -> None:
-    """Let running statistics (batch-norm of any make) start anew.
+    """Reset running statistics (of any kind of batch-norm).
 
     Called where a strict phase begins, so that the delivered model's statistics come from that phase only. Those of
     PyTorch's batch-norms are then plain averages over all that follows, however short it is. Other makes, such as
     `e3nn.nn.BatchNorm`, which know no plain average, have buffers named `running_...` set back to what an unused one
-    holds (means 0, all others 1) and go on with their own momentum.
+    holds (means 0, all others 1) and continue with their own momentum.
     """
     for module in model.modules():
         reset = getattr(module, "reset_running_stats", None)

@@ -11,10 +11,10 @@ from trainables.relaxation.representation import Representation, irreps
 
 
 def representations_of(layer: nn.Module) -> tuple[Representations, Representations] | None:
-    """How the inputs and the outputs of a layer transform; None where it does not say.
+    """How the inputs and the outputs of a layer transform; None if it does not declare it.
 
-    Of a tensor product only the first input is named: the second is what conditions the layer, such as the
-    spherical harmonics of an edge. Those without weights are parts of nonlinearities, and are left alone.
+    Of a tensor product only the first input is named: the second conditions the layer, such as the
+    spherical harmonics of an edge. Tensor products without weights are parts of nonlinearities and are not relaxed.
     """
     inputs, outputs = getattr(layer, "representation_in", None), getattr(layer, "representation_out", None)
     if inputs is not None and outputs is not None:
@@ -36,7 +36,7 @@ def relaxable_layers(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Representations]:
-    """The representations of a relaxable layer; BadInput where axes and irreps do not fit each other."""
+    """The representations of a relaxable layer. Raises BadInput if axes and irreps do not fit each other."""
     representations = representations_of(layer)
     if representations is None:
         raise BadInput(

@@ -20,7 +20,7 @@ COMPANIONS: dict[str, tuple[type[Companion], float]] = {
     "feed_forward": (FeedForwardCompanion, 0.01),
     "mlp": (MLPCompanion, 1.0),
 }
-"""Each kind with its own scale at initialization: of relaxed SEGNN, relaxed Equiformer, and ACE's released code."""
+"""Each kind with its default scale at initialization, that of relaxed SEGNN, relaxed Equiformer and ACE's code."""
 
 CompanionName = Literal["default", "linear", "feed_forward", "mlp"]
 
@@ -38,19 +38,18 @@ def relax(
     """Put a companion beside layers of a strict model, in place; returns the model.
 
     generator: the only source of random numbers, None for PyTorch's own; the strict parameters are not touched
-    layers: "default" are the model's own `relax_default`, or all if it has none; patterns (fnmatch) are matched
-        with the names of the relaxable layers. Of nested layers the outermost is relaxed.
-    companion: "default" is the model's own `relax_companion`, or "linear"
-    init: scale of the companion at the start (see companions.py); None for the usual one of its kind
-    trained_scale: a parameter gamma, 1 at the start, in the place of theta, for each layer
-    show: gets the summary, which lists the relaxed layers with the parameters that they add, and there is a warning
-        where the model has more than three times its parameters afterwards; None for silence
-    Raises BadInput where there is no relaxable layer, where a pattern fits none, where a declared
-    representation does not fit its axes, where all layers are asked for and one is scripted, and where the model is
-    relaxed already.
+    layers: "default" means the model's `relax_default`, or all if it has none; patterns (fnmatch) are matched
+        against the names of the relaxable layers. Of nested layers the outermost is relaxed.
+    companion: "default" means the model's `relax_companion`, or "linear"
+    init: scale of the companion at the start (see companions.py); None for the default of its kind
+    trained_scale: each layer gets a trained parameter gamma, 1 at the start, instead of theta
+    show: receives the summary, which lists the relaxed layers with the parameters that they add; a warning follows if
+        the model more than triples in size. None for neither
+    Raises BadInput if there is no relaxable layer, if a pattern matches none, if a declared representation does not
+    fit its axes, if all layers are asked for and one is scripted, and if the model is already relaxed.
     """
     if relaxed_layers(model):
-        raise BadInput("relax: the model is relaxed already; project it first")
+        raise BadInput("relax: the model is already relaxed; project it first")
     chosen = choose_layers(model, layers)
     kind, usual_init = COMPANIONS[
         getattr(model, "relax_companion", "linear") if companion == "default" else companion
@@ -93,7 +92,7 @@ def choose_layers(
         fitting = {name: layer for name, layer in relaxable.items() if fnmatchcase(name, pattern)}
         if not fitting:
             raise BadInput(
-                f"layers: '{pattern}' fits none of the relaxable layers: {', '.join(relaxable) or '(the model)'}"
+                f"layers: '{pattern}' matches none of the relaxable layers: {', '.join(relaxable) or '(the model)'}"
             )
         chosen |= fitting
     inner = {id(part) for layer in chosen.values() for part in layer.modules() if part is not layer}
@@ -114,7 +113,7 @@ def _refuse_scripted(model: nn.Module, relaxable: dict[str, nn.Module]) -> None:
 
 
 def replace_modules(model: nn.Module, replacements: dict[int, nn.Module]) -> nn.Module:
-    """The model with each module whose id is a key replaced, wherever it stands; in place but for the root."""
+    """The model with each module whose id is a key replaced, everywhere it occurs; in place but for the root."""
     if id(model) in replacements:
         return replacements[id(model)]
     for module in list(model.modules()):

@@ -1,4 +1,4 @@
-"""Relaxation in a training loop of one's own: one object that keeps the books."""
+"""Relaxation in your own training loop: one object that keeps track of step, theta and projection."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -18,19 +18,19 @@ from trainables.relaxation.summary import check_called
 
 
 class Relaxation:
-    """A model that is relaxed for most of its training, and strict in the end.
+    """A model that is relaxed for most of its training and strict at the end.
 
         relaxation = Relaxation(network, steps=1000)
         optimizer = torch.optim.Adam(relaxation.model.parameters())
         for x, y in batches:                    # 1000 of them
             relaxation.step()
             loss = mse(relaxation.model(x), y) + relaxation.penalty()
-            ...                                 # backward and the optimizer's step, as ever
+            ...                                 # backward and the optimizer's step, as usual
         network = relaxation.finish()
 
     Attributes:
         model: What to train: with companions first, the strict model from the strict phase on. Its strict
-            parameters are the same all along, so that one optimizer serves from start to end.
+            parameters stay the same tensors throughout, so that one optimizer is enough.
         theta: The strength of the companions in the current step; 0.0 before the first.
     """
 
@@ -77,7 +77,7 @@ class Relaxation:
             layer.set_strength(0.0)
 
     def step(self) -> None:
-        """Begin a step, before its forward pass: set theta, and project where the strict phase begins.
+        """Begin a step, before its forward pass: set theta, and project if the strict phase begins with it.
 
         Raises:
             BadInput: The forward pass of the step before has not reached every relaxed layer.
@@ -101,7 +101,7 @@ class Relaxation:
         return torch.stack(terms).sum() if terms else torch.zeros((), device=_device(self.model))
 
     def finish(self) -> nn.Module:
-        """The strict model: class, parameters and state_dict keys are those of the one that was given."""
+        """The strict model, with the class, parameters and state_dict keys of the original."""
         if relaxed_layers(self.model):
             self._project()
         return self.model

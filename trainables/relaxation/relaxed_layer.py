@@ -18,7 +18,7 @@ Representations = tuple[Representation, ...]
 
 @dataclass
 class Call:
-    """What one forward pass through a companion leaves for the penalties: its inputs (rows, dim_in), detached."""
+    """What the penalties need of one forward pass through a companion: its inputs (rows, dim_in), detached."""
 
     inputs: Tensor
     companion: Companion
@@ -34,14 +34,14 @@ class RelaxedLayer(nn.Module):
 
     inputs, outputs: how the leading inputs, given by position or by keyword, and the outputs transform; further
         inputs (such as edge attributes) go to the strict layer alone. Where these broadcast against the leading
-        ones, what the companion adds is broadcast alike
+        ones, the companion's output is broadcast the same way
     scale: a tensor () that is theta, or a trained parameter
     active: with False the companion is not run at all, and the layer is the strict one bit for bit
     recording: whether `calls` keeps what the penalties need of each forward pass in training mode
     called: whether any forward pass has reached this layer, with its companion or without
 
-    A strict layer that is nothing but a map of the channels of vectors, and tells it by a method `channel_map`,
-    is run together with a linear companion, as one product.
+    A strict layer that only mixes the channels of vectors, and has a method `channel_map` that returns the matrix,
+    runs together with a linear companion as one product.
     Attributes that the wrapper does not have are read from the strict layer.
     """
 
@@ -87,7 +87,7 @@ class RelaxedLayer(nn.Module):
         self.calls.clear()
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
-        """As the strict layer's. ValueError where an input does not have the declared trailing axes."""
+        """As the strict layer's. Raises ValueError if an input does not have the declared trailing axes."""
         self.called = True
         if not self.active:
             return self.strict(*arguments, **keywords)
@@ -95,7 +95,7 @@ class RelaxedLayer(nn.Module):
         self._check(tensors)
         x, leading_axes = self._rows(tensors)
         if self.recording and self.training and torch.is_grad_enabled():
-            # Penalties are small, and not left to the rounding of autocast.
+            # Penalties are small: autocast would round them away.
             self.calls.append(Call(x.detach().to(self.scale.dtype), self.companion))
         channel_map = getattr(self.strict, "channel_map", None)
         if isinstance(self.companion, LinearCompanion) and channel_map is not None:

@@ -28,7 +28,7 @@ OWN_WARMUP = {"triangle": 0.5}
 
 
 def check_schedule(name: str) -> str:
-    """The name, if it is known or a `package.module:function` of t that ends at exactly 0; else ValueError."""
+    """The name, if it is known or is a `package.module:function` of t that ends at exactly 0; else ValueError."""
     if name not in FALLS and ":" not in name:
         raise ValueError(f"unknown schedule; {nearest(name, list(FALLS))}")
     end = fall(name)(1.0)
@@ -49,7 +49,7 @@ def fall(name: str) -> Fall:
 
 
 def relaxed_steps(steps: int, strict_phase: float) -> int:
-    """How many of the steps come before the strict phase, a share of all steps."""
+    """The number of steps before the strict phase, which is a share of all steps."""
     return steps - round(strict_phase * steps)
 
 
@@ -70,6 +70,6 @@ def theta(
     rise = OWN_WARMUP.get(schedule, 0.0) if warmup is None else warmup
     if progress < rise:
         return peak * progress / rise
-    # A rise that fills all relaxed steps leaves the last one for the fall.
+    # A rise over all relaxed steps still leaves the last step for the fall.
     after_rise = (progress - rise) / (1 - rise) if rise < 1 else 1.0
     return peak * fall(schedule)(min(after_rise, 1.0))

@@ -1,4 +1,4 @@
-"""What relaxing has made of a model: its relaxed layers, what they cost, and which of them are never called."""
+"""A summary of a relaxed model: its relaxed layers, the parameters they add, and layers that are never called."""
 
 from torch import nn
 
@@ -6,17 +6,17 @@ from trainables.errors import BadInput
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 
 LARGE_GROWTH = 3.0
-"""How many times its strict size a relaxed model may have before a warning is due."""
+"""Growth in parameters above which a relaxed model gets a warning."""
 
 
 def added_parameters(layer: RelaxedLayer) -> int:
-    """The number of parameters that relaxing gave to one layer: its companion's, and its scale if trained."""
+    """The number of parameters that relaxing added to one layer: its companion's, and its scale if trained."""
     strict = {id(parameter) for parameter in layer.strict.parameters()}
     return sum(parameter.numel() for parameter in layer.parameters() if id(parameter) not in strict)
 
 
 def growth(model: nn.Module) -> float:
-    """How many times as many parameters a relaxed model has as the strict one; inf beside a strict one of none."""
+    """The number of parameters of a relaxed model over that of the strict one; inf if the strict one has none."""
     total = sum(parameter.numel() for parameter in model.parameters())
     strict = total - sum(map(added_parameters, relaxed_layers(model).values()))
     return total / strict if strict else float("inf")
@@ -36,7 +36,7 @@ def summary(model: nn.Module) -> str:
 
 
 def growth_warning(model: nn.Module) -> str | None:
-    """One line that says by how much a relaxed model has grown, where that is more than threefold; else None."""
+    """One line on how much a relaxed model has grown, if that is more than threefold; else None."""
     times = growth(model)
     if times <= LARGE_GROWTH:
         return None
@@ -50,8 +50,8 @@ def growth_warning(model: nn.Module) -> str | None:
 def uncalled_layers(model: nn.Module) -> list[str]:
     """The relaxed layers that no forward pass has reached so far, by name.
 
-    A layer that is called by another way than its parent's attribute (compiled or scripted on its own, kept in a
-    list or in a helper object) is still the strict one there: the model would train strict without a word.
+    A layer that is not called through its parent's attribute (compiled or scripted separately, kept in a list or in a
+    helper object) is still the strict one there: the model would silently train strict.
     """
     return [name for name, layer in relaxed_layers(model).items() if not layer.called]
 

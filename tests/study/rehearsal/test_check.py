@@ -138,7 +138,7 @@ def test_every_value_of_a_model_axis_is_built(networks):
 def test_every_value_of_an_axis_of_an_arm_is_tried(networks):
     content = with_model("Net")
     content["grid"]["arms.triangle.layers"] = [["mix"], ["nowhere*"]]
-    with pytest.raises(BadInput, match=r"arms\.triangle: layers: 'nowhere\*' fits none"):
+    with pytest.raises(BadInput, match=r"arms\.triangle: layers: 'nowhere\*' matches none"):
         facts_of(content, networks)
 
 

@@ -1,4 +1,4 @@
-"""Features with a number of channels of its own for each degree: linear map, norm, gate and depth-wise product.
+"""Features with a separate number of channels for each degree: linear map, norm, gate and depth-wise product.
 
 Features are a tuple of tensors (nodes or edges, 2l+1, channels[l]) for l = 0, 1, ... Degree l has the parity
 (-1)^l of the spherical harmonics; or, with `inversion` False, features have no parity, as those of e3nn's 0e, 1e,
@@ -83,7 +83,7 @@ def gated(channels: Sequence[int]) -> list[int]:
 
 
 def gate(x: Features) -> Features:
-    """SiLU of the scalars, the other degrees times the sigmoid of scalars of their own, as e3nn scales the two."""
+    """SiLU of the scalars, the other degrees times the sigmoid of extra scalars, both scaled as in e3nn."""
     counts = [part.shape[-1] for part in x[1:]]
     scalars, *gates = x[0].split([x[0].shape[-1] - sum(counts), *counts], dim=-1)
     kept = (part * (SIGMOID_SCALE * factor.sigmoid()) for part, factor in zip(x[1:], gates, strict=True))

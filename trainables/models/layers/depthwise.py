@@ -123,7 +123,7 @@ def coupling_paths(largest: int, inversion: bool = True) -> list[list[tuple[int,
 class Couplings(nn.Module):
     """The spherical harmonics of each edge, contracted with the Clebsch-Gordan coefficients.
 
-    All depth-wise products of a network share them, since they depend on nothing but directions.
+    All depth-wise products of a network share them, since they depend on the directions only.
     """
 
     def __init__(self, largest: int, inversion: bool = True) -> None:

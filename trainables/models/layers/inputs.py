@@ -1,4 +1,4 @@
-"""What every graph model makes of a graph before its first layer."""
+"""What every graph model computes from a graph before its first layer."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from trainables.graph import Graph, Signature, Topology, nearest_topology
 
 
 def with_topology(graph: Graph, neighbors: int) -> tuple[Graph, Topology]:
-    """The graph with edges, and the edges: its own, or else those from the nearest `neighbors` nodes.
+    """The graph with edges, and the edges: its own if it has any, else those from the `neighbors` nearest nodes.
 
     A graph without edges has no edge_scalars. Graphs with too few nodes are connected completely.
     """
@@ -44,7 +44,7 @@ def count_invariants(signature: Signature) -> int:
 
 
 def node_invariants(graph: Graph) -> Tensor:
-    """(nodes, S + V): scalars and norms of the vectors; where a node has neither, a constant one."""
+    """(nodes, S + V): scalars and norms of the vectors; if a node has neither, a constant one."""
     if graph.scalars.shape[1] + graph.vectors.shape[1] == 0:
         return torch.ones_like(graph.positions[:, :1])
     return torch.cat([graph.scalars, graph.vectors.norm(dim=-1)], dim=-1)

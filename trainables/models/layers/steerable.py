@@ -109,7 +109,7 @@ class EdgeProduct(Product):
     def __init__(self, nodes: tuple[int, int], edge_scalars: int, outputs: tuple[int, int]) -> None:
         super().__init__((2 * nodes[0] + edge_scalars, 2 * nodes[1]), outputs)
 
-    def forward(  # type: ignore[override]  # an edge product takes the place of no other
+    def forward(  # type: ignore[override]  # an edge product never stands in for its base class
         self, x: Steerable, edge_scalars: Tensor, attribute: Harmonics, topology: Topology
     ) -> Steerable:
         """x of the nodes, edge_scalars (nodes, senders, E), attribute (nodes, senders, 3) -> (nodes, senders, ...)"""
@@ -157,7 +157,7 @@ def gated(channels: tuple[int, int]) -> tuple[int, int]:
 
 
 def gate(x: Steerable) -> Steerable:
-    """e3nn's Gate: SiLU of the scalars, and each vector times the sigmoid of a scalar of its own.
+    """e3nn's Gate: SiLU of the scalars, and each vector times the sigmoid of an extra scalar.
 
     Both functions are scaled to unit second moment where their argument is normal.
     """

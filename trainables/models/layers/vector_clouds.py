@@ -7,7 +7,7 @@ from trainables.graph import Graph, Signature
 
 
 def check_cloud_signature(signature: Signature) -> None:
-    """BadInput unless the task asks for invariants of whole clouds and gives positions only."""
+    """Raises BadInput unless the task asks for invariants of whole clouds and gives positions only."""
     if signature.output != "scalars":
         raise BadInput("model.name: a classifier of point clouds cannot answer with vectors; choose another")
     if signature.scalars or signature.vectors or signature.edge_scalars:
@@ -20,7 +20,7 @@ def cloud_positions(graph: Graph) -> Tensor:
 
 
 def vector_channels(width: float, *scalar_channels: int) -> list[int]:
-    """Vector channels in the place of scalar ones: a third of them, times width."""
+    """Vector channels for a number of scalar ones: a third of them, times width."""
     return [int(width * channels) // 3 for channels in scalar_channels]
 
 

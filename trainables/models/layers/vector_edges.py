@@ -2,7 +2,7 @@
 
 The linear maps run on the nodes before the gather: W [x_j - x_i, x_i] is one map of the sender j plus one of
 the receiver i. Each node has the same number of neighbors, so edges are walked one neighbor of every node
-at a time; only their invariants, a sixth of their features, are stored. Features and directions lie as
+at a time; only their invariants, a sixth of their features, are stored. Features and directions are stored as
 (2, 3, nodes, channels), so that all elementwise work is on contiguous blocks of (nodes, channels).
 """
 
@@ -66,7 +66,7 @@ class EdgeVectorNeuron(nn.Module):
 
 
 def component_rows(topology: Topology) -> Tensor:
-    """(senders, 6 * nodes): for each neighbor, where its six components lie in (2, 3, nodes) flattened."""
+    """(senders, 6 * nodes): for each neighbor, the indices of its six components in (2, 3, nodes) flattened."""
     neighbors = topology.senders.view(topology.nodes, topology.num_senders).T
     components = topology.nodes * torch.arange(6, device=neighbors.device)
     return (neighbors[:, None] + components[:, None]).flatten(1)
