@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from analysis import plots
 from analysis.plots.style import figure_files
 from analysis.prepare import first_round, split_searched
-from analysis.statistics.best_setting import choose_rates
+from analysis.statistics.best_setting import at_chosen_rates
 from analysis.tables import Table
 from analysis.wording import seeds_at_each
 
@@ -31,9 +32,7 @@ class Picture:
     problem: str = ""
 
 
-def _picture(
-    name: str, title: str, caption: str, case: str | None, draw: Callable[[], plots.Figure]
-) -> Picture:
+def _picture(name: str, title: str, caption: str, case: str | None, draw: Callable[[], Figure]) -> Picture:
     try:
         return Picture(name, title, caption, case, figure_files(draw()))
     except Exception as error:  # a figure that fails costs itself, not the report
@@ -74,7 +73,7 @@ def make_pictures(
             "Share of trials whose skill exceeds each level, over the whole grid of all cases that every "
             "arm has; the higher the curve, the better. Bands are pointwise 95%.",
             None,
-            lambda: plots.profile_curves(tables["performance_profiles"].frame),
+            lambda: plots.profile_curves(first_round(designed)),
         )
 
 
@@ -92,7 +91,7 @@ def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
     )
 
 
-Drawn = Iterator[tuple[str, str, str, Callable[[], plots.Figure]]]
+Drawn = Iterator[tuple[str, str, str, Callable[[], Figure]]]
 """Name, title, caption and how to draw the figure."""
 
 
@@ -126,7 +125,7 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
             "heat_map_schedules",
             "Schedules by learning rate",
             "The same for the arms that have a schedule, those of one schedule together.",
-            lambda: plots.heat_maps(mine[mine["schedule"].notna()], "schedule"),
+            lambda: plots.heat_maps(mine, "schedule"),
         )
 
 
@@ -141,7 +140,7 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
             "Spread between seeds",
             f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, {below}. "
             "Crosses are failed trials.",
-            lambda: plots.seed_spread(mine, choose_rates(mine)),
+            lambda: plots.seed_spread(mine),
         )
         yield (
             "expected_best",
@@ -156,7 +155,7 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
             "Cost against gain",
             f"Test score at the chosen learning rate, {over_seeds(mine, 'with Student’s 95% interval')}, against the "
             "seconds that an epoch took by the clock, beside whatever else the machine did.",
-            lambda: plots.cost_against_score(tables["best_setting"].frame, tables["cost"].frame, mine),
+            lambda: plots.cost_against_score(mine),
         )
 
 
@@ -189,11 +188,6 @@ def over_seeds(trials: pd.DataFrame, spread: str) -> str:
     if trials["seed"].nunique() == 1:
         return "of one seed, which has no spread"
     return f"{spread} over {seeds_at_each(trials)}"
-
-
-def at_chosen_rates(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials at each case's and arm's learning rate chosen on validation."""
-    return trials.merge(choose_rates(trials), on=["case", "arm", "lr"])
 
 
 def slug(text: str) -> str:

@@ -1,6 +1,10 @@
 """The tidy table made ready for statistics: cases to analyse apart, arms by distinct names, one loss for
 every trial."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +13,9 @@ from trainables.results.outcomes import Outcome
 COMPARED = ("task.", "model.", "training.", "failure.")
 OPTIMIZER_REVISION = "training.optimizer_revision"
 CONTROL_METHOD = "strict"
+
+Options = ParamSpec("Options")
+Answer = TypeVar("Answer")
 
 
 def prepare(trials: pd.DataFrame) -> pd.DataFrame:
@@ -144,6 +151,57 @@ def controls(trials: pd.DataFrame) -> dict[str, str]:
     marked = trials["is_control"] if "is_control" in trials else trials["method"] == CONTROL_METHOD
     first = trials[marked].drop_duplicates("case")
     return dict(zip(first["case"], first["arm"], strict=True))
+
+
+def takes_trials(
+    question: Callable[Concatenate[pd.DataFrame, Options], Answer],
+) -> Callable[Concatenate[pd.DataFrame, Options], Answer]:
+    """Let a function whose first argument is a prepared table take that of `analysis.load_trials` as it is, too."""
+
+    @wraps(question)
+    def asked(trials: pd.DataFrame, *arguments: Options.args, **options: Options.kwargs) -> Answer:
+        as_loaded = "outcome" in trials and "case" not in trials
+        return question(prepare(trials) if as_loaded else trials, *arguments, **options)
+
+    return asked
+
+
+def each_case(
+    trials: pd.DataFrame, compare: Callable[[pd.DataFrame, str], pd.DataFrame], control: str | None = None
+) -> pd.DataFrame:
+    """`compare(trials of a case, its control)` for each case with a control, joined, with the column `case` first.
+
+    control: the arm to compare with in every case; each study's own if None
+    """
+    against = controls(trials)
+    if control is not None:
+        having = trials.loc[trials["arm"] == control, "case"]
+        against = {case: control for case in trials["case"].unique() if case in set(having)}
+        if not against:
+            raise ValueError(
+                f"no trial of arm {control!r}; arms: {', '.join(map(str, trials['arm'].unique()))}"
+            )
+    parts = []
+    for case, arm in against.items():
+        part = compare(trials[trials["case"] == case], arm)
+        if "case" not in part:
+            part.insert(0, "case", case)
+        parts.append(part)
+    filled = [part for part in parts if not part.empty] or parts[:1]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+
+def one_case(trials: pd.DataFrame, case: str | None) -> pd.DataFrame:
+    """The prepared trials of the case of that name, or of the only one.
+
+    Raises:
+        ValueError: there is no such case, or several to choose from; it names them.
+    """
+    names = list(trials["case"].unique())
+    if (case is None and len(names) > 1) or (case is not None and case not in names):
+        asked = "a figure shows one case" if case is None else f"no case {case!r}"
+        raise ValueError(f"{asked}; choose by case=, one of: {'; '.join(names)}")
+    return trials if case is None else trials[trials["case"] == case]
 
 
 def split_searched(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

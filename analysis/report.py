@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures import Picture, at_chosen_rates, make_pictures
+from analysis.figures import Picture, make_pictures
 from analysis.formats import plain
 from analysis.headline import alarms, forest, headlines
 from analysis.load import MISSING, Results, load_results, read_histories, read_test_errors
@@ -17,6 +17,7 @@ from analysis.page import make_curves, render
 from analysis.poses import pose_lines
 from analysis.prepare import controls, name_cases, prepare
 from analysis.stated import Stated, read_stated
+from analysis.statistics.best_setting import at_chosen_rates
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
 from analysis.wording import finding, limits, warnings

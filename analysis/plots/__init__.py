@@ -1,6 +1,25 @@
-"""Figures: each function takes a prepared table and returns a matplotlib Figure."""
+"""What the trials say, drawn: each function returns a matplotlib Figure.
 
-from matplotlib.figure import Figure
+Each takes the table of `analysis.load_trials` as it is (or of `analysis.prepare.prepare`, or a part of that):
+
+    from analysis import load_trials, plots
+
+    plots.failure_rate(load_trials("results/my-study")).savefig("failure_rate.pdf")
+
+A figure of one case takes `case=` where the table has several, and names them if it is left out.
+
+    overview             failures, losses and differences to the control, a row for each case
+    failure_rate         failed trials against the learning rate, with fitted curves
+    loss_against_rate    median loss against the learning rate, with quartiles
+    heat_maps            arms, or schedules, by learning rate
+    seed_spread          test score of every seed at the chosen learning rate
+    budget_curve         expected best of n trials
+    cost_against_score   test score against seconds per epoch
+    training_curves      validation metric and theta by epoch; takes the table of `analysis.load_history` too
+    equivariance_curves  equivariance error by epoch; takes it too
+    profile_curves       the whole distribution of scores, over all cases
+    figure_files         a figure as svg, pdf and png; the same figure gives the same bytes
+"""
 
 from analysis.plots.budget import budget_curve
 from analysis.plots.cost import cost_against_score
@@ -13,7 +32,6 @@ from analysis.plots.seeds import seed_spread
 from analysis.plots.style import figure_files
 
 __all__ = [
-    "Figure",
     "budget_curve",
     "cost_against_score",
     "equivariance_curves",

@@ -5,12 +5,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.plots.style import COLUMN, band, legend_below, log_axis, marks, metric_name, named, styled
+from analysis.prepare import one_case, takes_trials
 from analysis.statistics.budget import expected_best
 
 
+@takes_trials
 @styled
-def budget_curve(trials: pd.DataFrame) -> Figure:
-    """Expected best validation score of n random trials of each arm; trials of one case."""
+def budget_curve(trials: pd.DataFrame, case: str | None = None) -> Figure:
+    """Expected best validation score of n random trials of each arm, in one case."""
+    trials = one_case(trials, case)
     table = expected_best(trials)
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()

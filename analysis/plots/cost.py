@@ -4,18 +4,26 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.plots.style import COLUMN, legend_below, marks, metric_name, named, styled
+from analysis.prepare import one_case, takes_trials
+from analysis.statistics.best_setting import scores_at
+from analysis.statistics.cost import cost
 
 
+@takes_trials
 @styled
-def cost_against_score(scores: pd.DataFrame, costs: pd.DataFrame, trials: pd.DataFrame) -> Figure:
-    """Test score at the chosen learning rate, with Student's 95% interval, over seconds per epoch.
+def cost_against_score(
+    trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: str | None = None
+) -> Figure:
+    """Test score at each arm's learning rate, with Student's 95% interval, over seconds per epoch, in one case.
 
-    scores: of `scores_at`; costs: of `cost`; trials: of the case to draw; arms without a learned trial have
-    no cost and are left out.
+    rates: case, arm, lr, those chosen on validation if None. Arms without a learned trial have no cost and are left
+    out.
     """
+    trials = one_case(trials, case)
     style = marks(list(trials["arm"].unique()))
-    scores = scores[scores["case"].isin(trials["case"])]
-    table = scores.merge(costs[["case", "arm", "seconds_per_epoch"]], on=["case", "arm"])
+    table = scores_at(trials, rates).merge(
+        cost(trials)[["case", "arm", "seconds_per_epoch"]], on=["case", "arm"]
+    )
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()
     for row in table.itertuples():

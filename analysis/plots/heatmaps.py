@@ -8,12 +8,18 @@ from matplotlib.figure import Figure
 
 from analysis.formats import rate
 from analysis.plots.style import LONGEST_NAME, NOTHING_LEARNED, PAGE, elided, in_words, short, styled
+from analysis.prepare import one_case, takes_trials
 from analysis.statistics.failure import failure_rates
 
 
+@takes_trials
 @styled
-def heat_maps(trials: pd.DataFrame, rows: str = "arm") -> Figure:
-    """Failed trials and median loss for each of `rows` (arm or schedule) and learning rate; trials of one case."""
+def heat_maps(trials: pd.DataFrame, rows: str = "arm", case: str | None = None) -> Figure:
+    """Failed trials and median loss for each of `rows` (arm or schedule) and learning rate, in one case.
+
+    Arms without a schedule have no row among schedules.
+    """
+    trials = one_case(trials, case).dropna(subset=rows)
     names = list(trials[rows].unique())
     figure = Figure((PAGE, 1.0 + 0.24 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)

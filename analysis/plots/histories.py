@@ -7,17 +7,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.plots.style import COLUMN, Mark, band, legend_below, log_axis, marks, metric_name, named, styled
+from analysis.prepare import one_case, takes_trials
+from analysis.statistics.best_setting import at_chosen_rates
 
 MOST_EPOCHS = 200
 
 
+@takes_trials
 @styled
-def training_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure:
+def training_curves(
+    trials: pd.DataFrame,
+    histories: pd.DataFrame,
+    rates: pd.DataFrame | None = None,
+    case: str | None = None,
+) -> Figure:
     """Validation metric by epoch, median and quartiles over seeds of each arm, above the theta that it trained with.
 
-    trials: of one case, one learning rate for each arm; histories: of those trials. Of trials that stopped early the
-    epochs they reached are counted.
+    In one case, each arm at one learning rate. histories: of `analysis.load_history`; rates: case, arm, lr, those
+    chosen on validation if None. Of trials that stopped early the epochs they reached are counted.
     """
+    trials = at_chosen_rates(one_case(trials, case), rates)
     style = marks(list(trials["arm"].unique()))
     figure = Figure((COLUMN, 3.1), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -31,9 +40,19 @@ def training_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure:
     return figure
 
 
+@takes_trials
 @styled
-def equivariance_curves(trials: pd.DataFrame, histories: pd.DataFrame) -> Figure:
-    """Equivariance error of the model in training by epoch, median and quartiles over seeds of each arm."""
+def equivariance_curves(
+    trials: pd.DataFrame,
+    histories: pd.DataFrame,
+    rates: pd.DataFrame | None = None,
+    case: str | None = None,
+) -> Figure:
+    """Equivariance error of the model in training by epoch, median and quartiles over seeds of each arm.
+
+    Arguments as of `training_curves`.
+    """
+    trials = at_chosen_rates(one_case(trials, case), rates)
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()
     _draw(axes, trials, histories, "equivariance_error", marks(list(trials["arm"].unique())))

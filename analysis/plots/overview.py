@@ -8,16 +8,21 @@ from matplotlib.figure import Figure
 from analysis.formats import points
 from analysis.plots.rates import draw_failure_rate, draw_loss
 from analysis.plots.style import LONGEST_NAME, PAGE, Mark, elided, in_words, legend_below, marks, styled
+from analysis.prepare import takes_trials
+from analysis.statistics.paired import paired_failures
 
 MOST_CASES = 6
 
 
+@takes_trials
 @styled
-def overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Figure:
+def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Figure:
     """Failures and losses along the learning rate, and the paired difference of failure rates to the control.
 
-    contrasts: rows of `paired_failures` with the column `case`, or empty. The first six cases are drawn.
+    contrasts: of `paired_failures`, computed if None. The first six cases are drawn.
     """
+    contrasts = paired_failures(trials) if contrasts is None else contrasts
+    contrasts = contrasts.reindex(columns=contrasts.columns.union(["case"]))
     cases = list(trials["case"].unique())[:MOST_CASES]
     style = marks(list(trials["arm"].unique()))
     tall = max(2.05, 0.6 + 0.13 * len(style))  # a line of the forest for each arm

@@ -4,11 +4,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.plots.style import COLUMN, band, legend_below, marks, named, styled
+from analysis.prepare import takes_trials
+from analysis.statistics.profiles import performance_profiles
 
 
+@takes_trials
 @styled
-def profile_curves(profiles: pd.DataFrame) -> Figure:
-    """Share of trials whose skill exceeds each level; a table of `performance_profiles`. Higher is better."""
+def profile_curves(trials: pd.DataFrame) -> Figure:
+    """Share of each arm's trials whose skill exceeds each level, over all cases that every arm has.
+
+    The higher the better; see `performance_profiles`.
+    """
+    profiles = performance_profiles(trials)
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()
     style = marks(list(profiles["arm"].unique()))

@@ -21,14 +21,17 @@ from analysis.plots.style import (
     styled,
     veil,
 )
+from analysis.prepare import one_case, takes_trials
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.failure import failure_rates
 from analysis.statistics.onset import failure_curve
 
 
+@takes_trials
 @styled
-def failure_rate(trials: pd.DataFrame) -> Figure:
-    """Share of failed trials against the learning rate with Wilson's 95% intervals; trials of one case."""
+def failure_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
+    """Share of failed trials against the learning rate with Wilson's 95% intervals, in one case."""
+    trials = one_case(trials, case)
     figure = Figure((COLUMN, 2.5), layout="constrained")
     axes = figure.subplots()
     draw_failure_rate(axes, trials, marks(list(trials["arm"].unique())))
@@ -65,10 +68,12 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
     axes.set_ylabel("failed trials")
 
 
+@takes_trials
 @styled
-def loss_against_rate(trials: pd.DataFrame) -> Figure:
-    """Median loss against the learning rate with quartiles over seeds; a strip counts the failures; trials
-    of one case."""
+def loss_against_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
+    """Median loss against the learning rate with quartiles over seeds, in one case; a strip counts the
+    failures."""
+    trials = one_case(trials, case)
     arms = list(trials["arm"].unique())
     figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")
     strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.14 * len(arms) + 0.1, 2.0])

@@ -7,15 +7,19 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import rate
 from analysis.plots.style import COLUMN, LONGEST_NAME, elided, marks, metric_name, styled
-from analysis.statistics.best_setting import scores_at
+from analysis.prepare import one_case, takes_trials
+from analysis.statistics.best_setting import choose_rates, scores_at
 
 
+@takes_trials
 @styled
-def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame) -> Figure:
-    """Test score of every seed at each arm's chosen learning rate (`rates`), beside mean and Student's 95% interval.
+def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: str | None = None) -> Figure:
+    """Test score of every seed at each arm's learning rate, beside mean and Student's 95% interval, in one case.
 
-    Failed trials are crosses; trials of one case.
+    rates: case, arm, lr, those chosen on validation if None. Failed trials are crosses.
     """
+    trials = one_case(trials, case)
+    rates = choose_rates(trials) if rates is None else rates
     arms = list(trials["arm"].unique())
     style = marks(arms)
     at_rate = trials.merge(rates, on=["case", "arm", "lr"])

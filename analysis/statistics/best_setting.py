@@ -10,13 +10,14 @@ such a mean.
 import numpy as np
 import pandas as pd
 
-from analysis.prepare import first_round
+from analysis.prepare import each_case, first_round, takes_trials
 from analysis.statistics.holm import holm
 from analysis.statistics.intervals import t_interval
 
 EXACT_PAIRS = 16
 
 
+@takes_trials
 def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """The learning rate with the best mean validation score for each case and arm; ties go to the smaller rate.
 
@@ -39,13 +40,24 @@ def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
     return chosen.sort_index()[["case", "arm", "lr"]].reset_index(drop=True)
 
 
-def scores_at(trials: pd.DataFrame, rates: pd.DataFrame) -> pd.DataFrame:
+@takes_trials
+def at_chosen_rates(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The trials at one learning rate for each case and arm.
+
+    rates: case, arm, lr; those chosen on validation if None
+    """
+    return trials.merge(choose_rates(trials) if rates is None else rates, on=["case", "arm", "lr"])
+
+
+@takes_trials
+def scores_at(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> pd.DataFrame:
     """Test scores of the trials that learned, at one learning rate per case and arm.
 
-    rates: case, arm, lr. Returns one row per case and arm: lr, n (trials, failed ones too), failed, learned
-    (trials with a test score), and of those mean, sd, low, high (Student's interval); NaN where too few learned.
+    rates: case, arm, lr; those chosen on validation if None
+    Returns one row per case and arm: lr, n (trials, failed ones too), failed, learned (trials with a test score), and
+    of those mean, sd, low, high (Student's interval); NaN where too few learned.
     """
-    at_rate = trials.merge(rates, on=["case", "arm", "lr"])
+    at_rate = at_chosen_rates(trials, rates)
     at_rate = at_rate.assign(score=at_rate["score"].where(~at_rate["failed"]))
     groups = at_rate.groupby(["case", "arm"], sort=False)
     table = groups.agg(
@@ -73,12 +85,22 @@ def score_pairs(trials: pd.DataFrame, rates: pd.DataFrame, arm: str, control: st
     return scores.dropna().to_numpy(float)
 
 
-def paired_scores(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataFrame:
+@takes_trials
+def paired_scores(
+    trials: pd.DataFrame, rates: pd.DataFrame | None = None, control: str | None = None
+) -> pd.DataFrame:
     """Rows of `paired_differences` with their tests.
 
-    Adds p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at all) and p_holm.
+    rates, control: as there. Adds p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at
+    all) and p_holm.
     """
-    table = paired_differences(trials, rates, control)
+    rates = choose_rates(trials) if rates is None else rates
+    return each_case(trials, lambda mine, against: _tested(mine, rates, against), control)
+
+
+def _tested(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataFrame:
+    """The rows of `paired_scores` of one case."""
+    table = _differences(trials, rates, control)
     pairs = [score_pairs(trials, rates, arm, control) for arm in table["arm"]]
     tests = {
         "p": [sign_flip_test(ours - theirs) for ours, theirs in (each.T for each in pairs)],
@@ -88,12 +110,22 @@ def paired_scores(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd
     return table.assign(p_holm=holm(table["p"].to_numpy(float)))
 
 
-def paired_differences(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataFrame:
-    """Difference of test scores, each other arm of one case minus the control, over the pairs that both learned.
+@takes_trials
+def paired_differences(
+    trials: pd.DataFrame, rates: pd.DataFrame | None = None, control: str | None = None
+) -> pd.DataFrame:
+    """Difference of test scores, each other arm of a case minus its control, over the pairs that both learned.
 
-    Each at its own rate, paired by seed. Returns one row per arm: arm, control, pairs, difference, low, high
+    Each at its own rate, paired by seed. rates: case, arm, lr, those chosen on validation if None; control: an arm,
+    each study's own if None. Returns one row per case and arm: case, arm, control, pairs, difference, low, high
     (Student's interval of the paired differences).
     """
+    rates = choose_rates(trials) if rates is None else rates
+    return each_case(trials, lambda mine, against: _differences(mine, rates, against), control)
+
+
+def _differences(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataFrame:
+    """The rows of `paired_differences` of one case."""
     present = set(trials.merge(rates, on=["case", "arm", "lr"])["arm"])
     rows = []
     for arm in [arm for arm in trials["arm"].unique() if arm != control and arm in present]:

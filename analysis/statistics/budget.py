@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.prepare import takes_trials
+
 MOST_POINTS = 60
 
 
+@takes_trials
 def expected_best(trials: pd.DataFrame) -> pd.DataFrame:
     """Expected best validation score of n trials drawn at random from those run, for each case and arm.
 

@@ -2,7 +2,10 @@
 
 import pandas as pd
 
+from analysis.prepare import takes_trials
 
+
+@takes_trials
 def cost(trials: pd.DataFrame) -> pd.DataFrame:
     """Parameters and time of each case and arm, over its learned trials (failed ones may have stopped early).
 
@@ -18,6 +21,7 @@ def cost(trials: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@takes_trials
 def training_share(trials: pd.DataFrame) -> float | None:
     """The share of the time of all workers that trials took; None where no trial says when it began.
 

@@ -2,7 +2,10 @@
 
 import pandas as pd
 
+from analysis.prepare import takes_trials
 
+
+@takes_trials
 def loss_curve(trials: pd.DataFrame) -> pd.DataFrame:
     """Median and range over seeds of the loss at each learning rate, failed trials at their loss at initialization.
 

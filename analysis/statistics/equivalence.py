@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.best_setting import score_pairs
+from analysis.prepare import takes_trials
+from analysis.statistics.best_setting import choose_rates, paired_scores, score_pairs
 from analysis.statistics.intervals import t_interval
-from analysis.statistics.paired import newcombe_paired
+from analysis.statistics.paired import newcombe_paired, paired_failures
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 BOTH_TESTS = 0.90
@@ -70,11 +71,16 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def failure_verdicts(contrasts: pd.DataFrame, smallest: float | None) -> pd.DataFrame:
+@takes_trials
+def failure_verdicts(
+    trials: pd.DataFrame, smallest: float | None = None, control: str | None = None
+) -> pd.DataFrame:
     """Rows of `paired_failures` with largest (effect not excluded) and verdict.
 
     smallest: the smallest difference that matters, a share of trials; None where none was stated
+    control: an arm, each study's own if None
     """
+    contrasts = paired_failures(trials, control)
     verdicts = [
         verdict(
             row.low,
@@ -89,19 +95,26 @@ def failure_verdicts(contrasts: pd.DataFrame, smallest: float | None) -> pd.Data
     return contrasts.assign(largest=largest, verdict=verdicts)
 
 
+@takes_trials
 def score_verdicts(
-    trials: pd.DataFrame, rates: pd.DataFrame, contrasts: pd.DataFrame, smallest: float | None
+    trials: pd.DataFrame,
+    smallest: float | None = None,
+    rates: pd.DataFrame | None = None,
+    control: str | None = None,
 ) -> pd.DataFrame:
-    """Rows of `paired_scores` of one case with relative difference, low, high and largest effect, and verdict.
+    """Rows of `paired_scores` with relative difference, low, high and largest effect, and verdict.
 
-    trials, rates: what `paired_scores` took. smallest: share of the control's mean, None where none was stated
+    smallest: share of the control's mean, None where none was stated; rates, control: as there
     Adds control_mean, relative, relative_low, relative_high (shares of the control's mean, which is taken as known),
     largest and verdict.
     """
-    smaller = not (trials["metric_goal"] == "max").any()
+    rates = choose_rates(trials) if rates is None else rates
+    contrasts = paired_scores(trials, rates, control)
     rows = []
     for row in contrasts.itertuples():
-        pairs = score_pairs(trials, rates, row.arm, row.control)
+        mine = trials[trials["case"] == row.case]
+        smaller = not (mine["metric_goal"] == "max").any()
+        pairs = score_pairs(mine, rates, row.arm, row.control)
         mean = float(pairs[:, 1].mean()) if len(pairs) else float("nan")
         scale = abs(mean) if mean else float("nan")
         same = smallest is not None and equivalent_scores(pairs[:, 0], pairs[:, 1], smallest)

@@ -2,7 +2,10 @@
 
 import pandas as pd
 
+from analysis.prepare import takes_trials
 
+
+@takes_trials
 def equivariance(trials: pd.DataFrame) -> pd.DataFrame:
     """Largest |f(gx) - g f(x)| / |f(x)| over the trials of each case and arm, in float64.
 

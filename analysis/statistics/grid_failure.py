@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import takes_trials
 from analysis.statistics import unseen
 from analysis.statistics.failure import failure_rates
 from analysis.statistics.intervals import wilson
 
 
+@takes_trials
 def grid_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """Mean over the learning rates of the share of failed trials, for each case and arm, with a 95% interval.
 

@@ -5,9 +5,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import takes_trials
+
 ENOUGH = 0.95
 
 
+@takes_trials
 def hyperparameter_sensitivity(
     trials: pd.DataFrame, hyperparameters: tuple[str, ...] = ("lr",)
 ) -> pd.DataFrame:

@@ -4,18 +4,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.prepare import controls as controls_of
+from analysis.prepare import takes_trials
 from analysis.statistics import unseen
 from analysis.statistics.cells import cell_variances, welch_freedom
 
 
-def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
+@takes_trials
+def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str] | None = None) -> pd.DataFrame:
     """Chance that a random trial of an arm beats a random trial of the control of its case, the mean over the cases.
 
     Mann and Whitney's U / (n m) on the test score over the whole grid, ties counting half (Agarwal et al. 2021, arXiv
-    2108.13264). controls: case -> arm. Returns arm, cases, probability, low, high.
+    2108.13264). controls: case -> arm, each study's own if None. Returns arm, cases, probability, low, high.
     The 95% interval has the variance of DeLong et al. 1988 (Biometrics 44:837), taken within each case and learning
     rate, in place of the stratified percentile bootstrap, which covers 83% with five seeds.
     """
+    controls = controls_of(trials) if controls is None else controls
     trials = trials.dropna(subset="score")
     found: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = {}
     for case, control in controls.items():

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import takes_trials
+
 SLOPES = np.geomspace(
     2, 100, 30
 )  # logits per decade: 10% to 90% failures over two decades, or over a 20th of one
@@ -21,6 +23,7 @@ CURVES = 1000  # drawn from the posterior for the band
 QUANTILES = (0.025, 0.5, 0.975)
 
 
+@takes_trials
 def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """LR50 for each case and arm, from the learning rate with the fewest failures upwards.
 

@@ -4,16 +4,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.prepare import each_case, takes_trials
 from analysis.statistics.holm import holm
 from analysis.statistics.intervals import LEVEL, wilson
 
 
-def paired_failures(trials: pd.DataFrame, control: str) -> pd.DataFrame:
-    """Difference of failure rates, each other arm of one case minus the control, over the pairs that both finished.
+@takes_trials
+def paired_failures(trials: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
+    """Difference of failure rates, each other arm of a case minus its control, over the pairs that both finished.
 
-    Returns one row per arm: arm, control, pairs, both, only_arm, only_control, neither, difference, low, high
-    (Newcombe's paired interval), p (exact McNemar), p_holm. Arms without a common pair have NaN.
+    control: an arm; each study's own if None
+    Returns one row per case and arm: case, arm, control, pairs, both, only_arm, only_control, neither, difference,
+    low, high (Newcombe's paired interval), p (exact McNemar), p_holm. Arms without a common pair have NaN.
     """
+    return each_case(trials, _one_case, control)
+
+
+def _one_case(trials: pd.DataFrame, control: str) -> pd.DataFrame:
+    """The rows of `paired_failures` of one case."""
     outcomes = trials.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
     rows = []
     for arm in [arm for arm in trials["arm"].unique() if arm != control]:

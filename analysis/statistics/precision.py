@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.prepare import controls
+from analysis.prepare import controls, takes_trials
 from analysis.statistics.best_setting import choose_rates, paired_differences, scores_at
 from analysis.statistics.onset import half_failure_rates
 
@@ -12,6 +12,7 @@ from analysis.statistics.onset import half_failure_rates
 LEAST_PAIRS = 8
 
 
+@takes_trials
 def precision(trials: pd.DataFrame) -> pd.DataFrame:
     """The intervals of LR50 and of the score against the control, for each case and arm of prepared trials.
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import takes_trials
 from analysis.statistics.grid_failure import grid_share
 
 LEVELS = np.linspace(0, 1, 51)
 
 
+@takes_trials
 def performance_profiles(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of an arm's trials whose skill exceeds each level, with a pointwise 95% band (Agarwal et al. 2021, arXiv
     2108.13264).

@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.prepare import each_case, takes_trials
+from analysis.statistics.best_setting import choose_rates
 from analysis.statistics.intervals import LEVEL, t_interval
 
 WORST = 0.01
@@ -75,16 +77,29 @@ def num_worst(samples: int) -> int:
     return max(1, round(WORST * samples))
 
 
+@takes_trials
 def sample_differences(
+    trials: pd.DataFrame,
+    errors: pd.DataFrame,
+    rates: pd.DataFrame | None = None,
+    control: str | None = None,
+) -> pd.DataFrame:
+    """Difference of test errors, each other arm of a case minus its control, over seeds and test samples.
+
+    errors: of `analysis.load_test_errors`; rates: case, arm, lr, those chosen on validation if None; control: an arm,
+    each study's own if None
+    Pairs are those of `paired_differences` whose errors were kept. Returns one row per case and arm with such pairs:
+    case, arm, control, pairs, samples, difference, seeds_low, seeds_high (Student's interval over seeds, the test set
+    as it is), low, high (over both), from_samples.
+    """
+    rates = choose_rates(trials) if rates is None else rates
+    return each_case(trials, lambda mine, against: _differences(mine, rates, errors, against), control)
+
+
+def _differences(
     trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame, control: str
 ) -> pd.DataFrame:
-    """Difference of test errors, each other arm of one case minus the control, over seeds and test samples.
-
-    trials: prepared, of one case; rates: case, arm, lr; errors: of `analysis.load_test_errors`
-    Pairs are those of `best_setting.paired_differences` whose errors were kept. Returns one row per arm with such
-    pairs: arm, control, pairs, samples, difference, seeds_low, seeds_high (Student's interval over seeds, the test
-    set as it is), low, high (over both), from_samples.
-    """
+    """The rows of `sample_differences` of one case."""
     found = _by_seed(trials, rates, errors)
     rows = []
     for arm in [arm for arm in trials["arm"].unique() if arm != control]:
@@ -104,12 +119,17 @@ def sample_differences(
     return pd.DataFrame(rows, columns=[*columns, "low", "high", "from_samples"])
 
 
-def worst_samples(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
+@takes_trials
+def worst_samples(
+    trials: pd.DataFrame, errors: pd.DataFrame, rates: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The part of the test metric that the worst 1% of samples carry, for each case and arm at one learning rate.
 
+    errors: of `analysis.load_test_errors`; rates: case, arm, lr, those chosen on validation if None
     Of metrics that are errors: goal "min", no value below 0. Returns case, arm, trials, samples, worst (how many
     samples), share (median over trials), least, most.
     """
+    rates = choose_rates(trials) if rates is None else rates
     rows = []
     for case, mine in trials[trials["metric_goal"] != "max"].groupby("case", sort=False):
         for arm, kept in _by_seed(mine, rates, errors).items():

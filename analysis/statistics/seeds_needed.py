@@ -1,12 +1,62 @@
 """How many seeds would a study need to see a given difference, by the spread that was measured?"""
 
 import math
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
+
+from analysis.prepare import each_case, takes_trials
+from analysis.statistics.best_setting import choose_rates, score_pairs
 
 LEVEL, POWER = 0.05, 0.8
 MOST_SEEDS = 100_000
+
+
+@takes_trials
+def seeds_needed(
+    trials: pd.DataFrame,
+    failure_rate: float = 0.1,
+    score: float = 0.05,
+    rates: pd.DataFrame | None = None,
+    control: str | None = None,
+) -> pd.DataFrame:
+    """How many seeds would show a difference of each other arm of a case to its control.
+
+    failure_rate: the difference of failure rates, a share of trials; score: that of test scores, a share of the
+    control's mean; rates: case, arm, lr, those chosen on validation if None; control: an arm, each study's own if
+    None. Returns one row per case and arm: case, arm, control, score, failure_rate, seeds, low, high (for the score,
+    with its 95% interval) and failure_seeds; NaN where there are too few pairs.
+    """
+    rates = choose_rates(trials) if rates is None else rates
+
+    def needed(mine: pd.DataFrame, against: str) -> pd.DataFrame:
+        arms = [arm for arm in mine["arm"].unique() if arm != against]
+        return pd.DataFrame([_needed(mine, rates, arm, against, failure_rate, score) for arm in arms])
+
+    return each_case(trials, needed, control)
+
+
+def _needed(
+    mine: pd.DataFrame, rates: pd.DataFrame, arm: str, control: str, failure_rate: float, score: float
+) -> dict[str, Any]:
+    """The row of one arm of one case."""
+    ours, theirs = score_pairs(mine, rates, arm, control).T
+    row = {"arm": arm, "control": control, "score": score, "failure_rate": failure_rate}
+    row |= dict.fromkeys(("seeds", "low", "high", "failure_seeds"), np.nan)
+    difference = score * abs(float(theirs.mean())) if len(theirs) else 0.0
+    if len(theirs) > 1 and difference > 0:
+        found = seeds_for_score_interval(difference, ours - theirs)
+        row |= dict(zip(("seeds", "low", "high"), map(float, found), strict=True))
+    outcomes = mine.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
+    pairs = outcomes[[arm, control]].dropna()
+    if len(pairs):
+        discordant = float((pairs[arm] != pairs[control]).mean())
+        row["failure_seeds"] = seeds_for_failures(
+            failure_rate, discordant, len(pairs) / mine["seed"].nunique()
+        )
+    return row
 
 
 def seeds_for_score(difference: float, sd: float) -> int:

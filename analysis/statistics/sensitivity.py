@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.prepare import takes_trials
 from analysis.statistics import unseen
 from analysis.statistics.cells import cell_variances, welch_freedom
 
 
+@takes_trials
 def rate_sensitivity(trials: pd.DataFrame) -> pd.DataFrame:
     """Learning-rate sensitivity of each case and arm, with the best loss, since a uniformly bad arm is insensitive.
 

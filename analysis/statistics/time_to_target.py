@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import controls as controls_of
+from analysis.prepare import takes_trials
+from analysis.statistics.best_setting import at_chosen_rates
 from analysis.statistics.intervals import t_interval
 
 ON_THE_WAY = 0.05
@@ -27,16 +30,25 @@ def restricted_mean(times: np.ndarray, reached: np.ndarray, horizon: float) -> f
     return float(np.sum(np.diff(edges) * heights))
 
 
-def times_to_target(trials: pd.DataFrame, histories: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
+@takes_trials
+def times_to_target(
+    trials: pd.DataFrame,
+    histories: pd.DataFrame,
+    controls: dict[str, str] | None = None,
+    rates: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Steps until each trial's validation metric first reaches the target of its case.
 
-    trials: prepared, one learning rate for each case and arm; histories: of these trials; controls: case -> arm
+    histories: of `analysis.load_history`; controls: case -> arm, each study's own if None; rates: case, arm, lr,
+    those chosen on validation if None
     The target is what the control reaches, the median of its learned trials' best, plus 5% of the way to the trivial
     predictor. A model in its relaxed phase is judged by what projection makes of it (`projected_val_metric`), and
     not judged where that was not measured. A failed trial has not reached the target within the horizon, the longest
     training of the case: it would not have done so later.
     Returns case, arm, seed, trial, target, steps, reached, horizon.
     """
+    controls = controls_of(trials) if controls is None else controls
+    trials = at_chosen_rates(trials, rates)
     tables = [
         _one_case(trials[trials["case"] == case], histories, control) for case, control in controls.items()
     ]
@@ -68,6 +80,17 @@ def _judged(rows: pd.DataFrame) -> pd.Series:
         return metric
     projected = rows.get("projected_val_metric", pd.Series(np.nan, index=rows.index))
     return metric.where(~(rows["theta"] > 0), projected.astype(float))
+
+
+@takes_trials
+def time_to_target(
+    trials: pd.DataFrame, histories: pd.DataFrame, rates: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """How long each case and arm takes to the target: `restricted_means` of `times_to_target`.
+
+    histories, rates: as there
+    """
+    return restricted_means(times_to_target(trials, histories, rates=rates), controls_of(trials))
 
 
 def restricted_means(times: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:

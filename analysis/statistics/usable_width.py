@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import takes_trials
+
 NEAR_BEST = 1.1
 MOST_FAILURES = 0.2
 DRAWS = 500
 
 
+@takes_trials
 def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
     """Decades of learning rate with a median loss within 10% of the arm's best and fewer than 20% failures.
 

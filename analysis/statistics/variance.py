@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
+
+from analysis.prepare import takes_trials
 
 NAMES = {
     "C(arm)": "arm",
@@ -15,6 +15,7 @@ NAMES = {
 }
 
 
+@takes_trials
 def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of the variance of log10(loss) by arm, learning rate, both together, seed and the rest, for each case.
 
@@ -52,6 +53,9 @@ def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
         terms.append("C(arm):C(rate)")
     if not terms or len(data) <= sum(levels.values()) or data["y"].std() == 0:
         return None
+    from statsmodels.formula.api import ols  # takes a second, and a run needs other statistics only
+    from statsmodels.stats.anova import anova_lm
+
     return anova_lm(ols("y ~ " + " + ".join(terms), data).fit(), typ=2)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.prepare import takes_trials
 from trainables.results.outcomes import Reason
 
 WINDOW, SPIKE = 5, 3.0
@@ -42,6 +43,7 @@ def spikes(losses: np.ndarray) -> tuple[int, float]:
     return int(starts.sum()), float(factor[high].max()) if high.any() else float("nan")
 
 
+@takes_trials
 def why_failed(trials: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
     """What the history of each failed trial shows.
 

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.prepare import takes_trials
 from analysis.statistics import unseen
 
 DRAWS = 1000
 
 
+@takes_trials
 def middle_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """The middle of each case's learning rates, for every arm: the grid fixes it before any trial. case, arm, lr."""
     middles = trials.groupby("case")["lr"].agg(
@@ -18,6 +20,7 @@ def middle_rates(trials: pd.DataFrame) -> pd.DataFrame:
     return arms.assign(lr=arms["case"].map(middles)).reset_index(drop=True)
 
 
+@takes_trials
 def interquartile_means(trials: pd.DataFrame) -> pd.DataFrame:
     """Mean of the middle half of the test scores over the whole grid (25% trimmed mean), for each case and arm.
 

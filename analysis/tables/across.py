@@ -3,7 +3,6 @@
 import pandas as pd
 
 from analysis.formats import interval, number, percent
-from analysis.prepare import controls
 from analysis.statistics.hyperparameters import hyperparameter_sensitivity
 from analysis.statistics.improvement import probability_of_improvement
 from analysis.statistics.profiles import performance_profiles
@@ -18,7 +17,7 @@ def improvement(trials: pd.DataFrame) -> Table:
         "Chance that a random trial of the arm has a better test score than a random trial of the "
         "control, over the whole grid, the mean over the cases (Mann and Whitney's U / nm), with a 95% "
         "interval; 50% is no difference. The two trials may have different learning rates.",
-        probability_of_improvement(trials, controls(trials)),
+        probability_of_improvement(trials),
         ARM
         | {
             "Cases": lambda row: str(row.cases),

@@ -7,16 +7,15 @@ import pandas as pd
 
 from analysis.formats import interval, number, p_value, percent, points, rate
 from analysis.measured import COVERAGE
-from analysis.prepare import first_round
+from analysis.prepare import each_case, first_round
 from analysis.stated import Stated
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.equivalence import failure_verdicts
 from analysis.statistics.grid_failure import grid_failure_rates
 from analysis.statistics.onset import half_failure_rates
-from analysis.statistics.paired import paired_failures
 from analysis.statistics.usable_width import usable_widths
 from analysis.statistics.why_failed import why_failed
-from analysis.tables.table import ARM, VERDICT, Table, against_controls, in_order
+from analysis.tables.table import ARM, VERDICT, Table, in_order
 
 CUT_OFF = {"both": "at both ends", "lowest": "at its lower end", "highest": "at its upper end"}
 
@@ -42,7 +41,7 @@ def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> 
 
     def compare(mine: pd.DataFrame, control: str) -> pd.DataFrame:
         bounds = (stated or {}).get(mine["case"].iloc[0], Stated())
-        return failure_verdicts(paired_failures(mine, control), bounds.failure_rate)
+        return failure_verdicts(mine, bounds.failure_rate, control)
 
     return Table(
         "failure_contrasts",
@@ -51,7 +50,7 @@ def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> 
         "percentage points, with Newcombe's paired 95% interval (in simulations it held the truth "
         f"{percent(COVERAGE['paired_failures'])} of the time: it is wide); p by McNemar's exact test, and "
         f"corrected for the number of arms (Holm). Not excluded: the largest effect within the interval. {VERDICT}",
-        against_controls(trials, compare),
+        each_case(trials, compare),
         ARM
         | {
             "Control": lambda row: row.control,

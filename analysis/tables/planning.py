@@ -1,17 +1,15 @@
 """Tables on what a study can see, how fast an arm learns, and what others published."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from analysis.formats import interval, metric, number, percent
-from analysis.prepare import controls
+from analysis.prepare import each_case
 from analysis.stated import Stated
-from analysis.statistics.best_setting import score_pairs, scores_at
-from analysis.statistics.seeds_needed import seeds_for_failures, seeds_for_score_interval
-from analysis.statistics.time_to_target import restricted_means, times_to_target
-from analysis.tables.table import ARM, Table, against_controls
+from analysis.statistics.best_setting import scores_at
+from analysis.statistics.seeds_needed import seeds_needed
+from analysis.statistics.time_to_target import time_to_target
+from analysis.tables.table import ARM, Table
 
 SEEN_FAILURE_RATE, SEEN_SCORE = 0.1, 0.05
 """The differences that the table of seeds asks for where a study states none."""
@@ -23,8 +21,7 @@ def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) 
     def needed(mine: pd.DataFrame, control: str) -> pd.DataFrame:
         bounds = stated.get(mine["case"].iloc[0], Stated())
         failure_rate, score = bounds.failure_rate or SEEN_FAILURE_RATE, bounds.score or SEEN_SCORE
-        arms = [arm for arm in mine["arm"].unique() if arm != control]
-        return pd.DataFrame([_needed(mine, rates, arm, control, failure_rate, score) for arm in arms])
+        return seeds_needed(mine, failure_rate, score, rates, control)
 
     return Table(
         "seeds_needed",
@@ -33,7 +30,7 @@ def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) 
         "Scores: paired t test at the chosen learning rates, with the 95% interval that the uncertain spread leaves; "
         "the difference is a share of the control's mean. Failures: McNemar's test over the grid, by the share of "
         "pairs that differ here.",
-        against_controls(trials, needed),
+        each_case(trials, needed),
         ARM
         | {
             "Score differs by": lambda row: percent(row.score),
@@ -46,30 +43,8 @@ def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) 
     )
 
 
-def _needed(
-    mine: pd.DataFrame, rates: pd.DataFrame, arm: str, control: str, failure_rate: float, score: float
-) -> dict[str, Any]:
-    ours, theirs = score_pairs(mine, rates, arm, control).T
-    row = {"arm": arm, "control": control, "score": score, "failure_rate": failure_rate}
-    row |= dict.fromkeys(("seeds", "low", "high", "failure_seeds"), np.nan)
-    difference = score * abs(float(theirs.mean())) if len(theirs) else 0.0
-    if len(theirs) > 1 and difference > 0:
-        found = seeds_for_score_interval(difference, ours - theirs)
-        row |= dict(zip(("seeds", "low", "high"), map(float, found), strict=True))
-    outcomes = mine.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
-    pairs = outcomes[[arm, control]].dropna()
-    if len(pairs):
-        discordant = float((pairs[arm] != pairs[control]).mean())
-        row["failure_seeds"] = seeds_for_failures(
-            failure_rate, discordant, len(pairs) / mine["seed"].nunique()
-        )
-    return row
-
-
 def speed(trials: pd.DataFrame, rates: pd.DataFrame, histories: pd.DataFrame) -> Table:
     """Steps until the target."""
-    at_rate = trials.merge(rates, on=["case", "arm", "lr"])
-    times = times_to_target(at_rate, histories, controls(trials))
     return Table(
         "time_to_target",
         "How fast training reaches the target",
@@ -78,7 +53,7 @@ def speed(trials: pd.DataFrame, rates: pd.DataFrame, histories: pd.DataFrame) ->
         "mean, the area under Kaplan and Meier's curve); trials that failed or never got there count with the whole "
         "length. A model in its relaxed phase counts by what projection makes of it, where that was measured. "
         "Difference to the control paired by seed, with Student's 95% interval.",
-        restricted_means(times, controls(trials)),
+        time_to_target(trials, histories, rates),
         ARM
         | {
             "Target": lambda row: number(row.target),

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.formats import interval, percent
 from analysis.statistics.samples import sample_differences, worst_samples
-from analysis.tables.table import ARM, Table, against_controls, in_order
+from analysis.tables.table import ARM, Table, in_order
 
 
 def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Table:
@@ -16,7 +16,7 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -
         "control. The first 95% interval takes the test set as it is; the second allows for other test samples of "
         "the same distribution too (two-way variance of seeds and samples, degrees of freedom by Satterthwaite). "
         "From samples: the part of that variance which a larger test set would take away.",
-        against_controls(trials, lambda mine, control: sample_differences(mine, rates, errors, control)),
+        sample_differences(trials, errors, rates),
         ARM
         | {
             "Control": lambda row: row.control,
@@ -39,7 +39,7 @@ def worst(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Ta
         "Part of the sum of the errors that the worst 1% of the test samples carry, at the chosen learning rate: "
         "median over the trials that learned, and its range. It is 1% where all samples are alike; where it is "
         "large, few samples decide the metric.",
-        in_order(worst_samples(trials, rates, errors), trials),
+        in_order(worst_samples(trials, errors, rates), trials),
         ARM
         | {
             "Trials": lambda row: str(row.trials),

@@ -4,8 +4,9 @@ import pandas as pd
 
 from analysis.formats import alike, interval, mean_and_sd, metric, number, p_value, percent, rate
 from analysis.measured import COVERAGE
+from analysis.prepare import each_case
 from analysis.stated import Stated
-from analysis.statistics.best_setting import paired_scores, scores_at
+from analysis.statistics.best_setting import scores_at
 from analysis.statistics.budget import expected_best
 from analysis.statistics.cost import cost
 from analysis.statistics.equivalence import score_verdicts
@@ -13,7 +14,7 @@ from analysis.statistics.equivariance import equivariance
 from analysis.statistics.sensitivity import rate_sensitivity
 from analysis.statistics.variance import variance_shares
 from analysis.statistics.without_tuning import interquartile_means, middle_rates
-from analysis.tables.table import ARM, VERDICT, Show, Table, against_controls
+from analysis.tables.table import ARM, VERDICT, Show, Table
 
 SCORES: Show = ARM | {
     "Learning rate": lambda row: rate(row.lr),
@@ -62,7 +63,7 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
 
     def compare(mine: pd.DataFrame, control: str) -> pd.DataFrame:
         bounds = (stated or {}).get(mine["case"].iloc[0], Stated())
-        return score_verdicts(mine, rates, paired_scores(mine, rates, control), bounds.score)
+        return score_verdicts(mine, bounds.score, rates, control)
 
     return Table(
         "best_contrasts",
@@ -71,7 +72,7 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
         "control, with Student's 95% interval, not corrected for the number of arms (one pair has no spread, and so "
         "no interval); p by flipping the signs of the differences, which cannot go below the number beside it. "
         f"Not excluded: the largest effect within the interval, as a share of the control's mean. {VERDICT}",
-        against_controls(trials, compare),
+        each_case(trials, compare),
         ARM
         | {
             "Control": lambda row: row.control,

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from analysis.formats import plain
-from analysis.prepare import controls
 
 Show = dict[str, Callable[[Any], str]]
 """Headings of the shown columns, and how a row (a named tuple) becomes the text under each."""
@@ -45,19 +44,6 @@ VERDICT = (
     "beforehand, else better or worse where the interval excludes 0, else undecided."
 )
 ARM: Show = {"Arm": lambda row: row.arm}
-
-
-def against_controls(
-    trials: pd.DataFrame, compare: Callable[[pd.DataFrame, str], pd.DataFrame]
-) -> pd.DataFrame:
-    """`compare(trials of a case, its control)` for each case with a control, joined, with the column `case` first."""
-    parts = []
-    for case, control in controls(trials).items():
-        part = compare(trials[trials["case"] == case], control)
-        part.insert(0, "case", case)
-        parts.append(part)
-    parts = [part for part in parts if not part.empty]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def in_order(table: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:

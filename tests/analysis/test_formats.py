@@ -62,7 +62,7 @@ def test_learning_rates_are_written_as_one_types_them():
 
 def test_axes_and_heat_maps_write_learning_rates_alike():
     grid = [1e-3, 0.03162, 1.0]
-    figure = heat_maps(pd.DataFrame({"arm": "a", "lr": grid, "loss": 0.1, "failed": False}))
+    figure = heat_maps(pd.DataFrame({"case": "c", "arm": "a", "lr": grid, "loss": 0.1, "failed": False}))
     axes = Figure().subplots()
     rate_axis(axes, grid)
     on_axis = [axes.xaxis.get_major_formatter()(value) for value in grid]
@@ -91,6 +91,6 @@ def font_kinds(pdf):
 
 def test_a_constant_heat_map_is_neither_best_nor_worst():
     table = {"arm": ["a", "b"], "lr": [0.1, 0.1], "loss": [0.11, 0.11], "failed": [True, True]}
-    figure = heat_maps(pd.DataFrame(table))
+    figure = heat_maps(pd.DataFrame(table).assign(case="c"))
     image = figure.axes[1].images[0]
     assert image.norm(0.11) == 0.5

@@ -111,7 +111,7 @@ def test_time_to_target_counts_failures_and_judges_no_relaxed_model():
         {
             "case": "one", "arm": ["strict", "strict", "new", "new"], "seed": [0, 1, 0, 1], "trial": list("abcd"),
             "metric_goal": "min", "val_metric": [0.1, 0.1, 0.1, None], "trivial": 1.1,
-            "failed": [False, False, False, True],
+            "failed": [False, False, False, True], "lr": 0.1, "val_score": 0.1,
         }
     )  # fmt: skip
     reached = {
@@ -187,7 +187,7 @@ def test_curves_show_the_epochs_that_were_validated():
 def test_the_target_is_reached_at_an_epoch_that_was_validated():
     trials = pd.DataFrame(
         {"case": "c", "arm": "a", "seed": 0, "trial": ["x"], "metric_goal": "min", "failed": False}
-    ).assign(val_metric=1.0, trivial=2.0)
+    ).assign(val_metric=1.0, val_score=1.0, trivial=2.0, lr=0.1)
     rows = pd.DataFrame({"trial": "x", "step": [1, 2, 3, 4], "val_metric": [np.nan, 1.5, np.nan, 1.0]})
     (found,) = times_to_target(trials, rows, {"c": "a"}).itertuples()
     assert (found.steps, found.reached, found.horizon) == (4, True, 4)

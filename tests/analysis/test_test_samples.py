@@ -69,13 +69,13 @@ def test_the_pairs_are_those_of_the_scores(study):
     rates = choose_rates(trials)
     known, found = (
         paired_differences(trials, rates, "strict"),
-        sample_differences(trials, rates, errors, "strict"),
+        sample_differences(trials, errors, rates, "strict"),
     )
     assert list(found["pairs"]) == list(known["pairs"])
     assert list(found["samples"]) == [50]
     for ours, theirs in (("difference", "difference"), ("seeds_low", "low"), ("seeds_high", "high")):
         assert found[ours].to_numpy() == pytest.approx(known[theirs].to_numpy(), rel=1e-4)
-    carried = worst_samples(trials, rates, errors)
+    carried = worst_samples(trials, errors, rates)
     chosen = trials.merge(rates, on=["case", "arm", "lr"])
     first = chosen[(chosen["arm"] == "strict") & ~chosen["failed"]]["trial"]
     shares = [worst_share(errors[errors["trial"] == one]["position_mse"].to_numpy()) for one in first]
