@@ -7,6 +7,7 @@ from pathlib import Path
 
 LOWEST = 19
 KEPT = 300  # characters of a reason
+LONGEST = 3600.0  # seconds; the largest page takes one minute, where nothing of higher priority runs
 
 
 class NotRendered(RuntimeError):
@@ -22,7 +23,7 @@ def render(folder: str, to: Path, edition: str) -> None:
         edition: the name of this report
 
     Raises:
-        NotRendered: the process failed; what it wrote is not to be shown.
+        NotRendered: the process failed, or took more than an hour; what it wrote is not to be shown.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, folder, str(to), edition],
@@ -34,11 +35,12 @@ def render(folder: str, to: Path, edition: str) -> None:
         cwd=to,  # not the user's folder, where a file may have the name of a module
     )
     try:
-        _, complaint = process.communicate()
-    except BaseException:
-        process.kill()
+        _, complaint = process.communicate(timeout=LONGEST)
+    except subprocess.TimeoutExpired as error:
+        raise NotRendered(f"it took longer than {LONGEST / 60:.0f} minutes") from error
+    finally:
+        process.kill()  # where it has not ended; else nothing happens
         process.wait()
-        raise
     if process.returncode:
         lines = complaint.strip().splitlines() or [f"its process ended with {process.returncode}"]
         raise NotRendered(lines[-1][:KEPT])

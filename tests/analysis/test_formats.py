@@ -90,7 +90,7 @@ def font_kinds(pdf):
 
 
 def test_a_constant_heat_map_is_neither_best_nor_worst():
-    table = {"arm": ["a", "b"], "lr": [0.1, 0.1], "loss": [0.11, 0.11], "failed": [True, True]}
+    table = {"arm": ["a", "b"], "lr": [0.1, 0.1], "loss": [0.11, 0.11], "failed": [True, False]}
     figure = heat_maps(pd.DataFrame(table).assign(case="c"))
     image = figure.axes[1].images[0]
     assert image.norm(0.11) == 0.5

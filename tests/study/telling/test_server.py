@@ -110,9 +110,22 @@ def test_other_methods_are_refused_and_change_nothing(server, report, method):
     assert {path: path.stat().st_mtime_ns for path in report.rglob("*")} == before
 
 
-def test_head_has_no_content(server):
-    status, headers, content = ask(server, "/", "HEAD")
-    assert (status, content, headers["Content-Length"]) == (200, b"", "21")
+@pytest.mark.parametrize("path", ["/", "/live.json", "/tables/a%20b.csv", "/nothing.csv"])
+def test_head_is_answered_as_get_is_and_has_no_content(server, path):
+    status, headers, content = ask(server, path)
+    assert len(content) == int(headers["Content-Length"]) > 0
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        # What http.client calls the content of an answer to HEAD is empty whatever is sent.
+        connection.sendall(f"HEAD {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, rest = answer.decode().partition("\r\n\r\n")
+    assert rest == ""
+    line, *fields = head.split("\r\n")
+    assert line.split()[1] == str(status)
+    found, expected = dict(field.split(": ", 1) for field in fields), dict(headers)
+    for answered in (found, expected):
+        assert answered.pop("Date")
+    assert found == expected
 
 
 def test_a_taken_port_takes_the_next_that_is_free():

@@ -16,6 +16,8 @@ from study.telling.server import Shown
 from trainables.results.pack import open_source
 from trainables.results.store import LocalStore, RemoteStore
 
+Process = subprocess.Popen  # as it is, whatever a test puts in its place
+
 
 def with_study(folder):
     store = LocalStore(folder)
@@ -125,6 +127,43 @@ def test_rest_is_nine_times_the_work(monkeypatch):
 def test_a_folder_that_cannot_be_rendered_says_why_in_one_line(tmp_path):
     with pytest.raises(NotRendered, match=r"^FileNotFoundError: .*nowhere: no such results folder$"):
         render(str(tmp_path / "nowhere"), tmp_path, "1")
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    """Lets each process that renders hang, and keeps it; what is left of them in the end is killed."""
+    started = []
+
+    def start(command, **options):
+        code = "import time; print(flush=True); time.sleep(600)"
+        started.append(Process([command[0], "-c", code], **options | {"stdout": subprocess.PIPE}))
+        started[-1].stdout.readline()
+        return started[-1]
+
+    monkeypatch.setattr("study.telling.rendering.subprocess.Popen", start)
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_the_process_that_renders_ends_with_the_command(tmp_path, monkeypatch, hanging):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Process, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        render("folder", tmp_path, "1")
+    (process,) = hanging
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_page_that_takes_too_long_is_given_up(tmp_path, monkeypatch, hanging):
+    monkeypatch.setattr("study.telling.rendering.LONGEST", 0.1)
+    with pytest.raises(NotRendered, match=r"^it took longer than 0 minutes$"):
+        render("folder", tmp_path, "1")
+    (process,) = hanging
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
