@@ -153,6 +153,7 @@ def sign_flip_test(differences: np.ndarray, draws: int = 20_000) -> float:
     else:
         signs = np.random.default_rng(0).choice(np.array([1, -1], np.int8), (draws, n))
         signs[0] = 1
+    # scipy.stats.permutation_test agrees, but for sums that are 0 up to rounding, which it does not take as equal.
     observed = abs(differences.sum())
     rounding = 1e-12 * np.abs(differences).sum()
     return float(np.mean(np.abs(signs @ differences) >= observed - rounding))

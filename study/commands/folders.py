@@ -25,7 +25,7 @@ def results_folder(folder: str) -> "Store":
         if store.names("trials"):
             return store
     raise BadInput(
-        f"DIR: {folder} is no results folder: it holds neither plan.json nor study.yaml nor trials"
+        f"DIR: {folder} is not a results folder: it holds neither plan.json nor study.yaml nor trials"
     )
 
 

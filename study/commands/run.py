@@ -1,4 +1,4 @@
-"""`study run`."""
+"""`study run`: run what is missing of a study, then write its report."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ def run(
     set_: Set = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to run on, such as auto.")] = None,
     data_dir: Data = DEFAULT_DATA,
-    retry_crashed: Annotated[bool, typer.Option(help="Run trials again that crashed before.")] = False,
+    retry_crashed: Annotated[bool, typer.Option(help="Rerun trials that crashed before.")] = False,
     tensorboard: Annotated[
         str | None, typer.Option(help="Show curves live in this TensorBoard folder too.")
     ] = None,
@@ -33,7 +33,7 @@ def run(
     wandb: Annotated[str | None, typer.Option(help="Show curves live in this W&B project too.")] = None,
     callback: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODULE:CLASS", help="A tune.Callback of yours, called as trials go on."),
+        typer.Option(metavar="MODULE:CLASS", help="Your own tune.Callback, called while trials run."),
     ] = None,
     check: Annotated[
         bool, typer.Option(help="Try data, networks and methods before the first trial.")
@@ -79,10 +79,10 @@ def run(
 
 @contextmanager
 def _goes_on_later(store: "Store") -> Iterator[None]:
-    """Say in one line, where the block is interrupted, killed or loses its storage or Ray, that work is kept."""
+    """If the block is interrupted, killed, or loses storage or Ray, say in one line that finished trials are kept."""
     from study.execution.last_words import last_words
 
-    kept = f"what is done is kept in {store.uri}, the same command goes on from there"
+    kept = f"finished trials are kept in {store.uri}; the same command goes on from there"
     with last_words(f"study: the run was killed, or Ray was; {kept}"):
         try:
             yield
@@ -95,7 +95,7 @@ def _goes_on_later(store: "Store") -> Iterator[None]:
 
 
 def _stand_somewhere() -> None:
-    """Leave a current folder that is gone: Ray clears that of a job away with the first of its nodes."""
+    """Leave a current folder that no longer exists: Ray deletes a job's folder with the first of its nodes."""
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -52,14 +52,12 @@ def flatten(dims: Sequence[int], tensors: Sequence[Tensor]) -> Tensor:
 @lru_cache(maxsize=64)
 def generators(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(3, 2l+1, 2l+1) the antisymmetric derivatives at 0 of the rotations about x, y, z, in e3nn's real basis."""
-    m = torch.arange(-degree, degree + 1, dtype=torch.float64)
-    raising = torch.diag(-torch.sqrt(degree * (degree + 1) - m[:-1] * (m[:-1] + 1)), diagonal=-1)
-    lowering = torch.diag(torch.sqrt(degree * (degree + 1) - m[1:] * (m[1:] - 1)), diagonal=1)
-    complex_basis = torch.stack(
-        [0.5 * (raising + lowering) + 0j, torch.diag(1j * m), -0.5j * (raising - lowering)]
-    )
-    change = o3._wigner.change_basis_real_to_complex(degree, dtype=torch.float64)
-    return (change.conj().T @ complex_basis @ change).real.to(device, dtype)
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # e3nn computes them in the default precision
+    try:
+        return o3.so3_generators(degree).to(device, dtype)
+    finally:
+        torch.set_default_dtype(usual)
 
 
 @lru_cache(maxsize=64)

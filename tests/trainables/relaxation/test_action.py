@@ -47,6 +47,16 @@ def test_generators_are_those_of_e3nn(degree):
     torch.testing.assert_close(wigner, o3.Irrep(degree, 1).D_from_matrix(rotation), atol=1e-10, rtol=0)
 
 
+def test_generators_are_precise_whatever_the_default_precision():
+    torch.set_default_dtype(torch.float32)
+    generators.cache_clear()
+    found = generators(3, torch.float64, CPU)
+    assert torch.get_default_dtype() == torch.float32
+    # The operator of Casimir: minus the sum of their squares is l (l + 1).
+    casimir = -(found @ found).sum(0)
+    torch.testing.assert_close(casimir, 12 * torch.eye(7, dtype=torch.float64), atol=1e-12, rtol=0)
+
+
 def test_the_first_generator_of_vectors_is_a_cross_product():
     vector = torch.randn(3)
     image = generators(1, torch.float64, CPU) @ vector
