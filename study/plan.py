@@ -1,4 +1,4 @@
-"""From a config to its trials, and what is in the way of running them in a folder."""
+"""From a config to its trials, and what prevents running them in a folder."""
 
 from itertools import product
 from typing import Any
@@ -44,8 +44,8 @@ def planned_study(content: dict[str, Any]) -> tuple[StudyConfig, list[PlannedTri
 def plan(config: StudyConfig) -> list[PlannedTrial]:
     """The first round: every arm on every point of the grid, the arms of one point side by side. Raises BadInput.
 
-    A search has its draws in place of learning rates and seeds. An axis of one arm's own multiplies the trials of
-    that arm alone.
+    A search has its draws instead of learning rates and seeds. An axis of one arm multiplies only the trials of that
+    arm.
     """
     if config.control is not None and config.control not in config.arms:
         raise BadInput(
@@ -70,7 +70,7 @@ def plan(config: StudyConfig) -> list[PlannedTrial]:
 
 
 def _points(config: StudyConfig) -> list[dict[str, Any]]:
-    """By axis its value, for each point of the grid; of a search for each draw at each point of the other axes."""
+    """The value of each axis, for each point of the grid; in a search, for each draw at each point of the others."""
     points = [dict(zip(config.grid, values, strict=True)) for values in product(*config.grid.values())]
     if config.search is None:
         return points

@@ -1,4 +1,4 @@
-"""Whether a study can be refined as its config asks. Apart from the rounds, which load pandas."""
+"""Whether a study can be refined as its config asks. Separate from the rounds, which load pandas."""
 
 from study.config import StudyConfig, control_of
 from study.refine.planned import PlannedTrial

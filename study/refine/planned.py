@@ -21,7 +21,7 @@ class PlannedTrial:
     round: int = 1
 
     def entry(self) -> dict[str, Any]:
-        """The trial as plan.json holds it; `shared` and `round` only where they say something."""
+        """The trial as plan.json holds it; `shared` and `round` only if they are not the default."""
         entry: dict[str, Any] = {"id": self.id, "arm": self.arm, "spec": self.spec.model_dump(mode="json")}
         if self.shared is not None:
             entry["shared"] = {"training": self.shared.model_dump(mode="json")}
@@ -29,6 +29,6 @@ class PlannedTrial:
 
 
 def planned_from(entry: dict[str, Any]) -> PlannedTrial:
-    """The trial of an entry of plan.json. Raises KeyError, TypeError or ValueError where it is none."""
+    """The trial of an entry of plan.json. Raises KeyError, TypeError or ValueError if it is not one."""
     shared = Training(**entry["shared"]["training"]) if "shared" in entry else None
     return PlannedTrial(entry["id"], entry["arm"], TrialSpec(**entry["spec"]), shared, entry.get("round", 1))

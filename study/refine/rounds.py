@@ -18,7 +18,7 @@ from trainables.results.record import Record
 def with_rounds(
     config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
 ) -> list[PlannedTrial]:
-    """The trials and all further ones that follow from their records: none while a trial lacks its record."""
+    """The trials and all further ones that follow from their records; no further ones while a record is missing."""
     while config.refine is not None and all(trial.id in records for trial in trials):
         more = next_round(config, trials, records)
         if not more:

@@ -1,8 +1,8 @@
 """Which learning rates a searched study tries: a pure function of its config.
 
-A sampler sees the rates that were drawn before and never a result. One that looked at results would draw other rates
-for each arm: the arms would no longer be compared in pairs, the expected best of n trials would not hold for draws
-that depend on each other, and the ids of the trials would not follow from the config.
+A sampler sees the learning rates drawn so far and never a result. One that used results would draw other learning
+rates for each arm: the arms would no longer be compared in pairs, the expected best of n trials would not hold for
+draws that depend on each other, and the ids of the trials would not follow from the config.
 """
 
 import math
@@ -20,14 +20,14 @@ class Sampler(Protocol):
     """What `search.sampler: package.module:Class` must name: a class that is called as `Class(low, high, seed)`.
 
     low, high: bounds of the learning rate, both above zero; seed: the study's `search.seed`
-    The same bounds, seed and earlier rates must give the same rate, in any process.
+    The same bounds, seed and earlier draws must give the same learning rate, in any process.
     """
 
     def ask(self, drawn: Sequence[float]) -> float:
         """The next learning rate.
 
         Args:
-            drawn: the rates drawn before it, in their order; empty at first.
+            drawn: the learning rates drawn so far, in order; empty at first.
 
         Returns:
             A learning rate between the bounds, ends included.
@@ -58,7 +58,7 @@ def draw_rates(search: Search) -> list[float]:
         `search.trials` learning rates with four digits. More trials give the same beginning.
 
     Raises:
-        BadInput: the sampler is no such class, fails, or proposes what is no learning rate between the bounds.
+        BadInput: the sampler is not such a class, fails, or proposes no learning rate within the bounds.
     """
     low, high = search.lr.log
     make = _class_of(search.sampler)
@@ -83,7 +83,9 @@ def _class_of(name: str) -> Callable[[float, float, int], Sampler]:
         )
     found = imported(name, "search.sampler")
     if not isclass(found) or not callable(getattr(found, "ask", None)):
-        raise BadInput(f"search.sampler: '{name}' is no class with a method `ask`; see study.search.samplers")
+        raise BadInput(
+            f"search.sampler: '{name}' is not a class with a method `ask`; see study.search.samplers"
+        )
     return cast("Callable[[float, float, int], Sampler]", found)
 
 

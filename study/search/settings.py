@@ -24,7 +24,7 @@ class Bounds(Settings):
 
 
 class Search(Settings):
-    """Learning rates drawn in place of `grid.lr`: the same for every arm, each with a seed that no other has.
+    """Learning rates drawn instead of `grid.lr`: the same for every arm, each with a different seed.
 
     sampler: random, or `package.module:Class`; see study.search.samplers
     trials: number of draws; each arm runs every draw, once for each combination of the other axes
@@ -39,7 +39,7 @@ class Search(Settings):
 
 
 def check_search(content: dict[str, Any]) -> None:
-    """Raise BadInput where a config as it was read asks for a search and for what a search stands in place of."""
+    """Raise BadInput if a config, as read, asks for a search and for what a search replaces."""
     if content.get("search") is None:
         return
     if content.get("refine") is not None:

@@ -30,7 +30,7 @@ class Again:
         record: with the numbers of this training
         rows: its history, one row per epoch
         errors: on each test sample, (samples,) by name
-        network: state_dict of the delivered network, on the CPU; empty where training broke off before any
+        network: state_dict of the delivered network, on the CPU; empty if training stopped before there was one
     """
 
     record: Record
@@ -40,7 +40,7 @@ class Again:
 
 
 def train_again(spec: TrialSpec, data_folder: Path, device: torch.device, threads: int) -> Again:
-    """Train a trial as a worker does, but for the checkpoints; its epochs are counted on a terminal.
+    """Train a trial as a worker does, but without checkpoints; on a terminal, a line counts its epochs.
 
     Raises:
         BadInput: it cannot be trained here; the message says why.
@@ -60,7 +60,7 @@ def train_again(spec: TrialSpec, data_folder: Path, device: torch.device, thread
         record, rows = run_trial(spec, task, device, save=after_epoch, keep=errors.update)
     except BadInput:
         raise
-    except Exception as error:  # the spec lay in a file, and the model may be the user's: it may be anything
+    except Exception as error:  # the spec was read from a file and the model may be the user's
         raise BadInput(f"TRIAL: {spec.id} cannot be trained here: {raised_at(error)}") from error
     finally:
         torch.set_num_threads(threads_before)
@@ -71,13 +71,13 @@ def train_again(spec: TrialSpec, data_folder: Path, device: torch.device, thread
 
 
 def _count(text: str) -> None:
-    """Show a text in the place of the last one, on a terminal only."""
+    """Show a text instead of the previous one, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def refuse_unwritable(file: Path) -> None:
-    """Find out before a training whether its network can be saved; BadInput where not."""
+    """Check before training that its network can be saved. Raises BadInput if not."""
     was_there = file.exists()
     try:
         with file.open("ab"):

@@ -12,7 +12,7 @@ State = frozenset[tuple[str, int, int]]
 
 
 def state_of_records(store: Store) -> State:
-    """What to compare with what it was before; always the same for a packed file, which does not change."""
+    """A fingerprint to compare with an earlier one; constant for a packed file, which does not change."""
     if isinstance(store, LocalStore):
         return frozenset(_local(store))
     if isinstance(store, RemoteStore):
@@ -28,7 +28,7 @@ def _local(store: LocalStore) -> Iterator[tuple[str, int, int]]:
 
 
 def _remote(store: RemoteStore) -> Iterator[tuple[str, int, int]]:
-    """By one listing, in place of a question for each trial."""
+    """One listing instead of one request per trial."""
     from pyarrow import fs
 
     ending = record_path("").rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What a record says beside what training its trial again gives."""
+"""A record compared with the result of training its trial again."""
 
 import io
 import math
@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from trainables.results.record import Record
 
 OF_ITS_RUN = ("id", "spec", "detail", "worker", "started", "device", "versions", "sources", "checksum")
-"""What a record says of the run that made it, and what is compared in other ways. So are checksums and seconds."""
+"""Fields that describe the run and not the result, or that are compared elsewhere; so are checksums and seconds."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One result as it is recorded, and as it came out now."""
+    """One result as recorded, and as measured now."""
 
     name: str
     recorded: Any
@@ -29,13 +29,13 @@ class Pair:
         return self.recorded == self.now
 
     def line(self) -> str:
-        """The pair as people read it; what differs is marked."""
+        """The pair as one line of text; a difference is marked."""
         mark = " " if self.is_same else "!"
         return f"{mark} {self.name:30} {_text(self.recorded):>22} {_text(self.now):>22}"
 
 
 def results(recorded: Mapping[str, Any], again: Record) -> list[Pair]:
-    """Every result of a record beside the new one.
+    """Every result of a record, paired with the new one.
 
     Args:
         recorded: the content of record.json; what an older version did not record is not compared
@@ -77,7 +77,7 @@ def test_errors(recorded: bytes, errors: Mapping[str, np.ndarray]) -> Pair:
 
 
 def _columns(content: bytes) -> dict[str, list[Any]]:
-    """The columns of a file that are compared; of one that is no Parquet none, which equals nothing."""
+    """The columns of a file that are compared; none if it is not Parquet, which equals nothing."""
     try:
         table = pq.read_table(io.BytesIO(content), use_threads=False)
     except (pa.ArrowException, OSError, ValueError):
@@ -105,7 +105,7 @@ def _number(value: Any) -> Any:
 
 
 def conditions(record: Record, now: Mapping[str, Any]) -> Iterator[str]:
-    """In which circumstances the two trainings differ, a phrase each: what may explain that numbers do.
+    """The circumstances in which the two trainings differ, a phrase each, which may explain different numbers.
 
     Args:
         record: the one of the folder

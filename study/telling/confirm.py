@@ -43,15 +43,15 @@ def confirm(
     allowed: Sequence[str] = (),
     say: Callable[[str], Any] = print,
 ) -> bool:
-    """Train a trial again from its stored spec and compare with its record; whether all of it came out the same.
+    """Train a trial again from its stored spec, and return whether every number matches its record.
 
-    On the machine, the versions and the number of threads of the record that is exactly so; where it is not, what
-    is otherwise here is said.
+    With the machine, versions and number of threads of the record, it does exactly; if it does not, the differences
+    in these are printed.
 
     Args:
         store: the results folder or packed file, which is only read
         trial: the trial's id, or as much of its beginning as no other trial has
-        data_folder: where data sets and made data lie
+        data_folder: folder of downloaded and generated data sets
         weights: where to save the state_dict of the delivered network; None for nowhere
         allowed: modules outside this project that the spec may name
         say: shows a line
@@ -69,7 +69,7 @@ def confirm(
         raise BadInput(f"TRIAL: {name} has no record to confirm; `study run` makes it")
     record = records[name]
     if trial_id(record.spec) != name:
-        say(f"not confirmed: the spec in {record_path(name)} is not the one that the trial's id stands for")
+        say(f"not confirmed: the spec in {record_path(name)} does not match the trial's id")
         return False
     _refuse_without_numbers(record, weights)
     refuse_foreign(record.spec, allowed)
@@ -139,7 +139,7 @@ def _resources(store: Store) -> tuple[int, int]:
 
 
 def _files(store: Store, record: Record, again: Again) -> list[compare.Pair]:
-    """History and test errors, each as one pair; a file that is not in the folder is passed over."""
+    """History and test errors, each as one pair; a file that is not in the folder is left out."""
     pairs = []
     for path in files_of(record):
         try:
@@ -156,7 +156,7 @@ def _files(store: Store, record: Record, again: Again) -> list[compare.Pair]:
 
 
 def _revisions(spec: TrialSpec) -> Iterator[str]:
-    """The editions of task, model and method that are not those that the spec was made for."""
+    """The revisions of task, model and method that differ from those of the spec."""
     for kind in ("task", "model", "method"):
         description = getattr(spec, kind)
         then, here = (

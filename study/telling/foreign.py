@@ -1,4 +1,4 @@
-"""The code outside this project that a spec names: in a stranger's folder nothing of it may run unasked."""
+"""The code outside this project that a spec names; none of it may run unless the user allows it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,15 +7,15 @@ from trainables.errors import BadInput
 from trainables.registry import REGISTRY
 
 SAFE = ("trainables.models.", "trainables.relaxation.")
-"""Networks and schedules, which are there to be named. The rest of the project can copy, delete, download."""
+"""Networks and schedules, which specs are meant to name. The rest of the project can copy, delete, download."""
 OURS = {path for named in REGISTRY.values() for path in named.values()}
 
 
 def refuse_foreign(spec: dict[str, Any], allowed: Sequence[str]) -> None:
-    """Let a spec through that names no code but this project's own and what the user allows.
+    """Accept a spec only if the code it names belongs to this project or is allowed by the user.
 
     Args:
-        spec: as it lies in the folder, not validated: that alone would import the optimizer
+        spec: as stored in the folder, not validated, since validation would import its optimizer
         allowed: modules, such as package.module
 
     Raises:
@@ -33,7 +33,7 @@ def refuse_foreign(spec: dict[str, Any], allowed: Sequence[str]) -> None:
 
 
 def _named(value: Any) -> Iterator[str]:
-    """Every text of a spec that an import could be made of, wherever it stands: those of the project apart."""
+    """Every string in a spec that could be imported, except those of this project."""
     match value:
         case dict():
             for part in value.values():

@@ -32,16 +32,16 @@ EVERYWHERE = {
     "train": "samples for training",
     "val": "samples for validation",
     "test": "samples for the test",
-    "seed": "decides which samples are made or drawn",
-    "bodies": "how many there are in a sample",
+    "seed": "of the generated or drawn samples",
+    "bodies": "number of bodies in a sample",
     "law": "the force between two bodies",
     "label_smoothing": "share of each label that is spread over all classes",
     "energy_weight": "of the energy's error in the training loss",
     "force_weight": "of the forces' error in the training loss",
     "degree": "highest degree of the hidden features",
-    "layers": "how many message layers there are",
+    "layers": "number of message layers",
     "heads": "of the attention",
-    "dropout": "share of features that is dropped in training",
+    "dropout": "share of features dropped in training",
     "weight": "of the penalty in the training loss",
     "optimizer": "adam, adamw, sgd with momentum, or muon",
     "batch_size": "samples of a step",
@@ -49,7 +49,7 @@ EVERYWHERE = {
     "weight_decay": "decay of the weights in each step, by the optimizer's own rule",
     "momentum": "of sgd and muon",
 }
-"""What options mean that mean the same wherever they are, for docstrings that say nothing of them."""
+"""Meanings of options that are the same everywhere, for docstrings that do not give one."""
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -70,7 +70,7 @@ def kinds() -> list[str]:
 
 
 def names(kind: str) -> list[str]:
-    """The names of a kind; a block of the config has itself only. Raises BadInput."""
+    """The names of a kind; a block of the config has one name, its own. Raises BadInput."""
     kind = kind.removesuffix("s") if kind.removesuffix("s") in REGISTRY else kind
     if kind not in kinds():
         raise BadInput(f"KIND: unknown kind '{kind}'; {nearest(kind, [*kinds(), 'schema'])}")

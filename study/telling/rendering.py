@@ -1,4 +1,4 @@
-"""The live page is made in a process of the lowest priority, so that neither the run nor the server waits for it."""
+"""Renders the live page in a process of the lowest priority, so that neither the run nor the server waits for it."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ LONGEST = 3600.0  # seconds; the largest page takes one minute, where nothing of
 
 
 class NotRendered(RuntimeError):
-    """The page could not be made; the message says why in one line."""
+    """The page could not be rendered; the message says why in one line."""
 
 
 def render(folder: str, to: Path, edition: str) -> None:

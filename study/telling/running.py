@@ -1,4 +1,4 @@
-"""Which trials of a results folder train at the moment, and where."""
+"""Which trials of a results folder are running, and where."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from trainables.results.store import Store, read_all
 
 @dataclass(frozen=True)
 class Running:
-    """A trial under way.
+    """A running trial.
 
     Attributes:
         worker: Host and process id, host:pid.
@@ -34,7 +34,7 @@ class Running:
 
 
 def running(store: Store, entries: list[dict[str, Any]], done: Iterable[str]) -> list[Running]:
-    """The trials that the run which holds the folder has begun and not ended; none where no run holds it.
+    """The trials that the current run of the folder has started and not finished; none if no run holds it.
 
     Args:
         entries: The plan.

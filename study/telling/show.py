@@ -22,7 +22,7 @@ def show(store: Store, trial: str) -> str:
         trial: the trial's id, or as much of its beginning as no other trial has
 
     Raises:
-        BadInput: the folder is none, or has no such trial; the message names the nearest.
+        BadInput: the folder is not a results folder, or has no such trial; the message names the nearest.
     """
     name, entry = find_trial(store, trial)
     records, complaints = read_records(store, [name])
@@ -68,7 +68,7 @@ def find_trial(store: Store, trial: str) -> tuple[str, dict[str, Any]]:
 
 
 def _nearest_id(trial: str, ids: list[str]) -> str:
-    """A hint at the id that looks most like what was asked for, and where all of them are."""
+    """A hint: the most similar id, and where all ids are listed."""
     if not ids:
         return "the plan is empty"
     near = max(ids, key=lambda name: SequenceMatcher(None, trial, name).ratio())

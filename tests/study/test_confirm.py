@@ -133,7 +133,7 @@ def test_a_record_edited_by_hand_and_a_spec_of_another_trial_are_found_without_t
     edited = show_again(original, root)
     assert (edited.returncode, "its checksum does not fit" in edited.stdout) == (1, True)
     other = show_again(original, copy(spec={**original[2].spec, "seed": 4}))
-    assert (other.returncode, "is not the one that the trial's id stands for" in other.stdout) == (1, True)
+    assert (other.returncode, "does not match the trial's id" in other.stdout) == (1, True)
     assert "training" not in edited.stdout + other.stdout
 
 

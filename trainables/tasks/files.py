@@ -18,9 +18,7 @@ def check_files(task: dict[str, Any], folder: Path) -> None:
             files = molecule_files(task["molecule"])
             for path in (files.pool, *files.tests.values(), *filter(None, [files.atoms])):
                 if not (folder / path).is_file():
-                    raise BadInput(
-                        f"task.molecule: {folder / path} is missing; `study data` fetches or tells"
-                    )
+                    raise BadInput(f"task.molecule: {folder / path} is missing; `study data` downloads it")
         case "mocap" if task["subject"] is None:
             from trainables.tasks.mocap import PUBLIC
 
@@ -30,7 +28,7 @@ def check_files(task: dict[str, Any], folder: Path) -> None:
         case "mocap":
             if not (folder / task["subject"]).is_dir():
                 raise BadInput(
-                    f"task.subject: {folder / task['subject']} is no folder; "
+                    f"task.subject: {folder / task['subject']} is not a folder; "
                     "put one .asf and three or more .amc files there"
                 )
         case "pointclouds":

@@ -42,7 +42,7 @@ def forces(
 
     molecule: a name of trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`
     test: largest number of frames of each test set; taken from the frames that are left where the molecule
-        has no test file of its own
+        has no separate test file
     energy_key, forces_key: what the files call energies and forces, such as REF_energy and REF_forces; None for
         the usual names of the format
     A smaller training split is the beginning of a larger one with the same seed and `val`.

@@ -30,7 +30,7 @@ from trainables.tasks.task import Split, Task
 
 PUBLIC = MOTION, STARTS = "mocap/motion_run.pkl", "mocap/split_run.pkl"
 HEIGHT_UNIT = 10.0
-"""Heights are handed to the network in this unit, the same for every batch: joints are up to three of it high."""
+"""Heights are given to the network in this unit, the same for every batch: joints are up to three of it high."""
 UP = 1
 
 
@@ -49,7 +49,7 @@ def mocap(
 
     subject: a folder within `folder` with one .asf and three or more .amc files; None for the public benchmark
     frames_ahead: how much later the pose is asked for
-    height: tell the network each joint's height, which leaves the rotations about the vertical y axis and the
+    height: give the network each joint's height, which leaves the rotations about the vertical y axis and the
         horizontal translations; without it the task's group has all rotations and translations, though gravity
         acts either way
     train, val, test: numbers of samples, the same from each sequence of a split (what is left over is dropped)
@@ -143,7 +143,7 @@ class Mocap(Displacements):
         self.splits = splits
         self.height = height
         self.signature = Signature(scalars=int(height), vectors=1, edge_scalars=1, output="vectors")
-        # No mirror image: joints are told apart only by their links, and left and right are not the same limb.
+        # No mirror images: joints are distinguished by their links alone, and left and right are different limbs.
         if height:
             self.symmetry = Symmetry(inversion=False, translations="xz", axis="y")
         else:

@@ -1,4 +1,4 @@
-"""What a task is: data split in three, what a model is asked, how its answer is judged."""
+"""A task: data split in three, what a model predicts, and how the prediction is judged."""
 
 from copy import copy
 from typing import Literal, Self

@@ -13,7 +13,7 @@ from trainables.training.matrices import Matrix
 class BlockOptimizer(torch.optim.Optimizer):
     """Base: the update of Adam, in which that of each block is replaced, then subtracted from the parameters.
 
-    A subclass says by `change_blocks` what the updates of the blocks become. Entries of a parameter that lie in no
+    A subclass says by `change_blocks` what the updates of the blocks become. Entries of a parameter that are in no
     block get Adam's own update.
     """
 
@@ -92,7 +92,7 @@ class BlockMuon(BlockOptimizer):
     As torch.optim.Muon with Nesterov momentum and `match_rms_adamw`: an update of root mean square 0.2, as AdamW's
     usually has, so that one learning rate means the same to both (Liu et al. 2025, arXiv 2502.16982). It differs by
     two more iterations, after which updates are orthogonal to within 0.01 where torch's are to within 0.3. Weight
-    decay is decoupled. What of a parameter lies in no block gets AdamW's update, with the rate `factor` times lr.
+    decay is decoupled. The entries in no block get AdamW's update, with learning rate `factor` times lr.
     """
 
     decoupled_decay = True

@@ -30,7 +30,7 @@ MIXING_MODES = ("uvw", "uuw", "u<vw")
 class Matrix:
     """A slice of a parameter that acts as one matrix.
 
-    shape, stride, offset: where it lies in the parameter, counted in entries
+    shape, stride, offset: its place in the parameter, counted in entries
     """
 
     parameter: nn.Parameter
@@ -103,7 +103,7 @@ def _views(module: nn.Module) -> Iterable[Tensor]:
 
 
 def _locate(name: str, module: nn.Module, view: Tensor) -> Matrix:
-    """Where a view lies in the parameters of its layer."""
+    """The place of a view in the parameters of its layer."""
     for parameter in module.parameters():
         if view.untyped_storage().data_ptr() == parameter.untyped_storage().data_ptr():
             offset = view.storage_offset() - parameter.storage_offset()

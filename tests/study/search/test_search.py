@@ -99,8 +99,8 @@ def test_a_sampler_of_the_user_sees_what_was_drawn():
         ({"sampler": "randon"}, "unknown sampler 'randon'; did you mean 'random'?"),
         ({"sampler": "nowhere:Sampler"}, "search.sampler: 'nowhere:Sampler' cannot be imported"),
         ({"sampler": "own_samplers:Missing"}, "search.sampler: 'own_samplers:Missing' cannot be imported"),
-        ({"sampler": "own_samplers:function"}, "is no class with a method `ask`"),
-        ({"sampler": "own_samplers:Silent"}, "is no class with a method `ask`"),
+        ({"sampler": "own_samplers:function"}, "is not a class with a method `ask`"),
+        ({"sampler": "own_samplers:Silent"}, "is not a class with a method `ask`"),
         (
             {"sampler": "own_samplers:NotANumber"},
             "proposes nan, which is no learning rate from 0.0001 to 0.1",

@@ -14,7 +14,7 @@ PARTS = ("train", "test")
 def list_files(folder: Path) -> list[Path]:
     """All meshes, sorted by class, part and name; BadInput where there are none.
 
-    The classes may lie in `folder` itself or, as torch-geometric has it, in `folder`/raw. Any subset will do.
+    The classes may be in `folder` itself or, as in torch-geometric, in `folder`/raw. Any subset will do.
     """
     root = folder / "raw" if (folder / "raw").is_dir() else folder
     files = [path for part in PARTS for path in root.glob(f"*/{part}/*") if path.suffix.lower() == ".off"]

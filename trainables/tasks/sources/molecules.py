@@ -1,4 +1,4 @@
-"""Where the files of a molecule lie in the data folder, and their frames, read once per machine."""
+"""The files of a molecule in the data folder, and their frames, read once per machine."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -32,7 +32,7 @@ def augmented(
 
 
 def turned(points: np.ndarray, poses: Poses, random: np.random.Generator) -> np.ndarray:
-    """Each cloud under a rotation of its own, about the z axis or any."""
+    """Each cloud under a separate random rotation, about the z axis or any axis."""
     generator = torch.Generator().manual_seed(int(random.integers(2**62)))
     if poses == "SO3":
         rotations = random_rotations(len(points), generator).numpy()

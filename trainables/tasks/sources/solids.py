@@ -1,7 +1,7 @@
 """Generated solids: points on the surfaces of random members of twelve families, one family a class.
 
 Each cloud has its own aspect, its own share cut off by a plane, its own gradient of density and its own noise,
-so that no class is told by a size, a volume or a distribution of distances alone.
+so that no class can be recognized from a size, a volume or a distribution of distances alone.
 """
 
 from collections.abc import Callable
