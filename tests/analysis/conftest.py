@@ -168,6 +168,12 @@ def study(tmp_path):
 
 
 @pytest.fixture
+def no_figures(monkeypatch):
+    """Reports without figures, for tests of their words and tables: drawing takes most of a report's time."""
+    monkeypatch.setattr("analysis.report.make_pictures", lambda *unused: [])
+
+
+@pytest.fixture
 def browser(tmp_path):
     """A headless Chromium."""
     with opened_browser(tmp_path / "profile") as opened:

@@ -126,7 +126,7 @@ def test_a_figure_that_fails_costs_itself_alone(only_svg, study, monkeypatch):
     assert not any(name.startswith(("loss", "overview")) for name in names)
 
 
-def test_a_strict_arm_that_crashed_is_no_missing_strict_arm(only_svg, study):
+def test_a_strict_arm_that_crashed_is_no_missing_strict_arm(no_figures, study):
     from dataclasses import replace
 
     def crash(records):

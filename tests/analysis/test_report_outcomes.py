@@ -41,7 +41,7 @@ def test_full_study(study):
     assert {"failure_rates.csv", "failure_rates.md", "failure_rates.tex"} <= tables
 
 
-def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(only_svg, study):
+def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(no_figures, study):
     def change(records):
         sizes = {"ace": (0.6, 0.02), "relaxed": (0.0,), "strict": (None,)}
         return [
@@ -103,14 +103,14 @@ def test_markup_in_names_is_text(only_svg, study):
     assert "</script><b>" not in page
 
 
-def test_several_folders(only_svg, study):
+def test_several_folders(no_figures, study):
     first, second = study(name="one", seeds=2), study(name="two", seeds=2, model="segnn")
     summary = write_report([first, second], LocalStore(first))
     assert summary["cases"] == ["nbody · egnn", "nbody · segnn"]
     assert [one["name"] for one in summary["studies"]] == ["one", "two"]
 
 
-def test_learned_trials_without_a_score_are_told(only_svg, study):
+def test_learned_trials_without_a_score_are_told(no_figures, study):
     def unscored(records):
         return [replace(records[0], test_metric=None, val_metric=None), *records[1:]]
 
@@ -119,7 +119,7 @@ def test_learned_trials_without_a_score_are_told(only_svg, study):
     assert any("1 learned trial without a finite test score" in line for line in limits)
 
 
-def test_a_trial_in_two_folders_counts_once(only_svg, study):
+def test_a_trial_in_two_folders_counts_once(no_figures, study):
     arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}}
     first, second = study(name="one", seeds=2, arms=arms), study(name="two", seeds=2, arms=arms)
     summary = write_report([first, second], first)
@@ -129,7 +129,7 @@ def test_a_trial_in_two_folders_counts_once(only_svg, study):
 @pytest.mark.parametrize(
     ("low", "words"), [(0.58, "have a preferred direction"), (0.47, "no preferred direction")]
 )
-def test_one_sentence_says_whether_the_data_have_a_preferred_direction(only_svg, study, low, words):
+def test_one_sentence_says_whether_the_data_have_a_preferred_direction(no_figures, study, low, words):
     def change(records):
         areas = {"auc": 0.61, "low": low, "high": 0.64}
         return [replace(record, anisotropy=areas if index else {}) for index, record in enumerate(records)]
@@ -141,6 +141,6 @@ def test_one_sentence_says_whether_the_data_have_a_preferred_direction(only_svg,
     assert line in html.unescape(page_of(folder))
 
 
-def test_records_of_before_say_nothing_of_directions(only_svg, study):
+def test_records_of_before_say_nothing_of_directions(no_figures, study):
     folder = study(seeds=2)
     assert not any("direction" in line for line in write_report([folder], folder)["limits"])

@@ -4,8 +4,7 @@ from analysis.report import write_report
 from analysis.terminal import closing
 
 
-def test_the_finding_and_a_table_fit_80_characters(study, monkeypatch):
-    monkeypatch.setattr("analysis.plots.style.FORMATS", {"svg": {}})
+def test_the_finding_and_a_table_fit_80_characters(no_figures, study):
     long = "an-arm-with-quite-a-long-name"
     arms = {
         "strict": {"name": "strict"},

@@ -86,7 +86,7 @@ def test_the_pairs_are_those_of_the_scores(study):
     assert (strict["trials"], strict["worst"]) == (len(shares), 1)
 
 
-def test_the_page_has_both_tables_and_a_damaged_file_costs_its_trial(study):
+def test_the_page_has_both_tables_and_a_damaged_file_costs_its_trial(no_figures, study):
     folder = study(arms=ARMS, seeds=3)
     summary = write_report([folder], folder)
     before = summary["tables"]["sample_contrasts"][0]["pairs"]
@@ -102,7 +102,7 @@ def test_the_page_has_both_tables_and_a_damaged_file_costs_its_trial(study):
     assert sum(lost in note for note in summary["notes"]) == 1
 
 
-def test_accuracies_have_no_worst_samples(study):
+def test_accuracies_have_no_worst_samples(no_figures, study):
     folder = study(arms=ARMS, goal="max", seeds=3)
     tables = write_report([folder], folder)["tables"]
     assert "sample_contrasts" in tables
