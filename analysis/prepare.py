@@ -173,8 +173,9 @@ def each_case(
 
     control: the arm to compare with in every case; each study's own if None
     """
-    against = controls(trials)
-    if control is not None:
+    if control is None:
+        against = controls(trials)
+    else:
         having = trials.loc[trials["arm"] == control, "case"]
         against = {case: control for case in trials["case"].unique() if case in set(having)}
         if not against:

@@ -3,17 +3,24 @@
 import numpy as np
 import pandas as pd
 import pytest
-from populations import PLACES, SEEDS, STUDIES, Population, table
+from populations import AT_INIT, PLACES, SEEDS, STUDIES, Population, table, two_arms
 from scipy import stats
 
 from analysis.measured import COVERAGE
 from analysis.statistics import unseen
-from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
+from analysis.statistics.best_setting import (
+    choose_rates,
+    paired_differences,
+    paired_scores,
+    scores_at,
+    sign_flip_test,
+)
 from analysis.statistics.grid_failure import grid_failure_rates
 from analysis.statistics.improvement import probability_of_improvement
 from analysis.statistics.intervals import wilson
-from analysis.statistics.onset import half_failure_rates
+from analysis.statistics.onset import failure_curve, half_failure_rates
 from analysis.statistics.paired import mcnemar_exact, newcombe_paired
+from analysis.statistics.profiles import LEVELS, performance_profiles
 from analysis.statistics.sensitivity import rate_sensitivity
 from analysis.statistics.usable_width import usable_widths
 from analysis.statistics.without_tuning import interquartile_means, middle_rates
@@ -71,6 +78,53 @@ def test_half_failure_rate(population, trials):
     found = half_failure_rates(trials).sort_values("arm")
     low, high = np.log10(found["low"]).fillna(-np.inf), np.log10(found["high"]).fillna(np.inf)
     check("half_failure_rate", low, high, population.onset)
+
+
+def test_failure_curve(population, trials):
+    """Pointwise, at the learning rates of the grid from the one with the fewest failures on."""
+    counts = trials.groupby(["arm", "lr"])["failed"].sum().unstack()
+    found, true = [], []
+    for study, failed in enumerate(counts.to_numpy(float)):
+        curve = failure_curve(10**PLACES, failed, np.full(7, float(SEEDS)))
+        if len(curve):
+            start = int(np.argmin(failed))
+            at = [np.interp(PLACES[start:], np.log10(curve["lr"]), curve[name]) for name in ("low", "high")]
+            found.append(np.array(at))
+            true.append(population.chance[study, start:])
+    low, high = np.concatenate(found, axis=1)
+    check("failure_curve", low, high, np.concatenate(true))
+
+
+def test_performance_profiles(population, trials):
+    """Pointwise, at ten levels of skill; the scale of skill is given."""
+    loss, _ = population.draw(2000, slice(0, 500))
+    scale = AT_INIT - 0.008
+    some = trials[trials["arm"] < 500]
+    found = performance_profiles(some.assign(skill=((AT_INIT - some["score"]) / scale).clip(0, 1)))
+    found = found[found["level"].isin(LEVELS[:50:5])]  # at the last no trial is better than the best
+    skill = ((AT_INIT - loss) / scale).clip(0, 1)
+    true = np.stack([(skill > level).mean(axis=(1, 2)) for level in LEVELS[:50:5]], axis=1)
+    check("performance_profiles", found["low"] - 1e-9, found["high"] + 1e-9, true.ravel())
+
+
+def test_paired_scores_at_the_chosen_rates(population, truth):
+    """Two arms, each at the rate that validation chose for it, over the seeds with which both learned."""
+    better = Population(STUDIES, 1)
+    better.median, better.random = population.median * 0.9, np.random.default_rng(10)
+    learned = better.truth()[2]
+    low, high, true = [], [], []
+    ours, theirs = table(*better.draw(SEEDS)), table(*population.draw(SEEDS))
+    both = pd.concat([ours.assign(name="new"), theirs.assign(name="strict")])
+    for study, mine in both.rename(columns={"arm": "study", "name": "arm"}).groupby("study"):
+        rates = choose_rates(mine)
+        found = paired_differences(mine, rates, "strict").iloc[0]
+        if found["pairs"] > 1:
+            places = np.searchsorted(10**PLACES, rates.set_index("arm")["lr"] * 0.999)
+            at = dict(zip(rates["arm"], places, strict=True))
+            low.append(found["low"])
+            high.append(found["high"])
+            true.append(learned[study, at["new"]] - truth[2][study, at["strict"]])
+    check("best_contrasts", low, high, np.array(true))
 
 
 def test_rate_sensitivity(trials, truth):
@@ -133,29 +187,16 @@ def test_paired_failures(population):
     check("paired_failures", found[:, 1], found[:, 2], (other - chance).mean(axis=1))
 
 
-def test_probability_of_improvement(population):
-    other = Population(STUDIES, 1)
-    other.median = population.median * 0.9
-    other.random, draws = np.random.default_rng(5), 500
-    found, true = [], []
-    for study in range(draws):
-        which = slice(study, study + 1)
-        pair = [table(*one.draw(SEEDS, which)) for one in (other, population)]
-        many = [one.draw(300, which)[0].ravel() for one in (other, population)]
-        both = pd.concat([pair[0].assign(arm="new"), pair[1].assign(arm="strict")])
-        found.append(
-            probability_of_improvement(both, {"one": "strict"}).iloc[0][["low", "high"]].to_numpy(float)
-        )
-        true.append(_probability(*many))
-    low, high = np.array(found).T
-    check("probability_of_improvement", low, high, np.array(true))
-
-
-def _probability(ours, theirs):
-    theirs = np.sort(theirs)
-    below = len(theirs) - np.searchsorted(theirs, ours, "right")
-    equal = np.searchsorted(theirs, ours, "right") - np.searchsorted(theirs, ours, "left")
-    return (below + equal / 2).mean() / len(theirs)
+def test_probability_of_improvement():
+    """At its own weight; `python tests/analysis/improvement_weight.py` tries the others."""
+    studies, true = zip(*two_arms(500), strict=True)
+    found = [probability_of_improvement(both, {"one": "strict"}).iloc[0] for both in studies]
+    check(
+        "probability_of_improvement",
+        [row["low"] for row in found],
+        [row["high"] for row in found],
+        np.array(true),
+    )
 
 
 def test_same_against_same_gives_uniform_p_values():
