@@ -116,8 +116,8 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
     yield (
         "heat_map_arms",
         "Arms by learning rate",
-        f"Left: failed of all trials. Right: median over {seeds} of the validation loss, failed trials at their loss "
-        "at initialization.",
+        f"Above: failed of all trials. Below: median over {seeds} of the validation loss, failed trials at their "
+        "loss at initialization.",
         lambda: plots.heat_maps(mine, "arm"),
     )
     if mine["schedule"].nunique() > 1:

@@ -83,5 +83,14 @@ def metric(name: str) -> str:
     return " ".join(word.upper() if word in ("mse", "mae") else word for word in name.split("_"))
 
 
+UNITS = {("forces", "force_mae"): "meV/Å", ("forces", "energy_mae"): "meV", ("mocap", "mse"): "length²"}
+UNITS |= {("nbody", name): "length²" for name in ("mse", "position_mse")}
+
+
+def metric_unit(name: str, task: str) -> str:
+    """The unit of a metric of a task of ours, see `trainables.tasks`; '' for shares and for what others measure."""
+    return UNITS.get((task, name), "")
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "−")

@@ -1,5 +1,7 @@
 """Arms, or schedules, by learning rate."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,9 +9,22 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from analysis.formats import rate
-from analysis.plots.style import LONGEST_NAME, NOTHING_LEARNED, PAGE, elided, in_words, short, styled
+from analysis.plots.style import (
+    COLUMN,
+    LETTER,
+    LONGEST_NAME,
+    NOTHING_LEARNED,
+    elided,
+    in_words,
+    short,
+    styled,
+)
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.failure import failure_rates
+
+MOST_TALL = 8  # rows that are taller than their text needs
+MARGIN = 0.25  # inches: what a figure needs beside its names and cells
+WIDEST_TEXT, WIDEST_RATE = 0.27, 0.36  # inches: the text of a cell, such as 8.9e-3, and of a learning rate
 
 
 @takes_trials
@@ -21,20 +36,21 @@ def heat_maps(trials: pd.DataFrame, rows: str = "arm", case: str | None = None) 
     """
     trials = one_case(trials, case).dropna(subset=rows)
     names = list(trials[rows].unique())
-    figure = Figure((PAGE, 1.0 + 0.24 * len(names)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    tall = 0.24 if len(names) <= MOST_TALL else 0.16  # inches: a line of cells
+    figure = Figure((COLUMN, 1.6 + 2 * tall * len(names)), layout="constrained")
+    above, below = figure.subplots(2, 1)
     rates = failure_rates(trials, [rows, "lr"])
     texts = rates.assign(text=rates["failed"].astype(str) + "/" + rates["n"].astype(str))
-    _cells(left, rates, names, rows, "rate", texts, Normalize(0, 1), "share of failed trials")
+    _cells(above, rates, names, rows, "rate", texts, Normalize(0, 1), "share of failed trials")
     if trials["failed"].all():
-        in_words(right, NOTHING_LEARNED)
+        in_words(below, NOTHING_LEARNED)
         return figure
     medians = trials.groupby([rows, "lr"], sort=False)["loss"].median().reset_index()
     texts = medians.assign(text=medians["loss"].map(short))
     positive = medians["loss"][medians["loss"] > 0]
     spread = len(positive) == len(medians) and positive.max() > positive.min()  # all > 0, not all equal
     norm = LogNorm(positive.min(), positive.max()) if spread else _even(medians["loss"])
-    _cells(right, medians, names, rows, "loss", texts, norm, "median validation loss")
+    _cells(below, medians, names, rows, "loss", texts, norm, "median validation loss")
     return figure
 
 
@@ -58,13 +74,13 @@ def _cells(
     grid = table.pivot(index=rows, columns="lr", values=value).reindex(index=names, columns=rates)
     labels = texts.pivot(index=rows, columns="lr", values="text").reindex(index=names, columns=rates)
     axes.imshow(grid, cmap="cividis_r", norm=norm, aspect="auto")
-    many = len(rates) > 12
+    cell = (COLUMN - MARGIN - LETTER * min(LONGEST_NAME, max(map(len, map(str, names))))) / len(rates)
     for (row, column), number in np.ndenumerate(grid.to_numpy(float)):
-        if np.isfinite(number) and not many:
+        if np.isfinite(number) and cell > WIDEST_TEXT:
             dark = float(norm(number)) > 0.55
             color = "white" if dark else "black"
             axes.text(column, row, labels.iat[row, column], ha="center", va="center", fontsize=6, color=color)
-    step = -(-len(rates) // 8)
+    step = math.ceil(WIDEST_RATE / cell)
     axes.set_xticks(range(0, len(rates), step), [rate(each) for each in rates[::step]])
     axes.set_yticks(range(len(names)), [elided(str(name), LONGEST_NAME) for name in names])
     axes.tick_params(length=0)

@@ -4,18 +4,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import points
 from analysis.plots.rates import draw_failure_rate, draw_loss
-from analysis.plots.style import LONGEST_NAME, PAGE, Mark, elided, in_words, legend_below, marks, styled
+from analysis.plots.style import PAGE, Mark, elided, in_words, legend_below, marks, small, styled_wide
 from analysis.prepare import takes_trials
 from analysis.statistics.paired import paired_failures
 
 MOST_CASES = 6
+LONGEST_BESIDE = 18  # letters of an arm beside its line, which the legend has in full
 
 
 @takes_trials
-@styled
+@styled_wide
 def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Figure:
     """Failures and losses along the learning rate, and the paired difference of failure rates to the control.
 
@@ -25,13 +27,13 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Fig
     contrasts = contrasts.reindex(columns=contrasts.columns.union(["case"]))
     cases = list(trials["case"].unique())[:MOST_CASES]
     style = marks(list(trials["arm"].unique()))
-    tall = max(2.05, 0.6 + 0.13 * len(style))  # a line of the forest for each arm
+    tall = max(2.4, 0.9 + 0.19 * len(style))  # a line of the forest for each arm
     figure = Figure((PAGE, 0.1 + tall * len(cases)), layout="constrained")
     for row, case in zip(figure.subplots(len(cases), 3, squeeze=False), cases, strict=True):
         mine = trials[trials["case"] == case]
         present = {arm: mark for arm, mark in style.items() if arm in set(mine["arm"])}
-        draw_failure_rate(row[0], mine, present, ticks=4)
-        draw_loss(row[1], mine, present, ticks=4)
+        draw_failure_rate(row[0], mine, present, ticks=3)
+        draw_loss(row[1], mine, present, ticks=3)
         _forest(row[2], contrasts[contrasts["case"] == case], present)
         row[0].set_title(case, loc="left", fontweight="bold")
     legend_below(figure, *figure.axes[::3])
@@ -46,7 +48,7 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
     for row, contrast in enumerate(contrasts.itertuples()):
         mark = style[contrast.arm]
         if not contrast.pairs:
-            axes.text(0, row, "no pair", ha="center", va="center", fontsize=6, color="0.35",
+            axes.text(0, row, "no pair", ha="center", va="center", fontsize=small(), color="0.35",
                       bbox={"color": "white", "pad": 1})  # fmt: skip
             continue
         axes.plot([contrast.low, contrast.high], [row, row], color=mark.color, linewidth=0.9)
@@ -54,10 +56,12 @@ def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None
             contrast.difference, row, marker=mark.marker, color=mark.color, markeredgewidth=0, markersize=5
         )
     axes.axvline(0, color="0.45", linewidth=0.6, zorder=0)
-    axes.set_yticks(range(len(contrasts)), [elided(arm, LONGEST_NAME) for arm in contrasts["arm"]])
+    axes.set_yticks(range(len(contrasts)), [elided(arm, LONGEST_BESIDE) for arm in contrasts["arm"]])
     axes.set_ylim(len(contrasts) - 0.4, -0.6)
     reach = float(np.nanmax(np.abs(contrasts[["low", "high"]].to_numpy(float)))) * 1.08
     axes.set_xlim(-reach, reach)
+    axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.xaxis.set_major_formatter(lambda value, _: points(value) if abs(value) > 1e-9 else "0")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"failure rate minus {contrasts['control'].iloc[0]}\n(percentage points)")
+    control = elided(contrasts["control"].iloc[0], LONGEST_BESIDE)
+    axes.set_xlabel(f"failures minus\n{control} (points)")

@@ -18,6 +18,7 @@ from analysis.plots.style import (
     marks,
     named,
     rate_axis,
+    small,
     styled,
     veil,
 )
@@ -100,7 +101,7 @@ def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: i
         axes.axhline(start, color="0.45", linewidth=0.6, zorder=0)
         axes.annotate(
             "at initialization", (0.01, start), xycoords=("axes fraction", "data"), xytext=(0, 1.5),
-            textcoords="offset points", fontsize=6, color="0.35", va="bottom",
+            textcoords="offset points", fontsize=small(), color="0.35", va="bottom",
         )  # fmt: skip
     rate_axis(axes, sorted(trials["lr"].unique()), ticks)
     axes.set_ylabel("validation loss")

@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.typing import FillStyleType
 
-from analysis.formats import metric, rate
+from analysis.formats import metric, metric_unit, rate
 
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
@@ -48,9 +49,21 @@ LOOK: dict[Any, Any] = {
     "svg.hashsalt": "equivariance-study",
     "text.parse_math": False,  # a dollar in the name of an arm is a dollar
 }
+# A figure over the whole page that is printed in one column, 8.5 cm, still has letters of 5 points.
+WIDE_LOOK = LOOK | {
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10.5,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "lines.markersize": 5.5,
+    "lines.linewidth": 1.6,
+}
 # Okabe and Ito's colors, ordered so that neighbours differ in lightness as well.
 COLORS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+FILLS: tuple[FillStyleType, ...] = ("full", "none", "left", "bottom")
 DASHES = (
     "-",
     (0, (5, 1.5)),
@@ -75,10 +88,13 @@ class Mark:
     color: str
     marker: str
     linestyle: str | tuple
+    fill: FillStyleType = "full"
 
     def line(self) -> dict[str, Any]:
         """The options of a line with markers."""
-        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle, "markeredgewidth": 0}
+        edge = 0 if self.fill == "full" else 0.8
+        look = {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+        return {**look, "fillstyle": self.fill, "markeredgewidth": edge}
 
 
 def marks(arms: list[str]) -> dict[str, Mark]:
@@ -88,6 +104,7 @@ def marks(arms: list[str]) -> dict[str, Mark]:
             COLORS[index % len(COLORS)],
             MARKERS[(index + index // len(MARKERS)) % len(MARKERS)],
             DASHES[(index + 2 * (index // len(DASHES))) % len(DASHES)],
+            FILLS[index // len(MARKERS) % len(FILLS)],
         )
         for index, arm in enumerate(arms)
     }
@@ -96,12 +113,26 @@ def marks(arms: list[str]) -> dict[str, Mark]:
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Let a drawing function work under the look of this file, whatever the caller's settings are."""
 
+    return _under(LOOK, draw)
+
+
+def styled_wide(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """The same for a figure over the whole width of a page."""
+    return _under(WIDE_LOOK, draw)
+
+
+def _under(look: dict[Any, Any], draw: Callable[..., Figure]) -> Callable[..., Figure]:
     @wraps(draw)
     def drawn(*arguments: object, **options: object) -> Figure:
-        with mpl.rc_context(LOOK):
+        with mpl.rc_context(look):
             return draw(*arguments, **options)
 
     return drawn
+
+
+def small() -> float:
+    """The size of the smallest letters of a figure, points."""
+    return float(mpl.rcParams["xtick.labelsize"])
 
 
 def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
@@ -168,11 +199,12 @@ def legend_below(figure: Figure, *several: Axes) -> None:
             found.setdefault(label, handle)
     if not found:
         return
-    room = int((figure.get_figwidth() - COLUMN_OF_LEGEND) / LETTER)
+    scale = mpl.rcParams["legend.fontsize"] / LOOK["legend.fontsize"]
+    room = int((figure.get_figwidth() - scale * COLUMN_OF_LEGEND) / (scale * LETTER))
     labels = [elided(label, room) for label in found]
-    column = COLUMN_OF_LEGEND + LETTER * max(map(len, labels))
+    column = scale * (COLUMN_OF_LEGEND + LETTER * max(map(len, labels)))
     columns = min(len(found), max(1, int(figure.get_figwidth() / column)))
-    figure.set_figheight(figure.get_figheight() + LINE * -(-len(found) // columns))
+    figure.set_figheight(figure.get_figheight() + scale * LINE * -(-len(found) // columns))
     figure.legend(
         list(found.values()),
         labels,
@@ -184,9 +216,13 @@ def legend_below(figure: Figure, *several: Axes) -> None:
 
 
 def metric_name(trials: pd.DataFrame) -> str:
-    """The name of the judged metric as a label."""
-    names = trials["metric"].dropna()
-    return metric(str(names.iloc[0])) if len(names) else "metric"
+    """The name of the judged metric as a label, with its unit where it has one that is known."""
+    known = trials.dropna(subset="metric")
+    if known.empty:
+        return "metric"
+    name, task = str(known["metric"].iloc[0]), str(known["task"].iloc[0])
+    unit = metric_unit(name, task)
+    return f"{metric(name)} ({unit})" if unit else metric(name)
 
 
 def named(arm: str) -> str:
