@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -11,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from study.config import Equivalence, Published, Refine, Resources
+from study.config import Equivalence, Published, Refine, Resources, StudyConfig
 from study.search.settings import Search
 from trainables.errors import BadInput, nearest
 from trainables.options import options_model
@@ -19,6 +20,7 @@ from trainables.registry import REGISTRY, locate
 from trainables.spec import Failure, Training
 
 BLOCKS: dict[str, type[BaseModel]] = {
+    "study": StudyConfig,
     "training": Training,
     "failure": Failure,
     "resources": Resources,
@@ -81,6 +83,8 @@ def options(kind: str, name: str) -> tuple[str, list[Option]]:
     """The first sentence on a task, model or method (or a block of the config), and its options. Raises BadInput."""
     kind = kind.removesuffix("s") if kind.removesuffix("s") in REGISTRY else kind
     names(kind)
+    if kind == "study":
+        return _first(StudyConfig.__doc__), list(_of_model(StudyConfig, StudyConfig.__doc__, blocks=False))
     if kind in BLOCKS:
         return _first(BLOCKS[kind].__doc__), list(_of_model(BLOCKS[kind], BLOCKS[kind].__doc__))
     factory = locate(kind, name, "NAME")
@@ -89,16 +93,40 @@ def options(kind: str, name: str) -> tuple[str, list[Option]]:
     return _first(text), list(_of_model(options_model(kind, factory), text))
 
 
-def _of_model(model: type[BaseModel], text: str | None, prefix: str = "") -> Iterator[Option]:
-    """The options of a pydantic model, those of nested models below their own key."""
+def _of_model(
+    model: type[BaseModel], text: str | None, prefix: str = "", blocks: bool = True, given: Any = None
+) -> Iterator[Option]:
+    """The options of a pydantic model, those of nested models below their own key, or (no `blocks`) left to them.
+
+    given: an instance whose values are the defaults; those of the model if None
+    """
     meanings = _meanings(text or "")
     for name, info in model.model_fields.items():
         inner = _inner_model(info.annotation)
-        if inner is not None:
-            yield from _of_model(inner, inner.__doc__, f"{prefix}{name}.")
+        if inner is not None and blocks:
+            held = info.default if isinstance(info.default, inner) else None
+            yield from _of_model(inner, inner.__doc__, f"{prefix}{name}.", given=held)
             continue
-        meaning = info.description or meanings.get(name) or EVERYWHERE.get(name, "")
-        yield Option(f"{prefix}{name}", _type(info.annotation), _range(info), _default(info), meaning)
+        meaning = _said_elsewhere(info.description or meanings.get(name) or EVERYWHERE.get(name, ""), name)
+        if not blocks and (inner is not None or get_origin(info.annotation) is dict):
+            default = "null" if info.default in (None, ()) else "its own"
+            yield Option(name, "block", "", "required" if info.is_required() else default, meaning)
+            continue
+        yield Option(
+            f"{prefix}{name}",
+            _type(info.annotation),
+            _range(info),
+            _default(info, getattr(given, name, None)),
+            meaning,
+        )
+
+
+def _said_elsewhere(meaning: str, name: str) -> str:
+    """What another function says of its argument of that name, where a meaning is `as in package.function`."""
+    found = re.fullmatch(r"as in ([\w.]+)\.(\w+)", meaning)
+    if found is None:
+        return meaning
+    return _meanings(inspect.getdoc(getattr(import_module(found[1]), found[2])) or "")[name]
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
@@ -107,6 +135,8 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def _type(annotation: Any) -> str:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return "block"
     if hasattr(annotation, "__metadata__"):
         return _type(annotation.__origin__)
     origin, parts = get_origin(annotation), get_args(annotation)
@@ -132,10 +162,10 @@ def _range(info: FieldInfo) -> str:
     return ", ".join(f"{SIGNS[key]} {value:g}" for key, value in bounds.items())
 
 
-def _default(info: FieldInfo) -> str:
-    if info.is_required():
+def _default(info: FieldInfo, given: Any = None) -> str:
+    if info.is_required() and given is None:
         return "required"
-    value = info.get_default(call_default_factory=True)
+    value = info.get_default(call_default_factory=True) if given is None else given
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from study.config import StudyConfig
 from study.telling import reference
 from trainables.errors import BadInput
 
@@ -24,6 +25,20 @@ def test_every_option_has_a_type_a_default_and_a_meaning():
                 assert all((option.name, option.type, option.default, option.meaning)), (kind, name, option)
 
 
+def test_no_meaning_sends_the_reader_into_the_code():
+    """All keys of a config are there, and what one docstring leaves to another is written out."""
+    for kind in reference.kinds():
+        for name in reference.names(kind):
+            for option in reference.options(kind, name)[1]:
+                assert not option.meaning.startswith("as in trainables."), (kind, name, option)
+                assert option.type != "Weight or null"
+    _, keys = reference.options("study", "study")
+    assert {option.name for option in keys} == set(StudyConfig.model_fields)
+    assert {"penalty.lie.weight", "companion"} <= {
+        option.name for option in reference.options("method", "relaxed")[1]
+    }
+
+
 def test_an_option_is_told_as_its_signature_has_it():
     _, options = reference.options("model", "egnn")
     layers = {option.name: option for option in options}["layers"]
@@ -31,6 +46,11 @@ def test_an_option_is_told_as_its_signature_has_it():
     _, options = reference.options("training", "training")
     clip = {option.name: option for option in options}["clip"]
     assert (clip.type, clip.range, clip.default) == ("number or null", "> 0", "null")
+
+
+def test_the_default_of_a_block_is_that_of_its_options():
+    _, options = reference.options("method", "relaxed")
+    assert {option.name: option for option in options}["penalty.lie.weight"].default == "0.01"
 
 
 def test_nested_blocks_have_dotted_names():

@@ -51,7 +51,8 @@ class Penalty(Settings):
     """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
 
     An omitted weight keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
-    parity: None for the weight of the Lie term, which it completes in groups with inversion
+    parity: as `lie`, weight and course; None for the weight of the Lie term, which it completes in groups with
+        inversion
     """
 
     norm: WeightOrNumber = USUAL
