@@ -90,7 +90,7 @@ def test_the_study_in_yaml_makes_a_plan():
 def test_it_opens_with_the_two_commands():
     first, second = re.findall(r"^python3 -m venv .*$", text("README.md"), re.MULTILINE)[:2]
     assert first.endswith(".venv/bin/study run nbody-quick")
-    assert second.endswith(".venv/bin/pytest")
+    assert second.endswith(".venv/bin/pytest -n 2 --dist loadfile")
 
 
 def test_it_is_short():

@@ -31,7 +31,7 @@ SECRETS = {
     for number, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "HF_TOKEN"))
 }
 WORKER = ("ray::trial", "ray::Implicit")  # with a trial, and between two
-VARYING = ["seconds", "started", "worker"]
+VARYING = ["seconds", "cpu_seconds", "started", "worker"]
 CONTENT = {
     "name": "disturbed",
     "task": {"name": "nbody", "train": 20, "val": 10, "test": 10},
