@@ -36,7 +36,7 @@ NUMBERS = [
     *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
     *("theta_area", "constraint_at_projection"),
     *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
-    *("started", "seconds", "relaxed_layers", "params_train", "params_final", "round"),
+    *("started", "seconds", "cpu_seconds", "relaxed_layers", "params_train", "params_final", "round"),
 ]
 MISSING = "missing"
 """What the column `outcome` says of a planned trial without a record."""
@@ -67,13 +67,13 @@ def load_trials(source: str | Path) -> pd.DataFrame:
 
     source: a results folder, its s3:// URI, or a file written by `trainables.results.pack.pack`
     Columns: trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
-    loss_at_init, equivariance_error, epochs, steps, seconds, relaxed_layers, params_train, params_final, and further
-    numbers of the record; `tests.NAME` for further test sets; `anisotropy.auc`, `.low` and `.high`, how well a
-    classifier tells the training data from turned ones; `task.OPTION`, `model.OPTION`, `method.OPTION`,
-    `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings; `pair`, a hash of all
-    settings but the arm's own; `control`, the arm that the study names as such; `own`, the training settings in which
-    the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1 for the grid;
-    `searched`, only where a study drew its learning rates.
+    loss_at_init, equivariance_error, epochs, steps, seconds, cpu_seconds, relaxed_layers, params_train,
+    params_final, and further numbers of the record; `tests.NAME` for further test sets; `anisotropy.auc`, `.low`
+    and `.high`, how well a classifier tells the training data from turned ones; `task.OPTION`, `model.OPTION`,
+    `method.OPTION`, `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings;
+    `pair`, a hash of all settings but the arm's own; `control`, the arm that the study names as such; `own`, the
+    training settings in which the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1
+    for the grid; `searched`, only where a study drew its learning rates.
     Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
     """
     results = load_results(source)

@@ -14,7 +14,9 @@ from analysis.statistics.cost import cost
 def cost_against_score(
     trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: str | None = None
 ) -> Figure:
-    """Test score at each arm's learning rate, with Student's 95% interval, over seconds per epoch, in one case.
+    """Test score at each arm's learning rate, with Student's 95% interval, over CPU seconds per epoch, in one case.
+
+    Wall seconds where processor seconds were not measured.
 
     rates: case, arm, lr, those chosen on validation if None. Arms without a learned trial have no cost and are left
     out.
@@ -22,7 +24,7 @@ def cost_against_score(
     trials = one_case(trials, case)
     style = marks(list(trials["arm"].unique()))
     table = scores_at(trials, rates).merge(
-        cost(trials)[["case", "arm", "seconds_per_epoch"]], on=["case", "arm"]
+        cost(trials)[["case", "arm", "unit", "seconds_per_epoch"]], on=["case", "arm"]
     )
     figure = Figure((COLUMN, 2.4), layout="constrained")
     axes = figure.subplots()
@@ -36,7 +38,7 @@ def cost_against_score(
             **mark.line() | {"linestyle": "", "markersize": 6},
         )
     axes.set_xlim(0, 1.15 * table["seconds_per_epoch"].max())
-    axes.set_xlabel("seconds per epoch (median)")
+    axes.set_xlabel(f"{table['unit'].iloc[0]} seconds per epoch (median)")
     axes.set_ylabel(f"test {metric_name(trials)}")
     legend_below(figure, axes)
     return figure

@@ -1,24 +1,31 @@
 """What does an arm cost, and how busy were the machines?"""
 
+import numpy as np
 import pandas as pd
 
 from analysis.prepare import takes_trials
+
+CPU, WALL = "CPU", "wall"
+"""What the seconds of `cost` are: processor seconds of all threads and processes, or seconds by the clock."""
 
 
 @takes_trials
 def cost(trials: pd.DataFrame) -> pd.DataFrame:
     """Parameters and time of each case and arm, over its learned trials (failed ones may have stopped early).
 
-    Returns case, arm, n, seconds_per_epoch (median), seconds (median of a trial), params_train, params_final
-    (medians).
+    Returns case, arm, n, unit, seconds_per_epoch (median), seconds (median of a trial), params_train, params_final
+    (medians). The unit is CPU where all learned trials of a case have their processor seconds; else the seconds are
+    wall seconds, of every trial of the case, since arms are to be compared in one unit.
     """
     learned = trials[~trials["failed"]]
-    per_epoch = learned["seconds"] / learned["epochs"].where(learned["epochs"] > 0)
-    groups = learned.assign(seconds_per_epoch=per_epoch).groupby(["case", "arm"], sort=False)
+    unmeasured = learned["cpu_seconds"].isna().groupby(learned["case"]).transform("any")
+    paid = learned["seconds"].where(unmeasured, learned["cpu_seconds"])
+    per_epoch = paid / learned["epochs"].where(learned["epochs"] > 0)
+    learned = learned.assign(seconds=paid, seconds_per_epoch=per_epoch)
+    groups = learned.assign(unit=np.where(unmeasured, WALL, CPU)).groupby(["case", "arm"], sort=False)
     numbers = ["seconds_per_epoch", "seconds", "params_train", "params_final"]
-    return (
-        groups[numbers].median().join(groups.size().rename("n")).reset_index()[["case", "arm", "n", *numbers]]
-    )
+    table = groups[numbers].median().join(groups.agg(n=("unit", "size"), unit=("unit", "first")))
+    return table.reset_index()[["case", "arm", "n", "unit", *numbers]]
 
 
 @takes_trials

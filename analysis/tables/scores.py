@@ -176,12 +176,14 @@ def costs(trials: pd.DataFrame) -> Table:
     return Table(
         "cost",
         "What it cost",
-        "Medians over the learned trials of the seconds by the clock, beside whatever else their machines did. "
+        "Medians over the learned trials: CPU seconds of training on all threads where every trial has them, else "
+        "wall seconds, beside whatever else their machines did. "
         "Parameters while training and as delivered.",
         cost(trials),
         ARM
         | {
             "Learned": lambda row: str(row.n),
+            "Seconds of": lambda row: row.unit,
             "Seconds per epoch": lambda row: number(row.seconds_per_epoch),
             "Seconds per trial": lambda row: number(row.seconds),
             "Parameters trained": lambda row: number(row.params_train),

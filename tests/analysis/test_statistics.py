@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from analysis.prepare import controls, name_cases, prepare
 from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
 from analysis.statistics.budget import expected_best
-from analysis.statistics.cost import training_share
+from analysis.statistics.cost import cost, training_share
 from analysis.statistics.failure import failure_rates
 from analysis.statistics.grid_failure import grid_failure_rates, grid_share
 from analysis.statistics.holm import holm
@@ -367,3 +367,17 @@ def test_training_share_is_of_each_workers_own_time():
     unknown = pd.DataFrame({"worker": [None], "started": [np.nan], "seconds": [30.0]})
     assert training_share(pd.concat([trials, unknown])) == pytest.approx(23 / 25)
     assert training_share(unknown) is None
+
+
+def test_cost_is_in_processor_seconds_where_every_trial_of_the_case_has_them():
+    both = {"failed": False, "epochs": 10, "params_train": 1.0, "params_final": 1.0}
+    rows = [
+        {"case": case, "arm": arm, "seconds": 100.0, "cpu_seconds": cpu, **both}
+        for case, arm, cpu in (
+            *(("new", "strict", 20.0), ("new", "ace", 30.0)),
+            *(("mixed", "strict", 20.0), ("mixed", "ace", np.nan)),
+        )
+    ]
+    found = cost(pd.DataFrame(rows)).set_index(["case", "arm"])
+    assert list(found["unit"]) == ["CPU", "CPU", "wall", "wall"]
+    assert list(found["seconds_per_epoch"]) == [2.0, 3.0, 10.0, 10.0]
