@@ -1,10 +1,14 @@
-"""`study watch` in a real Chromium, while records are added to the folder."""
+"""`study watch` in a real Chromium, while records are added to the folder by the test or by a real run."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 
 import pytest
+import yaml
 from chromium import needs_browser, rows, type_filter
 from conftest import simulate, write_study
 
@@ -13,6 +17,28 @@ from study.telling import watch as live
 from trainables.results.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), needs_browser]
+
+
+MISSING = "return document.querySelector('.counts .missing dd')?.textContent"
+SLOW_MODEL = """
+import time
+
+from trainables.models.egnn import EGNN
+
+
+class Slow(EGNN):
+    def forward(self, graph):
+        time.sleep(1.0)
+        return super().forward(graph)
+"""
+STUDY = {
+    "name": "watched",
+    "task": {"name": "nbody", "train": 20, "val": 10, "test": 10},
+    "model": {"name": "slow_model:Slow", "hidden": 8, "layers": 1},
+    "training": {"epochs": 2, "batch_size": 10},
+    "arms": {"strict": {"method": "strict"}, "triangle": {"method": "relaxed"}},
+    "grid": {"lr": [1e-3], "seed": 4},
+}
 
 
 @contextmanager
@@ -75,17 +101,16 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
     plan, records, histories = simulate(arms=arms, rates=[1e-3, 1e-1], seeds=3)
     folder = write_study(tmp_path / "study", plan, [], [], name="simulated")
     before = sorted(path for path in folder.rglob("*"))
-    shown = "return document.querySelector('.counts .missing dd')?.textContent"
 
     with watching(folder, monkeypatch) as url:
         browser.resize(1280, 500)
         browser.open(url)
         assert "made" in browser.run("return document.querySelector('.lead, main').textContent")
-        until(lambda: browser.run(shown) == "12")
+        until(lambda: browser.run(MISSING) == "12")
         assert sorted(path for path in folder.rglob("*")) == before, "the results folder is only read"
 
         write_study(folder, plan, records[:6], histories[:6], name="simulated")
-        until(lambda: browser.run(shown) == "6")
+        until(lambda: browser.run(MISSING) == "6")
         browser.run("window.stayed = true")
         type_filter(browser, "trials", "arm:strict")
         browser.run(
@@ -100,7 +125,7 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
         assert (kept[0], kept[3], kept[6]) == ("arm:strict", 1, unmoved(40))
 
         write_study(folder, plan, records, histories, name="simulated")
-        until(lambda: browser.run(shown) == "0")
+        until(lambda: browser.run(MISSING) == "0")
         assert browser.run("return window.stayed"), "the page was not loaded again"
         assert browser.run("return document.documentElement.scrollHeight") != height
         assert state(browser) == [*kept[:6], unmoved(kept[6])]
@@ -114,3 +139,41 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
     asked = {address for address in browser.requests() if address.startswith(("http", "ws", "ftp"))}
     assert {address.removeprefix(url) for address in asked} == {"", "live.json", "report.html"}
     until(lambda: "ended" in browser.run("return document.querySelector('.live').textContent"))
+
+
+@contextmanager
+def running(place):
+    """A real `study run` of trials that take seconds each; its results folder, once the plan is there."""
+    (place / "slow_model.py").write_text(SLOW_MODEL)
+    (place / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    folder = place / "results"
+    command = [sys.executable, "-m", "study", "run", "study.yaml", "--results", str(folder)]
+    environment = {**os.environ, "STUDY_DATA": str(place / "data")}
+    with (place / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log)
+    try:
+        until((folder / "plan.json").exists)
+        yield folder
+        assert process.wait(120) == 0, (place / "log").read_text()
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_trials_of_a_real_run_appear_as_they_end(tmp_path, browser, monkeypatch):
+    seen = []
+
+    def all_ended():
+        shown = browser.run(MISSING)
+        if shown is not None and shown not in seen:
+            seen.append(shown)
+        return shown == "0"
+
+    with running(tmp_path) as folder, watching(folder, monkeypatch) as url:
+        browser.open(url)
+        until(lambda: browser.run(MISSING) is not None)
+        browser.run("window.stayed = true")
+        until(all_ended, 240)
+        assert browser.run("return window.stayed"), "the page was not loaded again"
+    assert [int(number) for number in seen] == sorted(map(int, seen), reverse=True)
+    assert len(seen) >= 3, "trials appear one after the other, not all at the end"
