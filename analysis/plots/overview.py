@@ -13,6 +13,7 @@ from analysis.prepare import takes_trials
 from analysis.statistics.paired import paired_failures
 
 MOST_CASES = 6
+TICKS = 1.6  # learning rates no closer than 1/TICKS of an axis, for large letters on a narrow one
 LONGEST_BESIDE = 18  # letters of an arm beside its line, which the legend has in full
 
 
@@ -32,8 +33,8 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Fig
     for row, case in zip(figure.subplots(len(cases), 3, squeeze=False), cases, strict=True):
         mine = trials[trials["case"] == case]
         present = {arm: mark for arm, mark in style.items() if arm in set(mine["arm"])}
-        draw_failure_rate(row[0], mine, present, ticks=3)
-        draw_loss(row[1], mine, present, ticks=3)
+        draw_failure_rate(row[0], mine, present, ticks=TICKS)
+        draw_loss(row[1], mine, present, ticks=TICKS)
         _forest(row[2], contrasts[contrasts["case"] == case], present)
         row[0].set_title(case, loc="left", fontweight="bold")
     legend_below(figure, *figure.axes[::3])

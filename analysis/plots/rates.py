@@ -40,7 +40,7 @@ def failure_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
     return figure
 
 
-def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: int = 8) -> None:
+def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: float = 8) -> None:
     """The rates of `failure_rate` on given axes, with the fitted curve of each arm and its band."""
     table = failure_rates(trials, ["arm", "lr"]).sort_values("lr")
     for arm, shift in zip(style, dodge(len(style), trials["lr"]), strict=True):
@@ -84,7 +84,7 @@ def loss_against_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
     return figure
 
 
-def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: int = 8) -> None:
+def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: float = 8) -> None:
     """The lines and bands of `loss_against_rate` on given axes; words where every loss is one at initialization."""
     if trials["failed"].all():
         in_words(axes, NOTHING_LEARNED)

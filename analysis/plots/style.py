@@ -135,7 +135,7 @@ def small() -> float:
     return float(mpl.rcParams["xtick.labelsize"])
 
 
-def rate_axis(axes: Axes, rates: list[float], most: int = 8) -> None:
+def rate_axis(axes: Axes, rates: list[float], most: float = 8) -> None:
     """A logarithmic learning-rate axis with ticks at rates of the grid, no closer than 1/`most` of its length."""
     axes.set_xscale("log")
     apart = math.log(rates[-1] / rates[0]) / most
