@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from trainables.symmetry import random_rotations, rotate_nodes
-from trainables.tasks.anisotropy import anisotropy, area_under_roc, mean_with_interval, of_training_data
+from trainables.tasks.anisotropy import (
+    anisotropy,
+    area_under_roc,
+    held_out_areas,
+    mean_with_interval,
+    of_training_data,
+)
 from trainables.tasks.nbody import NBody, nbody
 from trainables.tasks.task import Task
 
@@ -46,10 +52,24 @@ def test_area_counts_pairs():
     assert area_under_roc(np.array([1.0, 1.0, 1.0, 1.0]), labels) == 0.5
 
 
-def test_interval_is_that_of_student():
+def test_the_interval_is_student_s_with_a_larger_variance():
     found = mean_with_interval(np.array([0.5, 0.6, 0.7]))
     assert found.auc == pytest.approx(0.6)
-    assert found.high - found.auc == pytest.approx(4.303 * 0.1 / 3**0.5, rel=1e-3)
+    assert found.high - found.auc == pytest.approx(4.303 * 0.1 * (1 / 3 + 1 / 2) ** 0.5, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_the_interval_holds_the_truth(shift):
+    """600 data sets of 200 samples with six features, one of them shifted in the samples of one kind."""
+    random, labels = np.random.default_rng(1), np.arange(200) % 2 == 1
+    found = []
+    for _ in range(600):
+        features = random.standard_normal((200, 6))
+        features[labels, 0] += shift
+        found.append(mean_with_interval(held_out_areas(features, labels)))
+    truth = np.mean([one.auc for one in found]) if shift else 0.5
+    assert 0.915 < np.mean([one.low <= truth <= one.high for one in found]) < 0.985
 
 
 def test_too_few_samples_are_refused(isotropic):
