@@ -68,7 +68,8 @@ def run_study(
             if not missing:
                 write_folder(store, config, trials)
                 return
-            say("loading data and checking each arm: network, one step, projection")
+            if try_first:
+                say("loading data and checking each arm: network, one step, projection")
             before = [record.sources for record in records.values() if record.sources]
             checked = planner.begin(_check, missing, store.uri, before, data_folder, try_first)
             say("checking nodes")
