@@ -1,4 +1,4 @@
-"""How much does an arm depend on hyperparameters being tuned for each task anew?"""
+"""How much does an arm depend on hyperparameters being tuned again for each task?"""
 
 from itertools import combinations
 

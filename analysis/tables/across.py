@@ -46,7 +46,7 @@ def hyperparameters(trials: pd.DataFrame) -> Table:
     """Hyperparameter sensitivity over the cases."""
     return Table(
         "hyperparameter_sensitivity",
-        "Must the learning rate be tuned anew for each case?",
+        "Must the learning rate be tuned again for each case?",
         "Normalized performance tuned for each case, and at the one learning rate that is best on "
         "average; sensitivity is their difference, effective dimensionality the number of hyperparameters "
         "that must be tuned (Adkins et al. 2024).",

@@ -134,7 +134,7 @@ class Watch(tune.Callback):
     def look(self) -> None:
         """Show what has happened since the last look; end the run where the driver's own node is gone.
 
-        Ray mostly ends the driver then, but not always, and Tune would wait for workers for ever.
+        Ray usually ends the driver then, but not always, and Tune would wait for workers forever.
         """
         if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == self.node):
             self.reason = ConnectionError("Ray was lost (the node of this process is gone)")

@@ -1,6 +1,6 @@
 """A study as a job of a Ray cluster: hand it in, read its log, stop it, fetch its folder.
 
-The job is `study run` on the head of the cluster. It may be handed in again after any loss: what has a record
+The job is `study run` on the head of the cluster. It may be submitted again after any loss: what has a record
 is not run again.
 """
 
@@ -108,7 +108,7 @@ def job_command(
     path = Path(config)
     if config not in presets():
         if not path.resolve().is_relative_to(Path.cwd()):
-            raise BadInput(f"CONFIG: {config} must lie in the current folder, which is sent to the cluster")
+            raise BadInput(f"CONFIG: {config} must be in the current folder, which is sent to the cluster")
         config = path.resolve().relative_to(Path.cwd()).as_posix()
     words = ["study", "run", config, "--address", "auto", "--results", results]
     words += [] if data_folder is None else ["--data-dir", data_folder]
@@ -119,7 +119,7 @@ def job_command(
 
 
 def find_job(store: Store) -> Job:
-    """The job that was last handed in for a results folder; BadInput where there was none."""
+    """The job last submitted for a results folder; BadInput if there was none."""
     try:
         return Job(**json.loads(store.read(JOB)))
     except (FileNotFoundError, ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""What Tune, its callbacks and dashboards know of a trial: a readable name and a config."""
+"""What Tune, its callbacks and dashboards see of a trial: a readable name and a config."""
 
 import re
 from collections import Counter

@@ -1,13 +1,13 @@
-"""What a run learns of its trials while they run."""
+"""What happens to the trials of a run while they run."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial that has its record now.
+    """A trial that has just been recorded.
 
-    val_metric, metric_goal: what it is judged by, None where it has no number; "min" or "max"
+    val_metric, metric_goal: the score of the trial, None if it has none; "min" or "max"
     """
 
     id: str

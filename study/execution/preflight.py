@@ -1,4 +1,4 @@
-"""What would make a run fail or wait for ever, found before its first trial."""
+"""What would make a run fail or wait forever, found before its first trial."""
 
 import uuid
 from dataclasses import replace

@@ -20,7 +20,7 @@ PROJECT = "equivariance-study"
 
 
 def check_version() -> None:
-    """Raise BadInput where the installed Ray is none that this project was tested with."""
+    """Raise BadInput if this project was not tested with the installed Ray."""
     for line in requires(PROJECT) or []:
         wanted = Requirement(line)
         if wanted.name == "ray" and not wanted.specifier.contains(version("ray")):
@@ -41,7 +41,7 @@ def silence_lost_workers() -> None:
 
 @contextmanager
 def loopback_only() -> Iterator[None]:
-    """Let Ray take 127.0.0.1 at its word: else it opens its ports, which run code, to the whole network."""
+    """Let Ray listen on 127.0.0.1 only; by default it opens its ports, which run code, to the whole network."""
     before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False
     try:

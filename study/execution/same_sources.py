@@ -1,4 +1,4 @@
-"""A results folder holds trials of one version of each data file and of each module of the user's."""
+"""All trials of a results folder use one version of each data file and of each user module."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from trainables.worker.sources import changed, sources
 def check_sources(
     results: str, missing: list[PlannedTrial], before: list[dict[str, str]], data_folder: str
 ) -> None:
-    """Raise BadInput where trials are missing whose data or modules are not those of the trials that are there.
+    """Raise BadInput if the missing trials would use other data or modules than the recorded ones.
 
-    Where the driver of a cluster does not have the data, only the report can show it.
+    If the driver of a cluster does not have the data, only the report can show a difference.
 
     Args:
         results: URI of the results folder.

@@ -51,7 +51,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def _start_ray() -> None:
-    """Start a Ray cluster of this process's own; its workers find a user's model where the command was given."""
+    """Start a Ray cluster for this process; its workers find a user's model in the folder of the command."""
     # "local": a cluster that happens to run on this machine is somebody else's.
     local: dict[str, Any] = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     folder = scratch_folder()
@@ -82,8 +82,8 @@ def _start_ray() -> None:
 def scratch_folder() -> str:
     """A folder for the sockets and logs of Ray: the first with a short path, that can be written and has room.
 
-    Sockets of Unix have paths of up to 107 characters, of which Ray needs most; schedulers like to name longer
-    folders in TMPDIR.
+    Unix socket paths hold up to 107 characters, most of which Ray needs; batch schedulers often set TMPDIR to a
+    longer path.
     """
     given = os.environ.get("RAY_TMPDIR")
     own = f"ray-{os.getuid()}"
@@ -153,7 +153,7 @@ def _join_cluster(address: str) -> None:
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C: a batch system's polite end must clean up too."""
+    """Treat SIGTERM as Ctrl-C, so that a job ended by a batch system cleans up too."""
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield

@@ -103,7 +103,7 @@ def check_trials(trials: Sequence[PlannedTrial], data_folder: str) -> list[Facts
 
     Args:
         trials: those that will run
-        data_folder: where data sets and made data lie
+        data_folder: the directory of downloaded and generated data sets
 
     Raises:
         BadInput: data, a model or a method does not do what a trial needs; the line names the arm.

@@ -28,10 +28,10 @@ def watch(
     say: Callable[[str], None],
     show: Callable[[str], object],
 ) -> None:
-    """Serve the report of a results folder and make it anew when records have changed, until interrupted.
+    """Serve the report of a results folder and write it again whenever records have changed, until interrupted.
 
     Args:
-        folder: the results folder, only read; the pages lie in a temporary folder
+        folder: the results folder, only read; pages are written to a temporary folder
         store: its store
         port: where to listen; the next free one if it is taken, any free one for 0
         waiting: the page to show before there is a report
@@ -53,7 +53,7 @@ def watch(
 
 
 def _keep_up(folder: str, store: Store, server: PageServer, place: Path, say: Callable[[str], None]) -> None:
-    """Look, render where records have changed, and rest, for ever."""
+    """Look, render if records have changed, and rest, forever."""
     rendered: State | None = None
     made = ""
     while True:

@@ -1,4 +1,4 @@
-"""Augmentation of point clouds that is drawn anew in every training step, on the device of the points."""
+"""Augmentation of point clouds drawn again in every training step, on the device of the points."""
 
 from typing import Annotated
 

@@ -52,7 +52,7 @@ def pointclouds(
         test set where the source has none
     protocol: poses in training and validation / in the test: turned about the z axis, or about any
     scale, jitter, dropout: augmentation of the training clouds, drawn once: see sources.poses.augmented
-    augment: what is drawn anew in every step, as published trainings do: see cloud_augmentation.Augment
+    augment: augmentation drawn again in every step, as published trainings do: see cloud_augmentation.Augment
     Raises BadInput where files are missing, damaged or hold fewer clouds than asked for.
     """
     sizes = {"train": train, "val": val, "test": test}

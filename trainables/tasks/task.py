@@ -63,7 +63,7 @@ class Task:
         return task
 
     def augment(self, split: Split, generator: torch.Generator) -> Split:
-        """A training batch as it is seen in one step, with what is drawn anew for each; as it is by default."""
+        """A training batch as one step sees it, with the augmentation drawn for that step; unchanged by default."""
         return split
 
     def graph(self, split: Split) -> Graph:

@@ -1,4 +1,4 @@
-"""Rows of a trial's history on their way to whoever watches, while the trial goes on."""
+"""Rows of a trial's history, reported while the trial is still training."""
 
 import json
 import os
@@ -12,7 +12,7 @@ Report = Callable[[Row], None]
 
 
 class Throttled:
-    """Passes a row on where the last one is `every` seconds old; short trials pass none.
+    """Reports a row once the last one is `every` seconds old; short trials report none.
 
     Args:
         report: Takes a row; may wait for its reader.
@@ -25,7 +25,7 @@ class Throttled:
         self.last = time.monotonic()
 
     def __call__(self, row: Row) -> None:
-        """Remember the row, and pass it on where it is time."""
+        """Remember the row, and report it if it is time."""
         self.row = row
         if time.monotonic() - self.last >= self.every:
             self.report(row)
@@ -34,7 +34,7 @@ class Throttled:
 
 @dataclass(frozen=True)
 class RowFile:
-    """The newest row of a trial with several processes, from the first of them to the worker that waits for it."""
+    """The newest row of a trial with several processes, passed from the first of them to the worker that waits."""
 
     path: Path
 

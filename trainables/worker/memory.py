@@ -1,7 +1,7 @@
 """Large tensors stay with the process for the length of a trial.
 
 glibc gives a block above 32 MiB back to the kernel when it is freed and asks for it again at the next step, which
-clears every page anew: half the CPU time of a training step on 20 graphs of 100 bodies. The thresholds are set with
+clears every page again: half the CPU time of a training step on 20 graphs of 100 bodies. The thresholds are set with
 mallopt(3), which takes effect in a process that is already running, on any node, and needs no environment.
 """
 

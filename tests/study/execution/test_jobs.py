@@ -167,7 +167,7 @@ def test_wrong_folders(bucket, project):
     assert_refused(study("fetch", f"{bucket}/empty", "copy"), "holds no files")
     (project.parent / "outside.yaml").write_text(yaml.safe_dump(SMALL))
     outside = study("submit", "../outside.yaml", *options, f"{bucket}/fourth")
-    assert_refused(outside, "must lie in the current folder")
+    assert_refused(outside, "must be in the current folder")
 
 
 def test_no_credentials(bucket, project, monkeypatch):
