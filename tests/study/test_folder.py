@@ -119,6 +119,7 @@ def owner(**changes):
         b"{}",
         b"[1]",
     ],
+    ids=["not renewed", "owner gone", "empty", "no keys", "a list"],
 )
 def test_a_stale_or_damaged_lock_is_taken_over(tmp_path, monkeypatch, content):
     monkeypatch.setattr(lock, "BEAT_SECONDS", 0.1)
