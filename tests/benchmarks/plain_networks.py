@@ -10,7 +10,7 @@ from trainables.graph import Graph
 
 
 def receivers_of(graph: Graph) -> Tensor:
-    return torch.arange(len(graph.topology.senders)) // graph.topology.degree
+    return torch.arange(len(graph.topology.senders)) // graph.topology.num_senders
 
 
 def scatter_sum(values: Tensor, index: Tensor, rows: int) -> Tensor:
@@ -75,7 +75,9 @@ class PlainSEGNN(nn.Module):
         differences = positions[senders] - positions[receivers]
         of_edges = o3.spherical_harmonics([0, 1], differences, normalize=True, normalization="integral")
         of_velocities = o3.spherical_harmonics([0, 1], velocities, normalize=True, normalization="integral")
-        of_nodes = scatter_sum(of_edges, receivers, len(positions)) / graph.topology.degree + of_velocities
+        of_nodes = (
+            scatter_sum(of_edges, receivers, len(positions)) / graph.topology.num_senders + of_velocities
+        )
         of_nodes[:, 0] = 1
         edge_scalars = torch.cat([differences.norm(dim=1, keepdim=True), graph.edge_scalars], dim=1)
         by_graph = positions.unflatten(0, (graph.graphs, -1))

@@ -45,10 +45,10 @@ def one_graph(graph: Graph, index: int) -> Graph:
     of_nodes = slice(index * nodes, (index + 1) * nodes)
     topology, edge_scalars = graph.topology, graph.edge_scalars
     if topology is not None:
-        edges = nodes * topology.degree
+        edges = nodes * topology.num_senders
         of_edges = slice(index * edges, (index + 1) * edges)
         edge_scalars = edge_scalars[of_edges]
-        topology = Topology(topology.senders[of_edges] - index * nodes, 1, nodes, topology.degree)
+        topology = Topology(topology.senders[of_edges] - index * nodes, 1, nodes, topology.num_senders)
     return Graph(
         graph.positions[of_nodes], graph.scalars[of_nodes], graph.vectors[of_nodes], edge_scalars, topology, 1
     )
