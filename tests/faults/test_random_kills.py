@@ -76,7 +76,7 @@ def test_six_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference, 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3 * RUN_SECONDS)
+@pytest.mark.timeout(5 * RUN_SECONDS)
 def test_thirty_random_kills_change_nothing(real_run, tmp_path):
     moments = random.Random(0)
     run = real_run(LONGER)
