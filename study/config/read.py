@@ -23,17 +23,14 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> StudyConfig:
 
 def read_content(source: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What a preset or a YAML file says, with `key.path=value` overrides applied. Raises BadInput."""
-    content = _read(source)
-    for change in overrides:
-        _apply(content, change)
-    return content
+    return override(_read(source), overrides)
 
 
-def override(content: dict[str, Any], changes: list[str]) -> StudyConfig:
-    """The resolved study in `content` with `key.path=value` changes applied. Raises BadInput."""
+def override(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """The content with `key.path=value` changes applied in place. Raises BadInput."""
     for change in changes:
         _apply(content, change)
-    return resolve_config(content)
+    return content
 
 
 def presets() -> list[str]:

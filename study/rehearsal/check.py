@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from study.config import override, presets
+from study.config import override, presets, resolve_config
 from study.plan import PlannedTrial, plan
 from study.rehearsal.compiler import check_compiler
 from study.rehearsal.small import few_samples, rehearse
@@ -29,9 +29,11 @@ from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, size
 from trainables.training.building import build_model
 from trainables.training.delivery import test
+from trainables.training.epoch import project
 from trainables.training.equivariance import delivered_error
 from trainables.training.evaluation import pass_over
-from trainables.training.loop import Run, batches, project, train_step
+from trainables.training.run import Run
+from trainables.training.step import batches, train_step
 from trainables.training.streams import stream
 
 SAMPLES = 4
@@ -92,7 +94,8 @@ def check_model(model: str, overrides: list[str], data_folder: str) -> list[Fact
     for task in tasks:
         small = {**task, **dict.fromkeys(("train", "val", "test"), 2 * SAMPLES)}
         try:
-            return check_trials(plan(override(deepcopy({**content, "task": small}), overrides)), data_folder)
+            changed = override(deepcopy({**content, "task": small}), overrides)
+            return check_trials(plan(resolve_config(changed)), data_folder)
         except BadInput as error:
             first = first or error
     raise first or AssertionError

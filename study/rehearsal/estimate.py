@@ -12,9 +12,12 @@ from study.rehearsal.small import rehearse
 from trainables import registry
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, size
+from trainables.training.epoch import project
 from trainables.training.evaluation import evaluate
-from trainables.training.loop import Run, batches, project, train_step, validated
+from trainables.training.run import Run
+from trainables.training.step import batches, train_step
 from trainables.training.streams import stream
+from trainables.training.validation import validated
 
 PROBE_SECONDS = 0.5
 FEWEST, MOST = 4, 200  # steps that are timed

@@ -6,7 +6,7 @@ import torch
 
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, select
-from trainables.training.loop import Run, start
+from trainables.training.run import Run, start
 
 EPOCHS = 100  # of one step each: enough for every schedule to reach its peak, whatever the study's own length
 LOOKS = 32

@@ -55,7 +55,7 @@ class EGNN(nn.Module):
         )
 
     def forward(self, graph: Graph) -> Tensor:
-        """(nodes, 3), the way of each node, or (graphs, outputs)."""
+        """(nodes, 3), the displacement of each node, or (graphs, outputs)."""
         graph, topology = with_topology(graph, self.neighbors)
         features = self.embedding(node_invariants(graph))
         positions = graph.positions
@@ -94,7 +94,7 @@ class EGNNLayer(nn.Module):
         topology: Topology,
     ) -> tuple[Tensor, Tensor]:
         """features (nodes, hidden), positions (nodes, 3), node_vectors (nodes, V, 3),
-        edge_features (nodes, senders, E) -> new features (nodes, hidden), the way of each node (nodes, 3)."""
+        edge_features (nodes, senders, E) -> new features (nodes, hidden), displacements (nodes, 3)."""
         differences = relative_positions(positions, topology)
         edge_features = torch.cat([squared_lengths(differences), edge_features], dim=-1)
         messages = self.message(features, edge_features, topology)

@@ -66,7 +66,7 @@ class SEGNN(nn.Module):
         self.read_out2 = Product(features, outputs)
 
     def forward(self, graph: Graph) -> Tensor:
-        """(nodes, 3), the way of each node, or (graphs, outputs)."""
+        """(nodes, 3), the displacement of each node, or (graphs, outputs)."""
         graph, topology = with_topology(graph, self.neighbors)
         to_senders = -relative_positions(graph.positions, topology)
         of_edges = harmonics(to_senders)

@@ -16,14 +16,10 @@ from trainables.spec import TrialSpec
 from trainables.tasks.anisotropy import of_training_data
 from trainables.tasks.task import Task
 from trainables.training.delivery import deliver
-from trainables.training.epoch import project, train_epoch
+from trainables.training.epoch import train_epoch
 from trainables.training.evaluation import Errors, pass_over
 from trainables.training.outcome import better, failed_during_training
 from trainables.training.run import ALONE, PRECISIONS, Run, State, start, state_of
-from trainables.training.step import batches, train_step
-from trainables.training.validation import validated
-
-__all__ = ["Run", "batches", "project", "run_trial", "start", "train_epoch", "train_step", "validated"]
 
 
 def run_trial(
