@@ -73,7 +73,8 @@ class Training(Settings):
     clip: largest gradient norm of the trunk, None for no clipping
     select: the epoch that is delivered and tested, best on validation (of the projected model) or last
     validate_every: epochs from one validation to the next; the last epoch is always validated
-    precision, tf32, compile: arithmetic of forward and backward; the reference presets use float32 without
+    precision, tf32: arithmetic of forward and backward; the reference presets use float32 without tf32
+    compile: whether the network is compiled; auto from 5,000 steps, which repay it
     """
 
     optimizer: Annotated[str, AfterValidator(check_optimizer)] = "adam"
@@ -87,7 +88,7 @@ class Training(Settings):
     clip: Positive | None = None
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     tf32: bool = False
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     select: Annotated[Literal["best", "last"], later()] = "best"
     optimizer_options: dict[str, Any] = later({})
     optimizer_revision: Annotated[int, Field(ge=1)] = later(1)

@@ -28,6 +28,7 @@ from trainables.results.canonical import canonical_json
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, size
 from trainables.training.building import build_model
+from trainables.training.compiling import check_compilable, compile_network
 from trainables.training.delivery import test
 from trainables.training.epoch import project
 from trainables.training.equivariance import delivered_error
@@ -187,6 +188,11 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     layers = relaxed_layers(run.model)
     added = _parameters(run.model) - strict
     warnings = []
+    with _in_one_line(where):
+        check_compilable(spec.training, task)
+    if spec.training.compile and not task.differentiates_model:
+        # Traced as in the trial, forward and backward, but without the code, which takes a minute to make.
+        compile_network(run.model, backend="aot_eager")
     with _in_one_line(f"{where}: a training step at full theta"):
         loss, *_ = train_step(
             run, next(batches(run, 0)), stream(spec.seed, "augmentation", device=run.device)

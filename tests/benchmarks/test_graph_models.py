@@ -9,6 +9,7 @@ from trainables.graph import Graph, Signature, complete_topology
 from trainables.models.egnn import EGNN
 from trainables.models.se3_transformer import SE3Transformer
 from trainables.models.segnn import SEGNN
+from trainables.training.compiling import compile_network
 
 GRAPHS, BODIES = 100, 5
 NBODY = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
@@ -50,6 +51,25 @@ def test_price_of_relaxation(compare, show_shares, name, model):
     step = step_of(model(NBODY), timing.relaxed_step)
     compare(f"{name} step, relaxed with penalties, against strict", step_of(model(NBODY)), step)
     show_shares(f"{name} step, relaxed", step)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "ours"),
+    [("EGNN", PlainEGNN, EGNN), ("SEGNN", PlainSEGNN, SEGNN)],
+    ids=["egnn", "segnn"],
+)
+def test_compiled_step(compare, name, plain, ours):
+    model = ours(NBODY)
+    compile_network(model)
+    compare(f"{name} step, compiled", step_of(plain(), fused=False), step_of(model))
+
+
+@pytest.mark.parametrize(("name", "model"), [("EGNN", EGNN), ("SEGNN", SEGNN)], ids=["egnn", "segnn"])
+def test_price_of_relaxation_compiled(compare, name, model):
+    relaxed = step_of(model(NBODY), timing.relaxed_step, prepare=compile_network)
+    strict = model(NBODY)
+    compile_network(strict)
+    compare(f"{name} step, relaxed and compiled, against compiled strict", step_of(strict), relaxed)
 
 
 def test_egnn_against_its_bare_products(compare):

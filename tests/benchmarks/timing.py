@@ -83,10 +83,19 @@ def training_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], fused: 
     return step
 
 
-def relaxed_step(model: nn.Module, loss: Callable[[nn.Module], Tensor], **options: object) -> Step:
-    """A training step at half of theta's peak, with the usual penalties unless `options` say otherwise."""
+def relaxed_step(
+    model: nn.Module,
+    loss: Callable[[nn.Module], Tensor],
+    prepare: Callable[[nn.Module], None] = lambda relaxed: None,
+    **options: object,
+) -> Step:
+    """A training step at half of theta's peak, with the usual penalties unless `options` say otherwise.
+
+    prepare: called with the relaxed network
+    """
     method = Relaxed(**options)
     relaxed = method.relax(model, torch.Generator().manual_seed(0))
+    prepare(relaxed)
 
     def penalised(relaxed: nn.Module) -> Tensor:
         method.begin_step(relaxed, 25, 111)  # a quarter of the way through the 100 relaxed steps

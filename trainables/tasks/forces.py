@@ -103,6 +103,7 @@ class Forces(Task):
     metric_goal = "min"
     metric_ideal, loss_ideal = 0.0, 0.0
     evaluation_batch = 50
+    differentiates_model = True
 
     def __init__(
         self,

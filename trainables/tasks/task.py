@@ -21,6 +21,7 @@ class Task:
     metric_ideal: what no predictor surpasses: 0 for an error, 1 for an accuracy, None where there is no such number
     loss_ideal: the same for the training loss: 0 for a sum of squares, None for a negative log-likelihood
     trivial: the metric of the trivial predictor on the validation split
+    differentiates_model: whether `predict` takes derivatives of the model, as for forces from an energy
     anisotropy: None until trainables.tasks.anisotropy was asked for it
     The failure rules measure by the distance to the ideals; trainables.training.outcome says how, with and without.
     """
@@ -34,6 +35,7 @@ class Task:
     loss_ideal: float | None = None
     trivial: float
     evaluation_batch: int = 500
+    differentiates_model: bool = False
     anisotropy: dict[str, float] | None = None
 
     def __init_subclass__(cls) -> None:

@@ -12,7 +12,7 @@ from trainables.errors import BadInput
 from trainables.methods.method import Method
 from trainables.spec import TrialSpec
 from trainables.tasks.task import Task, select, size
-from trainables.training import optimizers
+from trainables.training import compiling, optimizers
 from trainables.training.building import build_model
 from trainables.training.evaluation import evaluate
 from trainables.training.matrices import hidden_matrices
@@ -84,6 +84,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         raise BadInput(
             "method.penalty_form: a root of sums needs the whole batch in one process; set resources.processes to 1"
         )
+    compiling.check_compilable(spec.training, task)
     method.symmetry = task.symmetry
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
     model = build_model(spec, task, PRECISIONS[spec.training.precision])
@@ -114,11 +115,8 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         for optimizer, state in zip(trunk + companions, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         method.load_state(saved.get("method", {}))
-    if spec.training.compile:
-        # A worker trains one model after another. What was compiled for earlier ones counts against Dynamo's limit,
-        # beyond which it silently runs the next model uncompiled.
-        torch.compiler.reset()
-        model.compile()
+    if compiling.is_compiled(spec.training, task, steps_per_epoch * spec.training.epochs):
+        compiling.compile_network(model)
     return Run(
         spec, task, device, method, model, trunk, companions,
         batch_size, steps_per_epoch, projection_step, progress, team,

@@ -1,8 +1,10 @@
 """What would break every trial is found before the first, and named in one line with its arm."""
 
 import sys
+from dataclasses import replace
 
 import pytest
+import torch
 from tests_support import CONTENT, changed
 from tests_support import study as study_here
 
@@ -10,6 +12,7 @@ from study.config import presets, resolve_config
 from study.plan import plan
 from study.rehearsal.check import check_trials
 from trainables.errors import BadInput
+from trainables.tasks.displacements import Displacements
 
 NETWORKS = """
 import torch
@@ -219,3 +222,27 @@ def test_compilation_without_a_compiler_is_one_line(tmp_path, monkeypatch):
     assert facts_of(changed("training/compile", True), tmp_path)
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert facts_of(CONTENT, tmp_path)
+
+
+def predict_with_slope(self, model, graph):
+    """A prediction of n-body that holds a derivative of the network."""
+    training = torch.is_grad_enabled()
+    with torch.enable_grad():
+        positions = graph.positions.detach().requires_grad_()
+        output = model(replace(graph, positions=positions))
+        (slope,) = torch.autograd.grad(output.sum(), positions, create_graph=training)
+    return {"positions": (graph.positions + output + slope).unflatten(0, (graph.graphs, -1))}
+
+
+@pytest.mark.parametrize(
+    ("says_so", "words"),
+    [(True, "training.compile: this task differentiates"), (False, "double backward")],
+    ids=["announced", "found by tracing"],
+)
+def test_a_compiled_derivative_is_one_line(tmp_path, monkeypatch, says_so, words):
+    monkeypatch.setattr(Displacements, "predict", predict_with_slope)
+    monkeypatch.setattr(Displacements, "differentiates_model", says_so)
+    assert facts_of(CONTENT, tmp_path)
+    with pytest.raises(BadInput, match=f"^arms.strict: .*{words}") as caught:
+        facts_of(changed("training/compile", True), tmp_path)
+    assert "\n" not in str(caught.value)

@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from trainables.errors import BadInput
+from trainables.spec import Training
+from trainables.training import compiling
 from trainables.training.loop import run_trial
+from trainables.training.run import start
 
 NUMBERS = ("outcome", "val_metric", "test_metric", "relaxed_layers", "steps")
 
@@ -38,3 +42,33 @@ def test_tracing_changes_no_number(make_spec, task, monkeypatch, network, method
     eager, compiled = ([getattr(record, name) for name in NUMBERS] for record in records)
     assert compiled == eager
     assert len(compiled_models) == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "num_steps", "differentiates", "compiled"),
+    [
+        (False, 10**6, False, False),
+        (True, 1, False, True),
+        ("auto", 4999, False, False),
+        ("auto", 5000, False, True),
+        ("auto", 5000, True, False),
+    ],
+)
+def test_auto_compiles_what_is_long_enough(task, monkeypatch, chosen, num_steps, differentiates, compiled):
+    monkeypatch.setattr(task, "differentiates_model", differentiates)
+    assert compiling.is_compiled(Training(compile=chosen), task, num_steps) is compiled
+
+
+@pytest.mark.parametrize("epochs", [3, 4])
+def test_auto_counts_the_steps_of_the_trial(make_spec, task, monkeypatch, epochs):
+    compiled = []
+    monkeypatch.setattr(compiling, "compile_network", compiled.append)
+    monkeypatch.setattr(compiling, "AUTO_STEPS", 20)  # 40 samples in batches of 8
+    run = start(make_spec(compile="auto", epochs=epochs), task, torch.device("cpu"), None)
+    assert compiled == ([run.model] if epochs == 4 else [])
+
+
+def test_a_task_that_differentiates_is_refused(make_spec, task, monkeypatch):
+    monkeypatch.setattr(task, "differentiates_model", True)
+    with pytest.raises(BadInput, match=r"^training\.compile: .*twice"):
+        start(make_spec(compile=True), task, torch.device("cpu"), None)
