@@ -28,7 +28,12 @@ def priced(config: StudyConfig, trials: list[PlannedTrial], data_folder: str) ->
             continue
         total = _sum(total, *(_times(found.trial, count) for count, found in groups))
         yield f"{head}, {_steps([found for _, found in groups])}"
-    yield _sentence(config, len(trials), total, unknown, device)
+    yield _sentence(config, len(trials), total, unknown, device) + _compiled(trials)
+
+
+def _compiled(trials: list[PlannedTrial]) -> str:
+    """What the times leave out."""
+    return "; steps are timed uncompiled" if any(trial.spec.training.compile for trial in trials) else ""
 
 
 def _alike(trials: list[PlannedTrial]) -> list[list[PlannedTrial]]:

@@ -89,3 +89,9 @@ def test_the_price_of_an_axis_of_sizes_is_a_range(tmp_path):
     content["grid"] |= {"lr": [1e-3], "seed": 1}
     strict = lines({**content, "arms": {"strict": {"method": "strict"}}}, tmp_path)[0]
     assert re.search(r"\S+ to \S+ ms a step at full theta, \S+ to \S+ min a trial", strict)
+
+
+def test_the_price_of_compiled_trials_says_that_steps_were_not(tmp_path):
+    assert "uncompiled" not in lines(CONTENT, tmp_path)[-1]
+    *_, last = lines(changed("training/compile", True), tmp_path)
+    assert last.endswith("; steps are timed uncompiled")
