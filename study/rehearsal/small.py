@@ -29,7 +29,7 @@ def rehearse(spec: TrialSpec, task: Task, device: torch.device) -> Run:
 
 
 def _peak(run: Run) -> int:
-    """The first step with the largest theta, of steps spread over those that the method has its hands on."""
+    """The first step with the largest theta, of steps spread over those before the projection."""
     steps = sorted({run.projection_step * look // LOOKS for look in range(LOOKS)})
     thetas = []
     for step in steps:

@@ -1,4 +1,4 @@
-"""The report of a run that goes on, live in a browser on this machine."""
+"""The report of a run in progress, live in a browser on this machine."""
 
 import os
 import sys

@@ -22,13 +22,13 @@ from trainables.relaxation.representation import scalars, vectors
 class EGNN(nn.Module):
     """Scalar messages between nodes, which move the nodes along the lines between them (eqs. 3-7).
 
-    signature: "vectors" gives (nodes, 3), the way that each node has moved; "scalars" gives
+    signature: "vectors" gives (nodes, 3), the displacement of each node; "scalars" gives
         (graphs, outputs), the mean over the nodes of a perceptron of their features
     hidden, layers: width and number of the message layers
     neighbours: senders of each node where the task gives no edges
 
-    Samples of one data set have equally many nodes, so that their mean is as good as a sum, and its scale
-    stays the same for 5 particles and 1000 points.
+    All samples of a data set have the same number of nodes, so a mean serves as well as a sum, and its scale is the
+    same for 5 particles and 1000 points.
     """
 
     embedding_layers = ("embedding",)
@@ -98,7 +98,7 @@ class EGNNLayer(nn.Module):
         differences = relative_positions(positions, topology)
         edge_features = torch.cat([squared_lengths(differences), edge_features], dim=-1)
         messages = self.message(features, edge_features, topology)
-        # A product with a vector: far cheaper forth and back than with a matrix of one row.
+        # A product with a vector: far cheaper, forward and backward, than with a matrix of one row.
         weights = silu(self.weigh_edge(messages)) @ self.edge_weight.weight[0]
         pull = topology.sum_senders(differences * weights.unsqueeze(-1)) / topology.counts
         all_vectors = torch.cat([pull.unsqueeze(1), node_vectors], dim=1)
@@ -130,7 +130,7 @@ class Message(nn.Module):
 
 
 class Update(nn.Module):
-    """The new features of a node and its way, from what it is and has received (eqs. 4 and 6, 7).
+    """The new features of a node and its displacement, from its own features and its messages (eqs. 4 and 6, 7).
 
     Takes features and summed messages (nodes, hidden), and vectors (nodes, 3, 1 + V): the pull of the
     messages, then the node's own vectors, which are weighed by a perceptron of its features.
@@ -144,7 +144,7 @@ class Update(nn.Module):
         self.representation_out = (scalars(hidden), vectors(1))
 
     def forward(self, features: Tensor, messages: Tensor, node_vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """-> new features (nodes, hidden) and the way (nodes, 3, 1)."""
+        """-> new features (nodes, hidden) and displacements (nodes, 3, 1)."""
         moved = node_vectors[..., :1]
         if self.weigh_vectors is not None:
             weights = self.weigh_vectors(features).unsqueeze(1)

@@ -10,7 +10,7 @@ class TrainingProgress:
 
     step: steps done; rows: the history, one row per epoch
     loss_at_init, metric_at_init: on validation before the first step; train_loss_at_init: on training samples
-    best: epoch, val_metric, val_loss and state of the model that is to be delivered; empty before the first epoch
+    best: epoch, val_metric, val_loss and state of the model that would be delivered now; empty before the first epoch
     constraint_at_projection: theta, or the largest |gamma|, just before the projection
     before_projection, after_projection: validation metric on both sides of the projection
     relaxed_layers: number of layers with a companion that the first step called
