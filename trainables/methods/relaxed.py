@@ -219,12 +219,10 @@ class Relaxed(Method):
             self.steering.load_state(state)
 
     def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
-        linear = isinstance(layer.companion, LinearCompanion)
-        if linear and self.lie_form in ("averaged", "sampled") and self.symmetry.all_rotations:
+        if not isinstance(layer.companion, LinearCompanion):
+            return self._network_terms(layer, call, weights)
+        if self.lie_form in ("averaged", "sampled") and self.symmetry.all_rotations:
             return [averaged_penalty(layer, call, weights)]
-        if self.lie_form == "sampled" and not linear:
-            call, factor = penalties.sample(call, self.offset)
-            weights = {name: factor * weight for name, weight in weights.items()}
         terms = []
         if weights["norm"]:
             terms.append(weights["norm"] * penalties.norm(layer, call))
@@ -235,8 +233,26 @@ class Relaxed(Method):
             terms += [] if parity is None else [weights["parity"] * parity]
         return terms
 
+    def _network_terms(
+        self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]
+    ) -> list[Tensor]:
+        """The terms of a companion that is no linear map."""
+        factor = 1.0
+        if self.lie_form == "sampled":
+            call, factor = penalties.sample(call, self.offset)
+        directions = self.directions if weights["lie"] else None
+        reflect = self._reflect() if weights["parity"] else None
+        terms = penalties.of_network(layer, call, directions, reflect)
+        return [factor * weights[name] * term for name, term in terms.items() if weights[name]]
+
+    def _reflect(self) -> penalties.Reflect | None:
+        """The improper element of the task's group: inversion, or its mirror where rotations have one axis."""
+        if self.symmetry.all_rotations:
+            return penalties.inverted
+        return penalties.mirrored(self.symmetry.mirror) if self.symmetry.inversion else None
+
     def _parity(self, layer: RelaxedLayer, call: penalties.Call) -> Tensor | None:
-        """The term of the improper elements: inversion, or the group's mirror if rotations have one axis."""
+        """The parity term of a linear companion, by the same element."""
         if self.symmetry.all_rotations:
             return penalties.parity(layer, call)
         return penalties.mirror_term(layer, call, self.symmetry.mirror) if self.symmetry.inversion else None

@@ -17,12 +17,18 @@ multiplications, its gradient C_a G included, whereas rotating the inputs costs 
 these two exact forms is used.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from trainables.relaxation.action import has_inversion, infinitesimal, parities, rotate
 from trainables.relaxation.companions import LinearCompanion
 from trainables.relaxation.relaxed_layer import Call, RelaxedLayer, Representations
+
+Reflect = Callable[[Representations, Tensor], Tensor]
+"""An improper element of the group, as it acts on features (..., dim)."""
 
 AXES = torch.eye(3)
 """The directions (k, 3) of the exact Lie term: the three generators."""
@@ -61,17 +67,18 @@ def norm(layer: RelaxedLayer, call: Call) -> Tensor:
 
 def lie(layer: RelaxedLayer, call: Call, directions: Tensor = AXES) -> Tensor:
     """The Lie term of one forward pass, summed over the generators that the directions (k, 3) name."""
-    if isinstance(layer.companion, LinearCompanion) and gram_is_cheaper(layer, call, len(directions)):
+    if not isinstance(layer.companion, LinearCompanion):
+        return of_network(layer, call, directions, None)["lie"]
+    if gram_is_cheaper(layer, call, len(directions)):
         maps = commutators(layer.companion.weight, layer.inputs, layer.outputs, directions)
         return mean_square(maps, call.inputs)
     return lie_by_rotation(layer, call, directions)
 
 
 def lie_by_rotation(layer: RelaxedLayer, call: Call, directions: Tensor) -> Tensor:
-    """The Lie term from the rotated inputs and outputs, for any companion."""
-    inputs, outputs = call.inputs, call.outputs
-    changes = infinitesimal(layer.inputs, inputs, directions)
-    residuals = layer.companion.tangents(inputs, changes) - infinitesimal(layer.outputs, outputs, directions)
+    """The Lie term of a linear companion from the rotated inputs and outputs."""
+    tangents = layer.companion(infinitesimal(layer.inputs, call.inputs, directions))
+    residuals = tangents - infinitesimal(layer.outputs, call.outputs, directions)
     return residuals.square().mean((1, 2)).sum()
 
 
@@ -79,17 +86,52 @@ def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
     """The parity term of one forward pass; None where the layer's group has no inversion."""
     if not has_inversion(layer.inputs + layer.outputs):
         return None
-    inputs = call.inputs
-    signs_in, signs_out = (
-        parities(part, inputs.dtype, inputs.device) for part in (layer.inputs, layer.outputs)
-    )
-    if isinstance(layer.companion, LinearCompanion):
-        weight = layer.companion.weight
-        maps = weight * signs_in - signs_out.unsqueeze(1) * weight
-        if gram_is_cheaper(layer, call, 1):
-            return mean_square(maps.unsqueeze(0), inputs)
-        return torch.nn.functional.linear(inputs, maps).square().mean()
-    return (layer.companion(inputs * signs_in) - call.outputs * signs_out).square().mean()
+    if not isinstance(layer.companion, LinearCompanion):
+        return of_network(layer, call, None, inverted)["parity"]
+    weight, inputs = layer.companion.weight, call.inputs
+    maps = inverted(layer.inputs, weight) - inverted(layer.outputs, weight.T).T
+    if gram_is_cheaper(layer, call, 1):
+        return mean_square(maps.unsqueeze(0), inputs)
+    return torch.nn.functional.linear(inputs, maps).square().mean()
+
+
+def of_network(
+    layer: RelaxedLayer, call: Call, directions: Tensor | None, reflect: Reflect | None
+) -> dict[str, Tensor]:
+    """The norm, Lie and parity terms of a companion that is no linear map, by name, in one pass through it.
+
+    The rows are few and the weights many, so that a pass takes as long as reading the weights: the inputs, their
+    reflection and their infinitesimal rotations go through together.
+
+    Args:
+        layer, call: the layer and one of its forward passes
+        directions: (k, 3), the generators of the Lie term; None for no such term
+        reflect: the improper element of the parity term; None for no such term, and groups without one have none
+    """
+    if reflect is not None and not has_inversion(layer.inputs + layer.outputs):
+        reflect = None
+    x, network = call.inputs, layer.companion
+    assert not isinstance(network, LinearCompanion), "a linear companion has cheaper forms"
+    points = torch.stack([x] if reflect is None else [x, reflect(layer.inputs, x)])
+    changes = x.expand(0, *x.shape) if directions is None else infinitesimal(layer.inputs, x, directions)
+    values, tangents = network.values_and_tangents(points, changes)
+    terms = {"norm": values[0].square().mean()}
+    if directions is not None:
+        residuals = tangents - infinitesimal(layer.outputs, values[0], directions)
+        terms["lie"] = residuals.square().mean((1, 2)).sum()
+    if reflect is not None:
+        terms["parity"] = (values[1] - reflect(layer.outputs, values[0])).square().mean()
+    return terms
+
+
+def inverted(representations: Representations, features: Tensor) -> Tensor:
+    """Features (..., dim) after an inversion."""
+    return features * parities(representations, features.dtype, features.device)
+
+
+def mirrored(mirror: Tensor) -> Reflect:
+    """An improper orthogonal matrix (3, 3), in place of the inversion where the group has none."""
+    return partial(rotate, matrix=mirror)
 
 
 def root(total: Tensor) -> Tensor:
@@ -98,11 +140,11 @@ def root(total: Tensor) -> Tensor:
 
 
 def mirror_term(layer: RelaxedLayer, call: Call, mirror: Tensor) -> Tensor | None:
-    """The parity term with an improper orthogonal matrix (3, 3) instead of inversion, for groups without it."""
+    """The parity term of a linear companion with an improper orthogonal matrix (3, 3) in place of inversion."""
     if not has_inversion(layer.inputs + layer.outputs):
         return None
-    mirrored = layer.companion(rotate(layer.inputs, call.inputs, mirror))
-    return (mirrored - rotate(layer.outputs, call.outputs, mirror)).square().mean()
+    images = layer.companion(rotate(layer.inputs, call.inputs, mirror))
+    return (images - rotate(layer.outputs, call.outputs, mirror)).square().mean()
 
 
 def commutators(

@@ -117,9 +117,8 @@ class Relaxation:
 def _weighted(layer: RelaxedLayer, call: Call, weights: dict[str, float]) -> Tensor:
     if isinstance(layer.companion, LinearCompanion):
         return averaged_penalty(layer, call, weights)
-    total = weights["norm"] * penalties.norm(layer, call) + weights["lie"] * penalties.lie(layer, call)
-    parity = penalties.parity(layer, call)
-    return total if parity is None else total + weights["parity"] * parity
+    terms = penalties.of_network(layer, call, penalties.AXES, penalties.inverted)
+    return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
 def _device(model: nn.Module) -> torch.device | None:

@@ -98,6 +98,20 @@ def test_parity_by_hand(kind, rows):
     torch.testing.assert_close(penalties.parity(layer, made), difference.square().mean())
 
 
+@pytest.mark.parametrize("kind", [FeedForwardCompanion, MLPCompanion])
+def test_all_terms_of_a_network_in_one_pass(kind):
+    layer = relaxed(*CASES["irreps"], kind)
+    made, mirror = call(layer, 20), torch.diag(torch.tensor([1.0, -1.0, 1.0]))
+    direction = penalties.random_direction(3)
+    terms = penalties.of_network(layer, made, direction, penalties.mirrored(mirror))
+    torch.testing.assert_close(terms["norm"], layer.companion(made.inputs).square().mean())
+    torch.testing.assert_close(terms["lie"], penalties.lie(layer, made, direction))
+    image = layer.companion(rotate(layer.inputs, made.inputs, mirror))
+    difference = image - rotate(layer.outputs, layer.companion(made.inputs), mirror)
+    torch.testing.assert_close(terms["parity"], difference.square().mean())
+    assert list(penalties.of_network(layer, made, None, None)) == ["norm"]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_values_do_not_depend_on_the_number_of_rows(name):
     layer = relaxed(*CASES[name])
