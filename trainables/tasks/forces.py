@@ -20,7 +20,7 @@ from trainables.spec import later
 from trainables.symmetry import Symmetry, rotate_nodes
 from trainables.tasks.sources.frames import Frames, Keys
 from trainables.tasks.sources.molecules import molecule_files, read_frames, reference_energy
-from trainables.tasks.task import Split, Task
+from trainables.tasks.task import Split, Task, samples_at_once
 
 SMOOTHING = 1e-5  # below any force error of interest, and keeps the gradient of a norm finite at zero
 
@@ -102,7 +102,6 @@ class Forces(Task):
     metric = "force_mae"
     metric_goal = "min"
     metric_ideal, loss_ideal = 0.0, 0.0
-    evaluation_batch = 50
     differentiates_model = True
 
     def __init__(
@@ -119,6 +118,7 @@ class Forces(Task):
         self.mean = float(splits["train"]["energies"].double().mean())
         self.splits = {name: self._centered(split) for name, split in splits.items()}
         self.energy_weight, self.force_weight = energy_weight, force_weight
+        self.evaluation_batch = samples_at_once(50, len(numbers) * (len(numbers) - 1))
         elements, kinds = np.unique(numbers, return_inverse=True)
         self.kinds = F.one_hot(torch.from_numpy(kinds)).to(torch.get_default_dtype())
         self.signature = Signature(scalars=len(elements), vectors=0, edge_scalars=0, output="scalars")

@@ -20,7 +20,7 @@ from trainables.spec import later
 from trainables.symmetry import Symmetry
 from trainables.tasks.cache import Arrays, cached_arrays
 from trainables.tasks.displacements import Displacements
-from trainables.tasks.task import Split, Task
+from trainables.tasks.task import Split, Task, samples_at_once
 
 Law = Literal["charges", "gravity"]
 SPLITS = ("train", "val", "test")
@@ -90,6 +90,8 @@ class NBody(Displacements):
         self.splits = splits
         self.neighbors, self.cutoff = neighbors, cutoff
         val = splits["val"]
+        bodies = val["positions"].shape[1]
+        self.evaluation_batch = samples_at_once(500, bodies * (neighbors or bodies - 1))
         constant_velocity = val["positions"] + DURATION * val["velocities"]
         self.trivial = float((constant_velocity - val["targets"]).square().mean())
 

@@ -20,7 +20,7 @@ from trainables.tasks.cache import Arrays, cached_arrays
 from trainables.tasks.cloud_augmentation import Augment
 from trainables.tasks.sources.cloud_files import Source, files_of, splits_of
 from trainables.tasks.sources.poses import Poses, augmented, normalized, turned
-from trainables.tasks.task import Split, Task
+from trainables.tasks.task import Split, Task, samples_at_once
 
 POSES: dict[str, tuple[Poses, Poses]] = {"z/z": ("z", "z"), "z/SO3": ("z", "SO3"), "SO3/SO3": ("SO3", "SO3")}
 """The poses of each protocol in training and in the test."""
@@ -103,7 +103,6 @@ class PointClouds(Task):
     metric = "accuracy"
     metric_goal = "max"
     metric_ideal, loss_ideal = 1.0, 0.0
-    evaluation_batch = 50
 
     def __init__(
         self,
@@ -116,6 +115,7 @@ class PointClouds(Task):
         self.augmentation = augment
         self.label_smoothing = label_smoothing
         self.signature = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=classes)
+        self.evaluation_batch = samples_at_once(50, splits["val"]["points"].shape[1])
         val = splits["val"]["label"]
         self.trivial = float(val.bincount().max() / len(val))
 

@@ -21,6 +21,7 @@ class Task:
     metric_ideal: what no predictor surpasses: 0 for an error, 1 for an accuracy, None where there is no such number
     loss_ideal: the same for the training loss: 0 for a sum of squares, None for a negative log-likelihood
     trivial: the metric of the trivial predictor on the validation split
+    evaluation_batch: samples that are evaluated at once
     differentiates_model: whether `predict` takes derivatives of the model, as for forces from an energy
     anisotropy: None until trainables.tasks.anisotropy was asked for it
     The failure rules measure by the distance to the ideals; trainables.training.outcome says how, with and without.
@@ -87,6 +88,15 @@ class Task:
     def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
         """The batch's targets after its graphs were rotated by (graphs, 3, 3)."""
         raise NotImplementedError
+
+
+EVALUATION_ROWS = 60_000
+"""Edges, or points, that a batch of evaluation holds at most: a thousand features of each are a quarter of a GB."""
+
+
+def samples_at_once(most: int, num_rows: int) -> int:
+    """How many samples of `num_rows` edges or points are evaluated at once: `most`, or fewer of large ones."""
+    return max(1, min(most, EVALUATION_ROWS // max(1, num_rows)))
 
 
 def size(split: Split) -> int:
