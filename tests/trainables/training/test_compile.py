@@ -28,7 +28,7 @@ NUMBERS = ("outcome", "val_metric", "test_metric", "relaxed_layers", "steps")
 def test_tracing_changes_no_number(make_spec, task, monkeypatch, network, method):
     compiled_models, compile_model = [], nn.Module.compile
 
-    def compile_eagerly(self):
+    def compile_eagerly(self, backend):
         # Dynamo traces the step as ever; "eager" runs what it has traced without generating code for it.
         compiled_models.append(self)
         compile_model(self, backend="eager")
