@@ -190,8 +190,9 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     warnings = []
     with _in_one_line(where):
         check_compilable(spec.training, task)
-    if spec.training.compile and not task.differentiates_model:
-        # Traced as in the trial, forward and backward, but without the code, which takes a minute to make.
+    if spec.training.compile is True:
+        # Traced as in the trial, forward and backward, but without the code, which takes a minute to make. Not for
+        # auto: several seconds for each arm are too long where the user has not asked for compilation.
         compile_network(run.model, backend="aot_eager")
     with _in_one_line(f"{where}: a training step at full theta"):
         loss, *_ = train_step(
