@@ -12,8 +12,8 @@ from trainables.tasks.task import Task
 AUTO_STEPS = 5000
 """The length from which `compile: auto` compiles.
 
-A trial first pays for tracing and for generated code, on a CPU 5 to 25 s where the node has that code already and
-20 to 150 s where it does not (EGNN strict to SEGNN relaxed, n-body). A compiled step saves 8 to 40 ms.
+A trial first pays for tracing and for generated code, on a CPU 10 to 35 s where the node has that code already and
+90 to 210 s where it does not (EGNN strict to SEGNN relaxed, n-body). A compiled step saves 8 to 40 ms.
 """
 
 
