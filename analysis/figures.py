@@ -21,7 +21,8 @@ MOST_CASES = 6
 class Picture:
     """A figure of one case (None: of all), as svg, pdf and png.
 
-    problem: why it could not be drawn, where it has no files
+    Attributes:
+        problem: Why it could not be drawn, where it has no files.
     """
 
     name: str
@@ -45,7 +46,8 @@ def make_pictures(
 ) -> Iterator[Picture]:
     """The overview, then the figures of each of the first six cases, then the profiles over all cases.
 
-    histories: of the trials at each arm's chosen learning rate, at least
+    Args:
+        histories: Histories of the trials at each arm's chosen learning rate, at least.
     """
     if trials.empty:
         return

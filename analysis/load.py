@@ -47,10 +47,12 @@ COUNTS = ("seed", "epochs", "steps")
 class Results:
     """What a results folder holds.
 
-    trials: one row per trial with an outcome; missing: one row per planned trial without one
-    config: the content of study.yaml, empty where it cannot be read
-    complaints: a line for each thing that could not be read or trusted
-    alarms: what must be known before the numbers; see `trainables.results.alarms`
+    Attributes:
+        trials: One row per trial with an outcome.
+        missing: One row per planned trial without one.
+        config: The content of study.yaml, empty where it cannot be read.
+        complaints: A line for each thing that could not be read or trusted.
+        alarms: What must be known before the numbers; see `trainables.results.alarms`.
     """
 
     source: str
@@ -65,16 +67,20 @@ class Results:
 def load_trials(source: str | Path) -> pd.DataFrame:
     """One row per trial that has an outcome: learned, failed or crashed.
 
-    source: a results folder, its s3:// URI, or a file written by `trainables.results.pack.pack`
-    Columns: trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
-    loss_at_init, equivariance_error, epochs, steps, seconds, cpu_seconds, relaxed_layers, params_train,
-    params_final, and further numbers of the record; `tests.NAME` for further test sets; `anisotropy.auc`, `.low`
-    and `.high`, how well a classifier tells the training data from turned ones; `task.OPTION`, `model.OPTION`,
-    `method.OPTION`, `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings;
-    `pair`, a hash of all settings but the arm's own; `control`, the arm that the study names as such; `own`, the
-    training settings in which the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1
-    for the grid; `searched`, only where a study drew its learning rates.
-    Warns of files that cannot be trusted; planned trials without an outcome are in `load_results(source).missing`.
+    Warns of files that cannot be trusted. Planned trials without an outcome are in `load_results(source).missing`.
+
+    Args:
+        source: A results folder, its s3:// URI, or a file written by `trainables.results.pack.pack`.
+
+    Returns:
+        Columns trial, study, task, model, arm, method, schedule, lr, seed, outcome, reason, val_metric, test_metric,
+        loss_at_init, equivariance_error, epochs, steps, seconds, cpu_seconds, relaxed_layers, params_train,
+        params_final, and further numbers of the record; `tests.NAME` for further test sets; `anisotropy.auc`, `.low`
+        and `.high`, how well a classifier tells the training data from rotated ones; `task.OPTION`, `model.OPTION`,
+        `method.OPTION`, `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings;
+        `pair`, a hash of all settings but the arm's own; `control`, the arm that the study names as such; `own`, the
+        training settings in which the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1
+        for the grid; `searched`, only where a study drew its learning rates.
     """
     results = load_results(source)
     for complaint in (*results.complaints, *results.alarms):
@@ -106,7 +112,9 @@ def trial_table(
 ) -> pd.DataFrame:
     """One row per planned trial, as `load_trials` describes it; outcome `missing` where there is no record.
 
-    plan: entries of plan.json; control: the arm that the study names as such
+    Args:
+        plan: Entries of plan.json.
+        control: The arm that the study names as such.
     """
     return _table([{**_row(entry, study, records.get(entry["id"])), "control": control} for entry in plan])
 
@@ -118,10 +126,17 @@ def _control(config: dict[str, Any]) -> str | None:
 
 
 def load_history(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:
-    """One row per trial and epoch, with the column `trial` first; of all trials with an outcome, or of those named.
+    """One row per trial and epoch.
 
-    Columns: epoch, step, theta, train_loss, val_metric, val_loss, grad_norm, penalty, equivariance_error, lr, seconds
-    and whatever else the method reports. A history that does not fit its record is left out with a warning.
+    A history that does not fit its record is left out with a warning.
+
+    Args:
+        source: A results folder, its s3:// URI, or a packed file.
+        trials: Ids, all with an outcome if None.
+
+    Returns:
+        Columns trial, epoch, step, theta, train_loss, val_metric, val_loss, grad_norm, penalty, equivariance_error,
+        lr, seconds and whatever else the method reports.
     """
     table, complaints = read_histories(source, trials)
     for complaint in complaints:
@@ -137,10 +152,13 @@ def read_histories(source: str | Path, trials: Iterable[str] | None = None) -> t
 def load_test_errors(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:
     """One row per trial and test sample, with the columns `trial` and `sample`, and one for each error of the task.
 
-    source: a results folder, its s3:// URI, or a packed file; trials: ids, all with an outcome if None
     Errors are in the units of the task's metrics, `metric` of `load_trials` among them, in float32. Samples are
     numbered as in the test set, which all trials of one task share. Trials that were not tested, or were run before
     these errors were kept, have no rows. A file that does not fit its record is left out with a warning.
+
+    Args:
+        source: A results folder, its s3:// URI, or a packed file.
+        trials: Ids, all with an outcome if None.
     """
     table, complaints = read_test_errors(source, trials)
     for complaint in complaints:
@@ -166,7 +184,10 @@ def _read_files(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The rows of one file of each trial below each other, and one line for each that cannot be had.
 
-    path_of: from a trial's id to the file; kind: what to call it; counter: the column that an empty table has too
+    Args:
+        path_of: From a trial's id to the file.
+        kind: What to call it.
+        counter: The column that an empty table has too.
     """
     store = open_source(source)
     ids = [entry["id"] for entry in _read_plan(store, [])] if trials is None else list(trials)

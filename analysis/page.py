@@ -43,7 +43,10 @@ def render(
 ) -> str:
     """The whole page.
 
-    trials: every planned trial with its case, missing ones too; curves: of `make_curves`; edition: see `write_report`
+    Args:
+        trials: Every planned trial with its case, missing ones too.
+        curves: Result of `make_curves`.
+        edition: See `write_report`.
     """
     unfinished = trials[trials["outcome"].isin([Outcome.FAILED, Outcome.CRASHED])]
     return _template("report.html").render(

@@ -1,5 +1,4 @@
-"""The tidy table made ready for statistics: cases to analyse apart, arms by distinct names, one loss for
-every trial."""
+"""The tidy table made ready for statistics: cases apart, arms by distinct names, one loss for every trial."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,10 +20,12 @@ Answer = TypeVar("Answer")
 def prepare(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that count (learned or failed) with the columns that the statistics read.
 
-    trials: from `analysis.load_trials`, or several such tables joined by `pandas.concat`
     Adds case: task, model and every other setting that differs between trials, the learning rate, the seed and the
     method apart; failed: bool; loss, val_score, score: see `with_losses`. Tells arms of one name but other methods
     apart in `arm`. A trial that two studies share is kept once.
+
+    Args:
+        trials: From `analysis.load_trials`, or several such tables joined by `pandas.concat`.
     """
     trials = name_cases(trials).copy()  # in one block again: pandas warns of tables made column by column
     judged = _one_seed(trials[trials["outcome"].isin([Outcome.LEARNED, Outcome.FAILED])])
@@ -104,12 +105,12 @@ def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Ser
 def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
     """The judged trials with `failed` and with numbers that failed trials have too.
 
-    loss: min(validation loss, loss at initialization) as in Wortsman et al. 2023 (arXiv 2309.14322); of a failed
-    trial the loss at initialization
-    val_score, score: validation and test metric; of a failed trial the value at initialization where the metric is
-    the loss, otherwise the metric of the trivial predictor
-    failed_loss, failed_score: what a failed trial counts with
-    skill: (trivial - score) / (trivial - best score of the case), between 0 and 1; 0 where no score beats the trivial
+    Returns:
+        Columns loss, min(validation loss, loss at initialization) as in Wortsman et al. 2023 (arXiv 2309.14322), of a
+        failed trial the loss at initialization; val_score and score, validation and test metric, of a failed trial
+        the value at initialization where the metric is the loss, otherwise the metric of the trivial predictor;
+        failed_loss and failed_score, what a failed trial counts with; skill, (trivial - score) / (trivial - best
+        score of the case), between 0 and 1, 0 where no score beats the trivial.
     """
     if trials.empty:
         numbers = dict.fromkeys(["loss", "failed_loss", "val_score", "score", "failed_score", "skill"], 0.0)
@@ -171,7 +172,8 @@ def each_case(
 ) -> pd.DataFrame:
     """`compare(trials of a case, its control)` for each case with a control, joined, with the column `case` first.
 
-    control: the arm to compare with in every case; each study's own if None
+    Args:
+        control: The arm to compare with in every case; each study's own if None.
     """
     if control is None:
         against = controls(trials)
@@ -196,7 +198,7 @@ def one_case(trials: pd.DataFrame, case: str | None) -> pd.DataFrame:
     """The prepared trials of the case of that name, or of the only one.
 
     Raises:
-        ValueError: there is no such case, or several to choose from; it names them.
+        ValueError: There is no such case, or several to choose from; it names them.
     """
     names = list(trials["case"].unique())
     if (case is None and len(names) > 1) or (case is not None and case not in names):

@@ -33,10 +33,17 @@ def write_report(
 ) -> dict[str, Any]:
     """Write report/report.html, summary.json, tables/* and figures/* into the folder `to`; returns the summary.
 
-    sources: results folders, URIs or packed files, analysed together
-    edition: name of a page that asks its server for newer ones, see `study watch`; None for one that stands alone
-    Too few, failed, crashed or missing trials make a report that says so. Raises FileNotFoundError or
-    ValueError where a source is no results folder, OSError where `to` cannot be written.
+    Too few, failed, crashed or missing trials make a report that says so.
+
+    Args:
+        sources: Results folders, URIs or packed files, analysed together.
+        edition: Name of a page that asks its server for newer ones, see `study watch`; None for one that stands
+            alone.
+
+    Raises:
+        FileNotFoundError: If a source does not exist.
+        ValueError: If a source is no results folder.
+        OSError: If `to` cannot be written.
     """
     store = open_store(to) if isinstance(to, str | Path) else to
     results = [load_results(source) for source in sources]

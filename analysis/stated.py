@@ -16,8 +16,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Stated:
-    """failure_rate: smallest difference of failure rates that matters, a share of trials; score: smallest difference
-    of test scores that matters, a share of the control's mean; None where the study names none."""
+    """What a study says beforehand.
+
+    Attributes:
+        failure_rate: Smallest difference of failure rates that matters, a share of trials; None if it names none.
+        score: Smallest difference of test scores that matters, a share of the control's mean; None if it names none.
+        published: Values of others, shown beside ours.
+    """
 
     failure_rate: float | None = None
     score: float | None = None

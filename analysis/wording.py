@@ -64,7 +64,9 @@ def limits(
 ) -> list[str]:
     """What the data cannot say, one line each.
 
-    crashes: reason -> trials; without_control: cases whose strict arm was planned and has no result
+    Args:
+        crashes: Reason -> trials.
+        without_control: Cases whose strict arm was planned and has no result.
     """
     lines = []
     if counts["missing"]:

@@ -41,9 +41,13 @@ USUAL = {"lr": [1e-3], "seed": 5}
 
 
 def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> dict[str, list[Any]]:
-    """The axes with their values spelled out. Raises BadInput.
+    """The axes with their values spelled out.
 
-    usual: values of axes that are always there; a search draws learning rate and seed, and has none
+    Args:
+        usual: Values of axes that are always there; a search draws learning rate and seed, and has none.
+
+    Raises:
+        BadInput: If an axis is unknown, empty or no list of values.
     """
     if not isinstance(grid, dict):
         raise BadInput("grid: must be a mapping such as `{lr: [1.0e-3], seed: 5}`")
@@ -60,7 +64,8 @@ def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> 
 def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
     """Where an axis is set: `task`, `model`, `training` or `arms.NAME`, and the path of the option there.
 
-    Raises BadInput where the key names no setting, or one that is the same for all trials.
+    Raises:
+        BadInput: If the key names no setting, or one that is the same for all trials.
     """
     block, _, rest = key.partition(".")
     if block in ALIKE:
@@ -104,7 +109,11 @@ def get_option(options: Any, path: list[str], otherwise: Any) -> Any:
 
 
 def different(key: str, values: list[Any]) -> list[Any]:
-    """The values of an axis. Raises BadInput if a value occurs twice."""
+    """The values of an axis.
+
+    Raises:
+        BadInput: If a value occurs twice.
+    """
     for at, value in enumerate(values):
         if any(type(value) is type(other) and value == other for other in values[:at]):
             raise BadInput(f"grid.{key}: holds a value twice: {value}")

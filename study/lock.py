@@ -29,10 +29,13 @@ class Lock(NamedTuple):
 
 @contextmanager
 def locked(store: Store) -> Iterator[str]:
-    """Hold the folder while the block runs; yields the id of this run. BadInput if another run holds it.
+    """Hold the folder while the block runs; yields the id of this run.
 
-    The owner renews the lock every few seconds. A lock is stale once it was not renewed for a minute, or its
-    owner was a process of this machine that no longer lives.
+    The owner renews the lock every few seconds. A lock is stale once it was not renewed for a minute, or its owner
+    was a process of this machine that no longer lives.
+
+    Raises:
+        BadInput: If another run holds it.
     """
     run = uuid.uuid4().hex[:12]
     refuse_if_held(store)

@@ -36,16 +36,23 @@ REPAIR = "`study run` writes it again"
 
 
 def planned_study(content: dict[str, Any]) -> tuple[StudyConfig, list[PlannedTrial]]:
-    """The study in `content` (as read from YAML) and its first round. Raises BadInput."""
+    """The study in `content` (as read from YAML) and its first round.
+
+    Raises:
+        BadInput: As `resolve_config` and `plan` do.
+    """
     config = resolve_config(content)
     return config, plan(config)
 
 
 def plan(config: StudyConfig) -> list[PlannedTrial]:
-    """The first round: every arm on every point of the grid, the arms of one point side by side. Raises BadInput.
+    """The first round: every arm on every point of the grid, the arms of one point side by side.
 
     A search has its draws instead of learning rates and seeds. An axis of one arm multiplies only the trials of that
     arm.
+
+    Raises:
+        BadInput: If a trial of the grid would have settings that its method, model or task refuses.
     """
     if config.control is not None and config.control not in config.arms:
         raise BadInput(
@@ -135,9 +142,12 @@ def _own_training(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[
 def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> list[str]:
     """Raise BadInput, with the difference, where the folder holds what this study would change or drop.
 
-    More seeds, learning rates or arms extend a folder. Returns a line for each file that says what the folder holds
-    and is missing or damaged: with `write_folder` this study may put them in place again, since the ids of the trials
-    that are there, hashes of their specs, then show that they are its own.
+    More seeds, learning rates or arms extend a folder.
+
+    Returns:
+        A line for each file that says what the folder holds and is missing or damaged: with `write_folder` this study
+        may put them in place again, since the ids of the trials that are there, hashes of their specs, then show that
+        they are its own.
     """
     new = read_yaml(to_yaml(config))
     old, planned = _whole_config(store), _intact_plan(store)
@@ -222,7 +232,8 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
 def planned_records(store: Store) -> tuple[list[dict[str, Any]], dict[str, Record], list[str]]:
     """The entries of the plan, the good records by id, and a line for each bad record and alarm.
 
-    Raises BadInput where there is no plan, or a damaged one.
+    Raises:
+        BadInput: If there is no plan, or a damaged one.
     """
     try:
         found = read_plan(store)

@@ -26,7 +26,7 @@ class Progress:
 
     Args:
         trials: The plan.
-        records: Of trials that were done before this run.
+        records: Records of trials that were done before this run.
         console: Where to show it.
     """
 

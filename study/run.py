@@ -48,7 +48,7 @@ def run_study(
         planner: Plans and checks the trials while Ray starts here.
         planned: Waits for the study and its first round.
         retry_crashed: Whether a record that says crashed counts as none.
-        callbacks: Of Tune, live while trials run.
+        callbacks: Callbacks of Tune, live while trials run.
         try_first: Whether to take each kind of trial through `study.rehearsal.check` before the first.
 
     Raises:
@@ -107,7 +107,10 @@ def run_study(
 class Found(NamedTuple):
     """The trials of all rounds so far, and what a results folder holds of them.
 
-    records: the good ones by id; crashed: ids of those to run again; lines: one for each damaged file
+    Attributes:
+        records: The good ones by id.
+        crashed: Ids of those to run again.
+        lines: One for each damaged file.
     """
 
     trials: list[PlannedTrial]
@@ -117,7 +120,11 @@ class Found(NamedTuple):
 
 
 def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_crashed: bool) -> Found:
-    """What the folder of a study holds; BadInput where it is another study's."""
+    """What the folder of a study holds.
+
+    Raises:
+        BadInput: If it is another study's.
+    """
     there = {trial.id for trial in grid}
     trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
     damaged = check_folder(store, config, trials)
@@ -163,7 +170,7 @@ class Rounds:
     """A run under way: what has ended, and the rounds that follow from it.
 
     Args:
-        trials: Of the rounds so far.
+        trials: Trials of the rounds so far.
         progress: Shows what happens.
     """
 

@@ -27,8 +27,7 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def first_message(error: ValidationError, where: str, model: type[BaseModel]) -> str:
-    """The first complaint of pydantic about a `model` in one line that names the key and, if it is unknown,
-    the nearest."""
+    """The first complaint of pydantic about a `model` in one line: the key, and for an unknown one the nearest."""
     complaint = error.errors()[0]
     key = ".".join(str(part) for part in (where, *complaint["loc"]) if part != "")
     if complaint["type"] == "extra_forbidden":

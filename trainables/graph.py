@@ -16,10 +16,11 @@ from torch import Tensor
 class Signature:
     """What a task gives a model, and what it wants back.
 
-    scalars, vectors: number of invariant features and of polar vectors on each node
-    edge_scalars: number of invariant features on each edge
-    output: "vectors" asks for (nodes, 3), one translation-invariant polar vector a node;
-        "scalars" asks for (graphs, outputs), invariants of the whole graph
+    Attributes:
+        scalars, vectors: Number of invariant features and of polar vectors on each node.
+        edge_scalars: Number of invariant features on each edge.
+        output: "vectors" asks for (nodes, 3), one translation-invariant polar vector a node; "scalars" asks for
+            (graphs, outputs), invariants of the whole graph.
     """
 
     scalars: int
@@ -33,10 +34,11 @@ class Signature:
 class Topology:
     """Who sends to whom. Edges are sorted by receiver and every node has a row of `num_senders` of them.
 
-    senders: (edges,) node index; receiver of edge e is e // num_senders
-    graphs, nodes_per_graph, num_senders: whole numbers; edges = graphs * nodes_per_graph * num_senders
-    present: (nodes, senders) False where an edge only fills up its row, since the node receives from fewer nodes
-        than others do; its messages are ignored. None where all rows are full.
+    Attributes:
+        senders: (edges,) node index; receiver of edge e is e // num_senders.
+        graphs, nodes_per_graph, num_senders: Whole numbers; edges = graphs * nodes_per_graph * num_senders.
+        present: (nodes, senders) False where an edge only fills up its row, since the node receives from fewer nodes
+            than others do; its messages are ignored. None where all rows are full.
     """
 
     senders: Tensor
@@ -101,12 +103,13 @@ class Topology:
 class Graph:
     """A batch of graphs.
 
-    positions: (nodes, 3)
-    scalars: (nodes, S) invariant features (charge, one-hot element); S may be 0
-    vectors: (nodes, V, 3) polar vectors (velocity); V may be 0
-    edge_scalars: (edges, E) invariant features (product of charges); E may be 0
-    topology: the edges; None where the model makes its own (nearest neighbors in a point cloud)
-    graphs: number of graphs; node i belongs to graph i // (nodes / graphs)
+    Attributes:
+        positions: (nodes, 3).
+        scalars: (nodes, S) invariant features (charge, one-hot element); S may be 0.
+        vectors: (nodes, V, 3) polar vectors (velocity); V may be 0.
+        edge_scalars: (edges, E) invariant features (product of charges); E may be 0.
+        topology: The edges; None where the model makes its own (nearest neighbors in a point cloud).
+        graphs: Number of graphs; node i belongs to graph i // (nodes / graphs).
     """
 
     positions: Tensor
@@ -130,8 +133,10 @@ def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -
 def nearest_topology(positions: Tensor, graphs: int, neighbors: int, *, itself: bool = False) -> Topology:
     """The `neighbors` nearest nodes of each node within its graph; positions (nodes, any).
 
-    itself: whether a node counts as its own first neighbor
     Distances come from one batched matrix product, so that no compiled extension is needed.
+
+    Args:
+        itself: Whether a node counts as its own first neighbor.
     """
     points = positions.detach().unflatten(0, (graphs, -1))
     squares = points.square().sum(-1)
@@ -145,8 +150,13 @@ def nearest_topology(positions: Tensor, graphs: int, neighbors: int, *, itself: 
 
 
 def topology_of(adjacency: Tensor, graphs: int, device: torch.device) -> Topology:
-    """The same edges in every graph: adjacency (nodes_per_graph, nodes_per_graph), True where the row's node
-    receives from the column's."""
+    """The same edges in every graph.
+
+    Args:
+        adjacency: (nodes_per_graph, nodes_per_graph), True where the row's node receives from the column's.
+        graphs: Number of graphs.
+        device: Where the topology is kept.
+    """
     counts = adjacency.sum(1)
     num_senders = max(1, int(counts.max()))
     # Senders first, in their own order, then others that fill up the row, never the node itself.

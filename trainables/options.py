@@ -27,12 +27,12 @@ def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
     """A pydantic model of the options of a factory: its parameters after the ones that are always passed.
 
     Args:
-        kind: task, model or method
-        factory: a function or class; a task is called with the data folder, a model with the task's signature,
-            a method with nothing before the options
+        kind: Task, model or method.
+        factory: A function or class; a task is called with the data folder, a model with the task's signature, a
+            method with nothing before the options.
 
     Raises:
-        BadInput: the factory cannot be called this way, or a config cannot set one of its parameters.
+        BadInput: The factory cannot be called this way, or a config cannot set one of its parameters.
     """
     fields: dict[str, Any] = {}
     for parameter in _parameters(kind, factory):

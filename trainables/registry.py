@@ -48,7 +48,8 @@ SCHEDULES = ("triangle", "linear", "cosine", "exponential", "step", "hold", "con
 def check_name(kind: str, name: str, key: str | None = None) -> None:
     """Raise BadInput where a name is neither registered nor a `package.module:Name`; imports nothing.
 
-    key: what to call the name in messages; `kind.name` if None
+    Args:
+        key: What to call the name in messages; `kind.name` if None.
     """
     if name not in REGISTRY[kind] and ":" not in name:
         raise BadInput(
@@ -57,9 +58,13 @@ def check_name(kind: str, name: str, key: str | None = None) -> None:
 
 
 def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
-    """The callable behind a registered name or a `package.module:Name`. Raises BadInput if there is none.
+    """The callable behind a registered name or a `package.module:Name`.
 
-    key: what to call the name in messages; `kind.name` if None
+    Args:
+        key: What to call the name in messages; `kind.name` if None.
+
+    Raises:
+        BadInput: If there is none.
     """
     key = key or f"{kind}.name"
     check_name(kind, name, key)
@@ -67,9 +72,13 @@ def locate(kind: str, name: str, key: str | None = None) -> Callable[..., Any]:
 
 
 def imported(path: str, key: str, name: str | None = None) -> Any:
-    """The object that `package.module:Name` names. Raises BadInput if it cannot be imported.
+    """The object that `package.module:Name` names.
 
-    key, name: what to call it in messages; `path` itself if there is no other name
+    Args:
+        key, name: What to call it in messages; `path` itself if there is no other name.
+
+    Raises:
+        BadInput: If it cannot be imported.
     """
     module_name, _, attribute = path.partition(":")
     try:
@@ -102,7 +111,8 @@ def revision_of(factory: Callable[..., Any]) -> int:
 def resolve(kind: str, description: dict[str, Any], where: str | None = None) -> dict[str, Any]:
     """The description `{name: ..., option: ...}` with every option filled in and checked.
 
-    where: the key to name in messages, such as 'arms.triangle'; the kind itself if None.
+    Args:
+        where: The key to name in messages, such as 'arms.triangle'; the kind itself if None.
     """
     where = where or kind
     name_key = f"{where}.method" if kind == "method" else f"{where}.name"

@@ -52,8 +52,10 @@ class Settings(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A setting declared with `later` is written only where it differs from its default, so that the ids of
-        specs from before it existed stay what they were."""
+        """Leave out a setting declared with `later` that has its default.
+
+        The ids of specs from before it existed so stay what they were.
+        """
         content = serialize(self)
         for name, info in type(self).model_fields.items():
             if info.json_schema_extra == LATER and getattr(self, name) == info.default:
@@ -64,17 +66,20 @@ class Settings(BaseModel):
 class Training(Settings):
     """The optimization, the same for every arm.
 
-    optimizer: adam, adamw, sgd, muon, adam_block, or `package.module:Class`, a torch.optim.Optimizer
-    optimizer_options: what that class takes beside parameters, lr and weight_decay; those named without a colon take
-        no options
-    optimizer_revision: the edition of the optimizer, filled in by the plan
-    adamw_factor: what the learning rate is multiplied by for the parameters that Muon leaves to AdamW
-    lr: peak learning rate; warmup: share of the steps with linear warm-up; lr_schedule: what follows it
-    clip: largest gradient norm of the trunk, None for no clipping
-    select: the epoch that is delivered and tested, best on validation (of the projected model) or last
-    validate_every: epochs from one validation to the next; the last epoch is always validated
-    precision, tf32: arithmetic of forward and backward; the reference presets use float32 without tf32
-    compile: whether the network is compiled; auto from 5,000 steps, which repay it
+    Attributes:
+        optimizer: adam, adamw, sgd, muon, adam_block, or `package.module:Class`, a torch.optim.Optimizer.
+        optimizer_options: What that class takes beside parameters, lr and weight_decay; those named without a colon
+            take no options.
+        optimizer_revision: The edition of the optimizer, filled in by the plan.
+        adamw_factor: What the learning rate is multiplied by for the parameters that Muon leaves to AdamW.
+        lr: Peak learning rate.
+        warmup: Share of the steps with linear warm-up.
+        lr_schedule: Course of the learning rate after the warm-up.
+        clip: Largest gradient norm of the trunk, None for no clipping.
+        select: The epoch that is delivered and tested, best on validation (of the projected model) or last.
+        validate_every: Epochs from one validation to the next; the last epoch is always validated.
+        precision, tf32: Arithmetic of forward and backward; the reference presets use float32 without tf32.
+        compile: Whether the network is compiled; auto from 5,000 steps, which repay it.
     """
 
     optimizer: Annotated[str, AfterValidator(check_optimizer)] = "adam"
@@ -102,22 +107,33 @@ class Training(Settings):
 
 
 class NotLearned(Settings):
-    """margin: the share of the way from the trivial predictor to the ideal that the best metric must have gone."""
+    """The rule for `not_learned`.
+
+    Attributes:
+        margin: Share of the way from the trivial predictor to the ideal that the best metric must have gone.
+    """
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
 class Diverged(Settings):
-    """factor: how many times its value at initialization the training loss may reach.
+    """The rule for `diverged`.
 
     For a loss without an ideal `factor - 1` is how many of its scales it may rise; see trainables.training.outcome.
+
+    Attributes:
+        factor: How many times its value at initialization the training loss may reach.
     """
 
     factor: Annotated[float, Field(gt=1)] = 10.0
 
 
 class Collapsed(Settings):
-    """factor: how many times smaller than the trial's best the last gain over the trivial predictor may be."""
+    """The rule for `collapsed`.
+
+    Attributes:
+        factor: How many times smaller than the trial's best the last gain over the trivial predictor may be.
+    """
 
     factor: Annotated[float, Field(gt=1)] = 5.0
 
@@ -133,7 +149,9 @@ class Failure(Settings):
 class Seeds(Settings):
     """Seeds of single streams of random numbers that differ from the trial's seed.
 
-    init: initial weights, the companions' included; order: order of the samples
+    Attributes:
+        init: Initial weights, the companions' included.
+        order: Order of the samples.
     """
 
     init: Annotated[int, Field(ge=0)] | None = later(None)
@@ -143,9 +161,10 @@ class Seeds(Settings):
 class TrialSpec(Settings):
     """One trial.
 
-    task, model, method: resolved descriptions `{name: ..., option: ...}`, every option filled in
-    seed: decides initialization, order of the samples, dropout and augmentation, each by its own stream
-    seeds: of the streams that have a different seed
+    Attributes:
+        task, model, method: Resolved descriptions `{name: ..., option: ...}`, every option filled in.
+        seed: Decides initialization, order of the samples, dropout and augmentation, each by its own stream.
+        seeds: Seeds of the streams that have a different seed.
     """
 
     task: dict[str, Any]

@@ -27,10 +27,11 @@ Axis = Literal["x", "y", "z"]
 class Symmetry:
     """The group that a task's targets respect, beside permutations of nodes (always).
 
-    inversion: whether mirror images belong to it: x -> -x, or where rotations have an axis the mirror whose plane
-        contains it
-    translations: all, none, or those along the named axes, such as "xz"
-    axis: of the rotations; None for all rotations
+    Attributes:
+        inversion: Whether mirror images belong to it: x -> -x, or where rotations have an axis the mirror whose plane
+            contains it.
+        translations: All, none, or those along the named axes, such as "xz".
+        axis: Axis of the rotations; None for all rotations.
     """
 
     inversion: bool

@@ -19,8 +19,11 @@ SECONDS = 600
 def execute_notebooks(folder: str | Path, write_to: str | Path | Store) -> list[str]:
     """Execute every notebook on a results folder, URI or packed file; returns the paths written below `write_to`.
 
-    Each is written as report/notebooks/NAME.ipynb and .html. Raises ValueError naming the notebook where one fails,
-    and FileNotFoundError or ValueError where there is no such folder.
+    Each is written as report/notebooks/NAME.ipynb and .html.
+
+    Raises:
+        ValueError: If a notebook fails, which the message names, or the folder is no results folder.
+        FileNotFoundError: If there is no such folder.
     """
     import nbformat
 

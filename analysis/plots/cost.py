@@ -18,8 +18,9 @@ def cost_against_score(
 
     Wall seconds where processor seconds were not measured.
 
-    rates: case, arm, lr, those chosen on validation if None. Arms without a learned trial have no cost and are left
-    out.
+    Args:
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None. Arms without a learned
+            trial have no cost and are left out.
     """
     trials = one_case(trials, case)
     style = marks(list(trials["arm"].unique()))

@@ -22,7 +22,8 @@ LONGEST_BESIDE = 18  # letters of an arm beside its line, which the legend has i
 def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Figure:
     """Failures and losses along the learning rate, and the paired difference of failure rates to the control.
 
-    contrasts: of `paired_failures`, computed if None. The first six cases are drawn.
+    Args:
+        contrasts: Result of `paired_failures`, computed if None. The first six cases are drawn.
     """
     contrasts = paired_failures(trials) if contrasts is None else contrasts
     contrasts = contrasts.reindex(columns=contrasts.columns.union(["case"]))

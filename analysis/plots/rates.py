@@ -72,8 +72,7 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
 @takes_trials
 @styled
 def loss_against_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
-    """Median loss against the learning rate with quartiles over seeds, in one case; a strip counts the
-    failures."""
+    """Median loss against the learning rate with quartiles over seeds, in one case, above it a strip of failures."""
     trials = one_case(trials, case)
     arms = list(trials["arm"].unique())
     figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")

@@ -16,7 +16,8 @@ from analysis.statistics.best_setting import choose_rates, scores_at
 def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: str | None = None) -> Figure:
     """Test score of every seed at each arm's learning rate, beside mean and Student's 95% interval, in one case.
 
-    rates: case, arm, lr, those chosen on validation if None. Failed trials are crosses.
+    Args:
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None. Failed trials are crosses.
     """
     trials = one_case(trials, case)
     rates = choose_rates(trials) if rates is None else rates

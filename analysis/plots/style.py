@@ -1,5 +1,4 @@
-"""The look of every figure: column widths of a paper, colors and marks that survive grey print and
-color-blindness."""
+"""The look of every figure: widths of a paper's columns, colors and marks for grey print and color-blindness."""
 
 import io
 import math
@@ -112,7 +111,6 @@ def marks(arms: list[str]) -> dict[str, Mark]:
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Let a drawing function work under the look of this file, whatever the caller's settings are."""
-
     return _under(LOOK, draw)
 
 

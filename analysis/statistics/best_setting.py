@@ -23,7 +23,10 @@ def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
 
     Only rates are compared at which the arm has as many seeds as at most others allow (at least half of the most), so
     that a rate with one lucky survivor of crashes is not chosen. Of a refined study only the grid is asked: later
-    rounds add rates where failures start. Returns case, arm, lr.
+    rounds add rates where failures start.
+
+    Returns:
+        Columns case, arm, lr.
     """
     means = (
         first_round(trials)
@@ -44,7 +47,8 @@ def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
 def at_chosen_rates(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> pd.DataFrame:
     """The trials at one learning rate for each case and arm.
 
-    rates: case, arm, lr; those chosen on validation if None
+    Args:
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
     """
     return trials.merge(choose_rates(trials) if rates is None else rates, on=["case", "arm", "lr"])
 
@@ -53,9 +57,12 @@ def at_chosen_rates(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> 
 def scores_at(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> pd.DataFrame:
     """Test scores of the trials that learned, at one learning rate per case and arm.
 
-    rates: case, arm, lr; those chosen on validation if None
-    Returns one row per case and arm: lr, n (trials, failed ones too), failed, learned (trials with a test score), and
-    of those mean, sd, low, high (Student's interval); NaN where too few learned.
+    Args:
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
+
+    Returns:
+        One row per case and arm: lr, n (trials, failed ones too), failed, learned (trials with a test score), and of
+        those mean, sd, low, high (Student's interval); NaN where too few learned.
     """
     at_rate = at_chosen_rates(trials, rates)
     at_rate = at_rate.assign(score=at_rate["score"].where(~at_rate["failed"]))
@@ -76,7 +83,11 @@ def scores_at(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> pd.Dat
 def score_pairs(trials: pd.DataFrame, rates: pd.DataFrame, arm: str, control: str) -> np.ndarray:
     """Test scores of an arm and of the control of one case, each at its own rate, for seeds with which both learned.
 
-    rates: case, arm, lr. Returns (pairs, 2).
+    Args:
+        rates: Columns case, arm, lr.
+
+    Returns:
+        The score of the arm and that of the control, (pairs, 2).
     """
     at_rate = (
         trials[~trials["failed"]].merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
@@ -91,8 +102,12 @@ def paired_scores(
 ) -> pd.DataFrame:
     """Rows of `paired_differences` with their tests.
 
-    rates, control: as there. Adds p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at
-    all) and p_holm.
+    Args:
+        rates, control: As there.
+
+    Returns:
+        Those rows with p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at all) and
+        p_holm.
     """
     rates = choose_rates(trials) if rates is None else rates
     return each_case(trials, lambda mine, against: _tested(mine, rates, against), control)
@@ -116,9 +131,15 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Difference of test scores, each other arm of a case minus its control, over the pairs that both learned.
 
-    Each at its own rate, paired by seed. rates: case, arm, lr, those chosen on validation if None; control: an arm,
-    each study's own if None. Returns one row per case and arm: case, arm, control, pairs, difference, low, high
-    (Student's interval of the paired differences).
+    Each at its own rate, paired by seed.
+
+    Args:
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
+        control: An arm, each study's own if None.
+
+    Returns:
+        One row per case and arm: case, arm, control, pairs, difference, low, high (Student's interval of the paired
+        differences).
     """
     rates = choose_rates(trials) if rates is None else rates
     return each_case(trials, lambda mine, against: _differences(mine, rates, against), control)

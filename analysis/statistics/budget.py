@@ -13,9 +13,12 @@ MOST_POINTS = 60
 def expected_best(trials: pd.DataFrame) -> pd.DataFrame:
     """Expected best validation score of n trials drawn at random from those run, for each case and arm.
 
-    Dodge et al. 2019 (arXiv 1909.03004): for scores to be made large, the sum over v of
-    v (P(V <= v)^n - P(V < v)^n) with the observed shares; mirrored for scores to be made small. n goes up to the
-    number of trials run and no further. Returns case, arm, n, best, low, high: a 95% band for all n at once.
+    Dodge et al. 2019 (arXiv 1909.03004): for scores to be made large, the sum over v of v (P(V <= v)^n - P(V < v)^n)
+    with the observed shares; mirrored for scores to be made small. n goes up to the number of trials run and no
+    further.
+
+    Returns:
+        Columns case, arm, n, best, low, high: a 95% band for all n at once.
     """
     rows = []
     for (case, arm), arm_trials in trials.dropna(subset="val_score").groupby(["case", "arm"], sort=False):

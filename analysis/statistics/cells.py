@@ -9,10 +9,16 @@ def cell_variances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Variance of the mean of each cell and its degrees of freedom, (cells,) each, in sorted order of the cells.
 
-    values: (trials,); cells: (trials,) labels
-    unseen: values taken to be there `weight` times more in each cell, for what few seeds do not show: where all five
-    fail, or none does, a cell would otherwise seem certain; NaN is left out. A cell of one trial is taken to
-    vary as the others do. Raises ValueError where no cell has two trials.
+    A cell of one trial is taken to vary as the others do.
+
+    Args:
+        values: One number for each trial, (trials,).
+        cells: Label of the cell of each trial, (trials,).
+        unseen: Values taken to be there `weight` times more in each cell, for what few seeds do not show: where all
+            five fail, or none does, a cell would otherwise seem certain; NaN is left out.
+
+    Raises:
+        ValueError: If no cell has two trials.
     """
     unseen = [value for value in unseen if np.isfinite(value)]
     variances, counts = [], []

@@ -13,9 +13,10 @@ CPU, WALL = "CPU", "wall"
 def cost(trials: pd.DataFrame) -> pd.DataFrame:
     """Parameters and time of each case and arm, over its learned trials (failed ones may have stopped early).
 
-    Returns case, arm, n, unit, seconds_per_epoch (median), seconds (median of a trial), params_train, params_final
-    (medians). The unit is CPU where all learned trials of a case have their processor seconds; else the seconds are
-    wall seconds, of every trial of the case, since arms are to be compared in one unit.
+    Returns:
+        Columns case, arm, n, unit, seconds_per_epoch (median), seconds (median of a trial), params_train,
+        params_final (medians). The unit is CPU where all learned trials of a case have their processor seconds; else
+        the seconds are wall seconds, of every trial of the case, since arms are to be compared in one unit.
     """
     learned = trials[~trials["failed"]]
     unmeasured = learned["cpu_seconds"].isna().groupby(learned["case"]).transform("any")

@@ -9,7 +9,8 @@ from analysis.prepare import takes_trials
 def loss_curve(trials: pd.DataFrame) -> pd.DataFrame:
     """Median and range over seeds of the loss at each learning rate, failed trials at their loss at initialization.
 
-    Returns one row per case, arm and lr: n, failed, median, low (best seed), high (worst seed), q1, q3.
+    Returns:
+        One row per case, arm and lr: n, failed, median, low (best seed), high (worst seed), q1, q3.
     """
     groups = trials.groupby(["case", "arm", "lr"], sort=False)
     table = groups["loss"].agg(n="size", median="median", low="min", high="max")

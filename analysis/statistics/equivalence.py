@@ -25,9 +25,10 @@ where few pairs differ; the 95% one in fewer than 5%."""
 def verdict(low: float, high: float, equivalent: bool, smaller_is_better: bool = True) -> Verdict:
     """What a difference, arm minus control, says.
 
-    low, high: its 95% interval
-    equivalent: whether both one-sided tests reject; it goes first, since a difference that is
-        there and was called too small to matter beforehand does not matter
+    Args:
+        low, high: Its 95% interval.
+        equivalent: Whether both one-sided tests reject; it goes first, since a difference that is there and was
+            called too small to matter beforehand does not matter.
     """
     if equivalent:
         return "equivalent"
@@ -44,7 +45,8 @@ def not_excluded(low: float, high: float) -> float:
 def equivalent_failures(counts: tuple[int, int, int, int], smallest: float) -> bool:
     """Whether two failure rates differ by less than `smallest`, a share, by both one-sided tests at 5%.
 
-    counts: pairs of trials of which both, only the first, only the second, or neither failed
+    Args:
+        counts: Pairs of trials of which both, only the first, only the second, or neither failed.
     """
     _, low, high = newcombe_paired(*counts, level=FEW_DISCORDANT)
     return bool(-smallest < low and high < smallest)
@@ -53,9 +55,10 @@ def equivalent_failures(counts: tuple[int, int, int, int], smallest: float) -> b
 def equivalent_scores(ours: np.ndarray, theirs: np.ndarray, smallest: float) -> bool:
     """Whether paired mean scores differ by less than the share `smallest` of the control's mean, at 5% each side.
 
-    ours, theirs: scores of arm and control, (pairs,), paired by seed. The bound is a multiple of a mean that is
-    itself measured, so each test is Student's of one contrast of the pairs, ours - (1 +- smallest) theirs, and holds
-    its level whatever the control's spread.
+    Args:
+        ours, theirs: Scores of arm and control, (pairs,), paired by seed. The bound is a multiple of a mean that is
+            itself measured, so each test is Student's of one contrast of the pairs, ours - (1 +- smallest) theirs,
+            and holds its level whatever the control's spread.
     """
     if len(ours) < 2:
         return False
@@ -77,8 +80,9 @@ def failure_verdicts(
 ) -> pd.DataFrame:
     """Rows of `paired_failures` with largest (effect not excluded) and verdict.
 
-    smallest: the smallest difference that matters, a share of trials; None where none was stated
-    control: an arm, each study's own if None
+    Args:
+        smallest: The smallest difference that matters, a share of trials; None where none was stated.
+        control: An arm, each study's own if None.
     """
     contrasts = paired_failures(trials, control)
     verdicts = [
@@ -104,9 +108,12 @@ def score_verdicts(
 ) -> pd.DataFrame:
     """Rows of `paired_scores` with relative difference, low, high and largest effect, and verdict.
 
-    smallest: share of the control's mean, None where none was stated; rates, control: as there
     Adds control_mean, relative, relative_low, relative_high (shares of the control's mean, which is taken as known),
     largest and verdict.
+
+    Args:
+        smallest: Share of the control's mean, None where none was stated.
+        rates, control: As there.
     """
     rates = choose_rates(trials) if rates is None else rates
     contrasts = paired_scores(trials, rates, control)

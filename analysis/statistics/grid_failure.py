@@ -13,7 +13,8 @@ from analysis.statistics.intervals import wilson
 def grid_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """Mean over the learning rates of the share of failed trials, for each case and arm, with a 95% interval.
 
-    Returns case, arm, failed, n, rate, low, high; see `grid_share` for the interval.
+    Returns:
+        Columns case, arm, failed, n, rate, low, high; see `grid_share` for the interval.
     """
     cells = failure_rates(trials, ["case", "arm", "lr"])
     rows = []

@@ -20,7 +20,10 @@ def hyperparameter_sensitivity(
     scale from the 5th to the 95th percentile of all settings of all arms in the case. sensitivity: mean over cases of
     the best setting's performance, minus that of the one setting that is best on average. dimensionality: the least
     number of hyperparameters that must be tuned for each case, the others staying at that one setting, to reach 95%
-    of what tuning all of them reaches. Returns arm, cases, tuned, fixed, sensitivity, dimensionality.
+    of what tuning all of them reaches.
+
+    Returns:
+        Columns arm, cases, tuned, fixed, sensitivity, dimensionality.
     """
     rows = []
     for arm, table in _performance(trials, list(hyperparameters)).groupby("arm", sort=False):

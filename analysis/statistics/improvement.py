@@ -15,9 +15,12 @@ def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str] | 
     """Chance that a random trial of an arm beats a random trial of the control of its case, the mean over the cases.
 
     Mann and Whitney's U / (n m) on the test score over the whole grid, ties counting half (Agarwal et al. 2021, arXiv
-    2108.13264). controls: case -> arm, each study's own if None. Returns arm, cases, probability, low, high.
-    The 95% interval has the variance of DeLong et al. 1988 (Biometrics 44:837), taken within each case and learning
-    rate, in place of the stratified percentile bootstrap, which covers 83% with five seeds.
+    2108.13264). controls: case -> arm, each study's own if None.
+
+    Returns:
+        Columns arm, cases, probability, low, high. The 95% interval has the variance of DeLong et al. 1988
+        (Biometrics 44:837), taken within each case and learning rate, in place of the stratified percentile
+        bootstrap, which covers 83% with five seeds.
     """
     controls = controls_of(trials) if controls is None else controls
     trials = trials.dropna(subset="score")
@@ -48,8 +51,7 @@ def _one_case(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, np.ndarr
 
 
 def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean share of `theirs` that each of `ours` beats; by learning rate, the parts of its variance and
-    their freedom."""
+    """Mean share of `theirs` that each of `ours` beats; the parts of its variance and their freedom by rate."""
     ordered = np.sort(sign * theirs["score"].to_numpy())
     placements = pd.Series(_share_below(ordered, sign * ours["score"].to_numpy()), ours.index)
     as_failed = _share_below(ordered, sign * ours["failed_score"].median())

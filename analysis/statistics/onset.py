@@ -27,9 +27,10 @@ QUANTILES = (0.025, 0.5, 0.975)
 def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """LR50 for each case and arm, from the learning rate with the fewest failures upwards.
 
-    Returns case, arm, lr50, low, high (95% interval of the posterior), censored: '' or why there is no number:
-    'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate looked at).
-    low and high are NaN where the interval leaves the grid on that side.
+    Returns:
+        Columns case, arm, lr50, low, high (95% interval of the posterior), censored: '' or why there is no number:
+        'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate looked at). low and
+        high are NaN where the interval leaves the grid on that side.
     """
     ordered = trials.sort_values("lr", kind="stable")
     cells = ordered.groupby(["case", "arm", "lr"], sort=False)["failed"].agg(["sum", "size"]).reset_index()
@@ -43,8 +44,9 @@ def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
 def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> dict[str, Any]:
     """LR50 of one arm, the median of its posterior, from the failures at increasing learning rates, each (rates,).
 
-    Returns lr50, low, high and censored as in `half_failure_rates`; censored 'too few trials' below two rates or
-    four trials.
+    Returns:
+        Columns lr50, low, high and censored as in `half_failure_rates`; censored 'too few trials' below two rates or
+        four trials.
     """
     start = int(np.argmin(failed / n))  # below it lie failures to learn at too small a rate, another edge
     rates, failed, n = rates[start:], failed[start:], n[start:]
@@ -62,8 +64,11 @@ def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> d
 def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: int = 300) -> pd.DataFrame:
     """The chance of failure and its 95% band: quantiles of the posterior that `half_failure_rate` reads LR50 from.
 
-    Each argument (rates,), at increasing learning rates. Returns lr, chance, low, high at `points` rates from the one
-    with the fewest failures to the largest; no row where there are too few trials.
+    Each argument (rates,), at increasing learning rates.
+
+    Returns:
+        Columns lr, chance, low, high at `points` rates from the one with the fewest failures to the largest; no row
+        where there are too few trials.
     """
     start = int(np.argmin(failed / n))
     rates, failed, n = rates[start:], failed[start:], n[start:]

@@ -13,9 +13,12 @@ from analysis.statistics.intervals import LEVEL, wilson
 def paired_failures(trials: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
     """Difference of failure rates, each other arm of a case minus its control, over the pairs that both finished.
 
-    control: an arm; each study's own if None
-    Returns one row per case and arm: case, arm, control, pairs, both, only_arm, only_control, neither, difference,
-    low, high (Newcombe's paired interval), p (exact McNemar), p_holm. Arms without a common pair have NaN.
+    Args:
+        control: An arm; each study's own if None.
+
+    Returns:
+        One row per case and arm: case, arm, control, pairs, both, only_arm, only_control, neither, difference, low,
+        high (Newcombe's paired interval), p (exact McNemar), p_holm. Arms without a common pair have NaN.
     """
     return each_case(trials, _one_case, control)
 

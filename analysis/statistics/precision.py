@@ -16,10 +16,11 @@ LEAST_PAIRS = 8
 def precision(trials: pd.DataFrame) -> pd.DataFrame:
     """The intervals of LR50 and of the score against the control, for each case and arm of prepared trials.
 
-    Returns case, arm, low, high (the part of the interval of log10 LR50 within the range of learning rates), edge
-    (half of its width in decades, 0 where LR50 is known to lie outside), lr (the chosen one), pairs, score (half the
-    width of the interval of the paired difference to the control, as a share of the control's mean; infinite with
-    fewer than LEAST_PAIRS). NaN where an arm or the control never learned; the control's own score is NaN.
+    Returns:
+        Columns case, arm, low, high (the part of the interval of log10 LR50 within the range of learning rates), edge
+        (half of its width in decades, 0 where LR50 is known to lie outside), lr (the chosen one), pairs, score (half
+        the width of the interval of the paired difference to the control, as a share of the control's mean; infinite
+        with fewer than LEAST_PAIRS). NaN where an arm or the control never learned; the control's own score is NaN.
     """
     rates = choose_rates(trials)
     table = edges(trials).merge(rates, on=["case", "arm"], how="left")
@@ -38,8 +39,9 @@ def edges(trials: pd.DataFrame) -> pd.DataFrame:
 def within(found: pd.DataFrame, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The ends of log10 intervals as far as they lie within the range of learning rates.
 
-    found: low, high and censored of `half_failure_rate`, a row for each arm
-    ends: (arms, 2), the lowest and the highest log10 learning rate
+    Args:
+        found: Low, high and censored of `half_failure_rate`, a row for each arm.
+        ends: (arms, 2), the lowest and the highest log10 learning rate.
     """
     low, high = (np.log10(found[name].to_numpy(float)) for name in ("low", "high"))
     # An interval that lies outside as a whole has neither end within: its place is told by the estimate.

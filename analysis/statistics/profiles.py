@@ -11,13 +11,15 @@ LEVELS = np.linspace(0, 1, 51)
 
 @takes_trials
 def performance_profiles(trials: pd.DataFrame) -> pd.DataFrame:
-    """Share of an arm's trials whose skill exceeds each level, with a pointwise 95% band (Agarwal et al. 2021, arXiv
-    2108.13264).
+    """Share of an arm's trials whose skill exceeds each level, with a pointwise 95% band.
 
-    Skill is 0 for the trivial predictor (or worse) and 1 for the best trial of the case. Cases and learning
-    rates count the same, however many seeds they have; cases that not every arm has are left out. The band is
-    `grid_share`'s, with each case and learning rate as a cell, in place of the stratified percentile
-    bootstrap, which is too narrow with five seeds. Returns arm, level, share, low, high, cases.
+    The profile of Agarwal et al. 2021 (arXiv 2108.13264). Skill is 0 for the trivial predictor (or worse) and 1 for
+    the best trial of the case. Cases and learning rates count the same, however many seeds they have; cases that not
+    every arm has are left out. The band is `grid_share`'s, with each case and learning rate as a cell, in place of
+    the stratified percentile bootstrap, which is too narrow with five seeds.
+
+    Returns:
+        Columns arm, level, share, low, high, cases.
     """
     trials = in_every_arm(trials.dropna(subset="skill"))
     tables = []

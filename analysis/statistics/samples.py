@@ -33,8 +33,9 @@ WORST = 0.01
 class Crossed(NamedTuple):
     """A mean over seeds and samples.
 
-    low, high: 95% interval over seeds and samples; NaN with fewer than two of either
-    from_samples: the part of the variance that other samples would bring, from 0 to 1
+    Attributes:
+        low, high: 95% interval over seeds and samples; NaN with fewer than two of either.
+        from_samples: The part of the variance that other samples would bring, from 0 to 1.
     """
 
     mean: float
@@ -86,11 +87,16 @@ def sample_differences(
 ) -> pd.DataFrame:
     """Difference of test errors, each other arm of a case minus its control, over seeds and test samples.
 
-    errors: of `analysis.load_test_errors`; rates: case, arm, lr, those chosen on validation if None; control: an arm,
-    each study's own if None
-    Pairs are those of `paired_differences` whose errors were kept. Returns one row per case and arm with such pairs:
-    case, arm, control, pairs, samples, difference, seeds_low, seeds_high (Student's interval over seeds, the test set
-    as it is), low, high (over both), from_samples.
+    Pairs are those of `paired_differences` whose errors were kept.
+
+    Args:
+        errors: Result of `analysis.load_test_errors`.
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
+        control: An arm, each study's own if None.
+
+    Returns:
+        One row per case and arm with such pairs: case, arm, control, pairs, samples, difference, seeds_low,
+        seeds_high (Student's interval over seeds, the test set as it is), low, high (over both), from_samples.
     """
     rates = choose_rates(trials) if rates is None else rates
     return each_case(trials, lambda mine, against: _differences(mine, rates, errors, against), control)
@@ -125,9 +131,14 @@ def worst_samples(
 ) -> pd.DataFrame:
     """The part of the test metric that the worst 1% of samples carry, for each case and arm at one learning rate.
 
-    errors: of `analysis.load_test_errors`; rates: case, arm, lr, those chosen on validation if None
-    Of metrics that are errors: goal "min", no value below 0. Returns case, arm, trials, samples, worst (how many
-    samples), share (median over trials), least, most.
+    Of metrics that are errors: goal "min", no value below 0.
+
+    Args:
+        errors: Result of `analysis.load_test_errors`.
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
+
+    Returns:
+        Columns case, arm, trials, samples, worst (how many samples), share (median over trials), least, most.
     """
     rates = choose_rates(trials) if rates is None else rates
     rows = []

@@ -24,10 +24,15 @@ def seeds_needed(
 ) -> pd.DataFrame:
     """How many seeds would show a difference of each other arm of a case to its control.
 
-    failure_rate: the difference of failure rates, a share of trials; score: that of test scores, a share of the
-    control's mean; rates: case, arm, lr, those chosen on validation if None; control: an arm, each study's own if
-    None. Returns one row per case and arm: case, arm, control, score, failure_rate, seeds, low, high (for the score,
-    with its 95% interval) and failure_seeds; NaN where there are too few pairs.
+    Args:
+        failure_rate: The difference of failure rates, a share of trials.
+        score: That of test scores, a share of the control's mean.
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
+        control: An arm, each study's own if None.
+
+    Returns:
+        One row per case and arm: case, arm, control, score, failure_rate, seeds, low, high (for the score, with its
+        95% interval) and failure_seeds; NaN where there are too few pairs.
     """
     rates = choose_rates(trials) if rates is None else rates
 
@@ -62,8 +67,11 @@ def _needed(
 def seeds_for_score(difference: float, sd: float) -> int:
     """The least seeds with which the paired t test at 5% sees a `difference` of mean scores in 80% of studies.
 
-    sd: of the paired differences. By the noncentral t distribution. 2 where nothing varies, 100,000 where that is
-    not enough.
+    Args:
+        sd: Standard deviation of the paired differences.
+
+    Returns:
+        A number by the noncentral t distribution; 2 where nothing varies, 100,000 where that is not enough.
     """
     if not sd > 0:
         return 2
@@ -95,9 +103,11 @@ def seeds_for_score_interval(difference: float, differences: np.ndarray) -> tupl
 def seeds_for_failures(difference: float, discordant: float, pairs_per_seed: float) -> int:
     """The least seeds with which McNemar's test at 5% sees a `difference` of failure rates in 80% of studies.
 
-    discordant: share of pairs of which one trial failed, at least as large as the difference
-    pairs_per_seed: how many pairs a seed gives, one at each point of the grid
     Connor 1987 (Biometrics 43:207).
+
+    Args:
+        discordant: Share of pairs of which one trial failed, at least as large as the difference.
+        pairs_per_seed: How many pairs a seed gives, one at each point of the grid.
     """
     discordant = max(discordant, difference)
     reach = stats.norm.ppf(1 - LEVEL / 2) * math.sqrt(discordant)

@@ -14,8 +14,12 @@ ON_THE_WAY = 0.05
 def survival_curve(times: np.ndarray, reached: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share that has not yet reached the target, by Kaplan and Meier (1958, JASA 53:457).
 
-    times: steps at which a trial reached it, or was last looked at, (trials,); reached: whether it did, (trials,)
-    Returns the times at which the curve falls, 0 in front, and its height from each on, both (falls + 1,).
+    Args:
+        times: Steps at which a trial reached it, or was last looked at, (trials,).
+        reached: Whether it did, (trials,).
+
+    Returns:
+        The times at which the curve falls, 0 in front, and its height from each on, both (falls + 1,).
     """
     falls = np.unique(times[reached])
     at_risk = (times >= falls[:, None]).sum(axis=1)
@@ -39,13 +43,18 @@ def times_to_target(
 ) -> pd.DataFrame:
     """Steps until each trial's validation metric first reaches the target of its case.
 
-    histories: of `analysis.load_history`; controls: case -> arm, each study's own if None; rates: case, arm, lr,
-    those chosen on validation if None
     The target is what the control reaches, the median of its learned trials' best, plus 5% of the way to the trivial
-    predictor. A model in its relaxed phase is judged by what projection makes of it (`projected_val_metric`), and
-    not judged where that was not measured. A failed trial has not reached the target within the horizon, the longest
+    predictor. A model in its relaxed phase is judged by what projection makes of it (`projected_val_metric`), and not
+    judged where that was not measured. A failed trial has not reached the target within the horizon, the longest
     training of the case: it would not have done so later.
-    Returns case, arm, seed, trial, target, steps, reached, horizon.
+
+    Args:
+        histories: Result of `analysis.load_history`.
+        controls: Case -> arm, each study's own if None.
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
+
+    Returns:
+        Columns case, arm, seed, trial, target, steps, reached, horizon.
     """
     controls = controls_of(trials) if controls is None else controls
     trials = at_chosen_rates(trials, rates)
@@ -88,7 +97,8 @@ def time_to_target(
 ) -> pd.DataFrame:
     """How long each case and arm takes to the target: `restricted_means` of `times_to_target`.
 
-    histories, rates: as there
+    Args:
+        histories, rates: As there.
     """
     return restricted_means(times_to_target(trials, histories, rates=rates), controls_of(trials))
 
@@ -96,8 +106,12 @@ def time_to_target(
 def restricted_means(times: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
     """Restricted mean steps of each case and arm, and its difference to the control, paired by seed.
 
-    times: of `times_to_target`. Returns case, arm, control, target, n, reached, horizon, mean, difference, low, high
-    (Student's interval over the pairs).
+    Args:
+        times: Result of `times_to_target`.
+
+    Returns:
+        Columns case, arm, control, target, n, reached, horizon, mean, difference, low, high (Student's interval over
+        the pairs).
     """
     rows = []
     for (case, arm), mine in times.groupby(["case", "arm"], sort=False):

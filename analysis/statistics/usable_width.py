@@ -14,9 +14,10 @@ DRAWS = 500
 def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
     """Decades of learning rate with a median loss within 10% of the arm's best and fewer than 20% failures.
 
-    Returns case, arm, decades, low, high, censored: '' or the end of the grid ('lowest', 'highest', 'both') that is
-    itself usable, so that the true width may be larger. Each rate stands for the stretch half way to its neighbors.
-    The interval is a percentile bootstrap over whole seeds (a seed is drawn at all rates at once).
+    Returns:
+        Columns case, arm, decades, low, high, censored: '' or the end of the grid ('lowest', 'highest', 'both') that
+        is itself usable, so that the true width may be larger. Each rate stands for the stretch half way to its
+        neighbors. The interval is a percentile bootstrap over whole seeds (a seed is drawn at all rates at once).
     """
     rows = []
     for (case, arm), arm_trials in trials.dropna(subset="loss").groupby(["case", "arm"], sort=False):

@@ -19,9 +19,11 @@ NAMES = {
 def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of the variance of log10(loss) by arm, learning rate, both together, seed and the rest, for each case.
 
-    Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A
-    factor with one level is left out, and so is the interaction where no trial is left to tell it from noise.
-    Returns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
+    Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A factor with
+    one level is left out, and so is the interaction where no trial is left to tell it from noise.
+
+    Returns:
+        Columns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
     """
     rows = []
     for case, mine in trials[trials["loss"] > 0].groupby("case", sort=False):

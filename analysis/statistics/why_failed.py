@@ -15,8 +15,9 @@ SEEN = ("train_loss", "grad_norm", "val_loss")
 def first_non_finite(rows: pd.DataFrame, reason: str) -> tuple[int | None, str]:
     """The first epoch with NaN or infinity in the training loss, gradient norm or validation loss, and in which.
 
-    reason: why the trial failed. A validation loss that is missing is no finding, since not every epoch need be
-    validated, unless training ended there for a number that is not finite.
+    Args:
+        reason: Why the trial failed. A validation loss that is missing is no finding, since not every epoch need be
+            validated, unless training ended there for a number that is not finite.
     """
     columns = [column for column in SEEN if column in rows]
     bad = ~np.isfinite(rows[columns].to_numpy(float))
@@ -47,7 +48,9 @@ def spikes(losses: np.ndarray) -> tuple[int, float]:
 def why_failed(trials: pd.DataFrame, histories: pd.DataFrame) -> pd.DataFrame:
     """What the history of each failed trial shows.
 
-    Returns case, arm, lr, seed, trial, reason, non_finite_epoch (NaN for none), non_finite_in, spikes, largest_spike.
+    Returns:
+        Columns case, arm, lr, seed, trial, reason, non_finite_epoch (NaN for none), non_finite_in, spikes,
+        largest_spike.
     """
     failed = trials[trials["failed"]]
     groups = histories[histories["trial"].isin(failed["trial"])].groupby("trial", sort=False, observed=True)

@@ -24,10 +24,11 @@ def middle_rates(trials: pd.DataFrame) -> pd.DataFrame:
 def interquartile_means(trials: pd.DataFrame) -> pd.DataFrame:
     """Mean of the middle half of the test scores over the whole grid (25% trimmed mean), for each case and arm.
 
-    Returns case, arm, n, iqm, low, high. Agarwal et al. 2021 (arXiv 2108.13264) with a stratified bootstrap, trials
-    drawn within each learning rate. Their percentile interval covers 75% with five seeds a rate; here the
-    bootstrap gives the standard error only, for Student's interval, and each rate has 0.05 failed and 0.05
-    median learned trials more to draw, which makes 96%.
+    Returns:
+        Columns case, arm, n, iqm, low, high. Agarwal et al. 2021 (arXiv 2108.13264) with a stratified bootstrap,
+        trials drawn within each learning rate. Their percentile interval covers 75% with five seeds a rate; here the
+        bootstrap gives the standard error only, for Student's interval, and each rate has 0.05 failed and 0.05 median
+        learned trials more to draw, which makes 96%.
     """
     rows = []
     for (case, arm), arm_trials in trials.dropna(subset="score").groupby(["case", "arm"], sort=False):

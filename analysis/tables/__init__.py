@@ -27,11 +27,14 @@ def make_tables(
 ) -> dict[str, Table]:
     """All statistics of prepared trials, by name, in the order of the report; those without a row are left out.
 
-    histories: of failed trials and of those at the chosen learning rates; stated: by case, what its study says
-    beforehand; errors: on each test sample, of trials at the chosen learning rates
     What is said of the whole grid leaves out the rounds after it, and says so. Of trials of a search there are no
     failure statistics: each of its learning rates was trained once. What a case reaches with a budget is read from
     its search alone, where it has one.
+
+    Args:
+        histories: Histories of failed trials and of those at the chosen learning rates.
+        stated: By case, what its study says beforehand.
+        errors: On each test sample, of trials at the chosen learning rates.
     """
     if trials.empty:
         return {}

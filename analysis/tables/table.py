@@ -17,8 +17,10 @@ Show = dict[str, Callable[[Any], str]]
 class Table:
     """A statistic with its title and a caption that says how it was got.
 
-    frame: raw numbers, one row per case, arm, ...; show: what people see of it
-    on_page: whether the page shows it, or has a figure in its place
+    Attributes:
+        frame: Raw numbers, one row per case, arm, ...
+        show: What people see of it.
+        on_page: Whether the page shows it, or has a figure in its place.
     """
 
     name: str

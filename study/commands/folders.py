@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def results_folder(folder: str) -> "Store":
-    """The store of a results folder or packed file. Raises BadInput if it is neither."""
+    """The store of a results folder or packed file.
+
+    Raises:
+        BadInput: If it is neither.
+    """
     from trainables.errors import BadInput
     from trainables.results.folder import CONFIG, PLAN
     from trainables.results.pack import open_source
@@ -67,6 +71,11 @@ def bad_folder_is_bad_input(argument: str = "DIR") -> Iterator[None]:
 
 
 def folder_for_output(folder: str) -> str:
+    """The folder, unless it is a file.
+
+    Raises:
+        BadInput: If it is.
+    """
     from trainables.errors import BadInput
 
     if Path(folder).is_file():

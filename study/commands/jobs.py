@@ -76,6 +76,7 @@ def fetch(uri: Annotated[str, typer.Argument(metavar="URI")], folder: Folder) ->
 
 
 def named_job(job_or_folder: str, address: str | None) -> "Job":
+    """The job of an id at an address, or without one the job last submitted for a results folder."""
     from study.execution.jobs import Job, find_job
     from trainables.results.store import open_store
 

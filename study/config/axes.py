@@ -44,7 +44,11 @@ def _options_of(method: dict[str, Any]) -> list[str]:
 
 
 def checked_value(config: StudyConfig, axis: str, value: Any) -> Any:
-    """A value of an axis, converted to the setting's type. Raises BadInput if the setting does not accept it."""
+    """A value of an axis, converted to the setting's type.
+
+    Raises:
+        BadInput: If the setting does not accept it.
+    """
     checked = _settled(config, axis, value)
     if axis.startswith("arms.") and control_of(config) in arms_of(config, axis):
         raise BadInput(

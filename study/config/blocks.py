@@ -27,9 +27,13 @@ the optimizer, which the plan fills in."""
 class Resources(Settings):
     """What one trial gets, and how long it may take. None of it changes a result.
 
-    cpus, gpus: per trial, fractions of a GPU share it; concurrent: most trials at once
-    processes: that share each batch of a trial; each has its own GPU where `gpus` is not 0
-    memory_gb: a worker that grows beyond it is stopped; timeout_minutes: a trial that takes longer is stopped
+    Attributes:
+        cpus: CPUs of each trial.
+        gpus: GPUs of each trial; trials with a fraction share one.
+        concurrent: Most trials at once.
+        processes: Processes that share each batch of a trial; each has its own GPU where `gpus` is not 0.
+        memory_gb: A worker that grows beyond it is stopped.
+        timeout_minutes: A trial that takes longer is stopped.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1
@@ -57,8 +61,9 @@ class Resources(Settings):
 class Equivalence(Settings):
     """The smallest effects that matter, stated beforehand; the report's verdicts are against them.
 
-    failure_rate: difference of failure rates, a share of the trials
-    score: difference of mean test scores, a share of the strict arm's
+    Attributes:
+        failure_rate: Difference of failure rates, a share of the trials.
+        score: Difference of mean test scores, a share of the strict arm's.
     """
 
     failure_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -68,7 +73,11 @@ class Equivalence(Settings):
 class Published(Settings):
     """A published value, shown beside ours and never used.
 
-    arm, metric: whose and which; value: as published; source: where
+    Attributes:
+        arm: Arm that the value belongs to.
+        metric: Name of the metric.
+        value: The published value.
+        source: Where it was published.
     """
 
     arm: str
@@ -80,9 +89,10 @@ class Published(Settings):
 class Refine(Settings):
     """When to stop adding trials after the grid; widths decide, never p values.
 
-    edge: half-width of the interval of LR50 to reach in each arm, in decades of learning rate
-    score: half-width of the paired difference to the control to reach, as a share of the control's mean
-    budget: most trials of the study, those of the grid included
+    Attributes:
+        edge: Half-width of the interval of LR50 to reach in each arm, in decades of learning rate.
+        score: Half-width of the paired difference to the control to reach, as a share of the control's mean.
+        budget: Most trials of the study, those of the grid included.
     """
 
     edge: Annotated[float, Field(gt=0)] | None = None

@@ -16,18 +16,27 @@ PRESETS = Path(__file__).parents[1] / "presets"
 def load_config(source: str, overrides: Sequence[str] = ()) -> StudyConfig:
     """The resolved study behind a preset's name or a YAML file, with `key.path=value` overrides applied.
 
-    Raises BadInput.
+    Raises:
+        BadInput: If there is no such preset or file, or a setting is wrong.
     """
     return resolve_config(read_content(source, overrides))
 
 
 def read_content(source: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What a preset or a YAML file says, with `key.path=value` overrides applied. Raises BadInput."""
+    """What a preset or a YAML file says, with `key.path=value` overrides applied.
+
+    Raises:
+        BadInput: If there is no such preset or file, or it is no mapping in YAML.
+    """
     return override(_read(source), overrides)
 
 
 def override(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """The content with `key.path=value` changes applied in place. Raises BadInput."""
+    """The content with `key.path=value` changes applied in place.
+
+    Raises:
+        BadInput: If a change is not `key.path=value`, or its path leads nowhere.
+    """
     for change in changes:
         _apply(content, change)
     return content

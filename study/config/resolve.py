@@ -14,7 +14,11 @@ from trainables.registry import check_name, resolve
 
 
 def resolve_config(content: dict[str, Any]) -> StudyConfig:
-    """The study in `content` (as read from YAML) with all defaults filled in. Raises BadInput."""
+    """The study in `content` (as read from YAML) with all defaults filled in.
+
+    Raises:
+        BadInput: If a key is unknown or missing, or a value is out of range.
+    """
     config = outline(content)
     config = config.model_copy(
         update={

@@ -15,18 +15,21 @@ from trainables.spec import Failure, Settings, later
 class StudyConfig(Settings):
     """A study: arms compared on one grid.
 
-    name: of the study and its results folder
-    task: its name under `name`, and its options; see `task NAME`
-    model: its name under `name`, and its options; see `model NAME`
-    training: settings that all arms share; see `training`
-    arms: by name of the arm the name of its method under `method` with the options of `method NAME`, and under
-        `training` settings of this arm alone
-    control: the arm that the others are compared with; if None the first strict one that trains as all do
-    grid: lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`
-    refine: further trials after the grid; search: learning rates drawn in place of `grid.lr` and `grid.seed`
-    failure: when a trial has failed; see `failure`
-    resources: what each trial gets of the machine; see `resources`
-    equivalence: the smallest effects that matter; published: values of others for the report to show
+    Attributes:
+        name: Name of the study and its results folder.
+        task: Its name under `name`, and its options; see `task NAME`.
+        model: Its name under `name`, and its options; see `model NAME`.
+        training: Settings that all arms share; see `training`.
+        arms: By name of the arm the name of its method under `method` with the options of `method NAME`, and under
+            `training` settings of this arm alone.
+        control: The arm that the others are compared with; if None the first strict one that trains as all do.
+        grid: Values of lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`.
+        refine: Further trials after the grid.
+        search: Learning rates drawn in place of `grid.lr` and `grid.seed`.
+        failure: When a trial has failed; see `failure`.
+        resources: What each trial gets of the machine; see `resources`.
+        equivalence: The smallest effects that matter.
+        published: Values of others for the report to show.
     """
 
     name: str

@@ -105,8 +105,9 @@ def _name(trial: Trial) -> str:
 
 
 class InOrder(FIFOScheduler):
-    """Trials in the order of the plan. Tune starts those that wait by itself; its own scheduler looks through all
-    trials, ended ones too, at every step.
+    """Trials in the order of the plan.
+
+    Tune starts those that wait by itself; its own scheduler looks through all trials, ended ones too, at every step.
     """
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:

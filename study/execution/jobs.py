@@ -52,12 +52,12 @@ def submit(
     """Hand in `study run` of a config to the cluster at `address`, with the current folder as its code.
 
     Args:
-        data_folder: on the nodes; None for the usual one
-        data_here: data folder of this machine, on whose data the trials are tried before; None to leave that to
-            the job
+        data_folder: On the nodes; None for the usual one.
+        data_here: Data folder of this machine, on whose data the trials are tried before; None to leave that to the
+            job.
 
     Raises:
-        BadInput: the config, a folder or the address is wrong, or a trial would not work.
+        BadInput: The config, a folder or the address is wrong, or a trial would not work.
     """
     study = load_config(config, overrides)
     trials = plan(study)
@@ -119,7 +119,11 @@ def job_command(
 
 
 def find_job(store: Store) -> Job:
-    """The job last submitted for a results folder; BadInput if there was none."""
+    """The job last submitted for a results folder.
+
+    Raises:
+        BadInput: If there was none.
+    """
     try:
         return Job(**json.loads(store.read(JOB)))
     except (FileNotFoundError, ValueError, TypeError) as error:
@@ -181,7 +185,11 @@ def _job_server(address: str) -> Iterator[JobSubmissionClient]:
 
 
 def fetch(uri: str, folder: str) -> int:
-    """Copy a results folder from anywhere to a local folder; how many files it has. BadInput if it has none."""
+    """Copy a results folder from anywhere to a local folder; how many files it has.
+
+    Raises:
+        BadInput: If it has none.
+    """
     target = LocalStore(folder)
     try:
         system, root = fs.FileSystem.from_uri(uri if "://" in uri else str(Path(uri).resolve()))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Ended:
     """A trial that has just been recorded.
 
-    val_metric, metric_goal: the score of the trial, None if it has none; "min" or "max"
+    Attributes:
+        val_metric, metric_goal: The score of the trial, None if it has none; "min" or "max".
     """
 
     id: str
@@ -20,7 +21,8 @@ class Ended:
 class News:
     """What has happened since the last look: trials that ended, and how many run now.
 
-    lost: why workers were lost, a line for each
+    Attributes:
+        lost: Why workers were lost, a line for each.
     """
 
     ended: list[Ended]

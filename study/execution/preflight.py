@@ -19,7 +19,8 @@ ANSWER_SECONDS = 60.0
 def check(resources: Resources, store: Store, data_folder: str, tasks: list[dict[str, Any]]) -> None:
     """Raise BadInput where the cluster cannot run the trials, with the node, the key and the remedy.
 
-    tasks: resolved descriptions of the tasks of the trials that will run
+    Args:
+        tasks: Resolved descriptions of the tasks of the trials that will run.
     """
     check_resources(resources)
     token = f".probe-{uuid.uuid4().hex}"

@@ -14,10 +14,12 @@ FREE_GB = 1.0
 class Question:
     """What each node is asked.
 
-    results: URI of the results folder; token: name and content of a file that the driver wrote there
-    tasks: resolved descriptions of the tasks whose files must be there
-    versions: what the driver runs with
-    gpus: of a trial that may run on the node
+    Attributes:
+        results: URI of the results folder.
+        token: Name and content of a file that the driver wrote there.
+        tasks: Resolved descriptions of the tasks whose files must be there.
+        versions: What the driver runs with.
+        gpus: GPUs of a trial that may run on the node.
     """
 
     results: str

@@ -15,7 +15,7 @@ class PlannedSearch(Searcher):
     """Suggests the trials that wait, and the next round when the last one is done.
 
     Args:
-        configs: Of the trials to begin with, in the order to run them.
+        configs: Configs of the trials to begin with, in the order to run them.
         next_round: Called when no trial waits or runs; the configs of the trials that follow, none to end.
     """
 

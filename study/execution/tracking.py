@@ -44,7 +44,11 @@ def wandb(project: str, arms: list[str]) -> list[Callback]:
 
 
 def named(reference: str) -> Callback:
-    """The callback of a user, `package.module:Class`, made without arguments. Raises BadInput."""
+    """The callback of a user, `package.module:Class`, made without arguments.
+
+    Raises:
+        BadInput: If there is no such class, or it is no callback of Tune.
+    """
     if not all(reference.partition(":")):
         raise BadInput(f"--callback {reference}: write package.module:Class")
     kind = imported(reference, f"--callback {reference}")

@@ -10,8 +10,9 @@ from trainables.spec import Training, TrialSpec
 class PlannedTrial:
     """A trial of the plan and the arm it belongs to.
 
-    shared: the training settings of the other arms, where this arm differs
-    round: in which the trial was planned; the grid is the first
+    Attributes:
+        shared: The training settings of the other arms, where this arm differs.
+        round: In which the trial was planned; the grid is the first.
     """
 
     id: str

@@ -34,9 +34,11 @@ def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) 
     Edges come first: seeds for the scores of a case follow once its edges are known, so that a budget that is too
     small for both gives one whole answer.
 
-    trials: prepared, with a result
-    planned: number of seeds by case, arm and learning rate, crashed ones too
-    edge: half-width to reach for log10 LR50, in decades; score: for the paired difference, as a share of the control
+    Args:
+        trials: Prepared, with a result.
+        planned: Number of seeds by case, arm and learning rate, crashed ones too.
+        edge: Half-width to reach for log10 LR50, in decades.
+        score: For the paired difference, as a share of the control.
     """
     groups = []
     for case, found in trials.groupby("case", sort=False):
@@ -50,7 +52,10 @@ def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[W
     """More seeds for all arms at rates of the lattice within the widest interval of LR50; none where all are narrow.
 
     As many rates as would cut the interval into parts that are narrow enough, in even steps.
-    rows: of `edges`, for one case; planned: seeds by arm and learning rate
+
+    Args:
+        rows: Result of `edges`, for one case.
+        planned: Seeds by arm and learning rate.
     """
     open_rows = rows[rows["edge"] > edge]
     if open_rows.empty:
@@ -86,7 +91,9 @@ def lattice_rate(place: float, lowest: float, highest: float) -> float:
 def at_chosen_rates(rows: pd.DataFrame, planned: pd.Series, score: float) -> list[list[Wanted]]:
     """For each arm whose difference to the control is not known well enough, more seeds of both at their rates.
 
-    rows: of `precision`, for one case; planned: seeds by arm and learning rate
+    Args:
+        rows: Result of `precision`, for one case.
+        planned: Seeds by arm and learning rate.
     """
     control = rows[rows["score"].isna() & rows["pairs"].isna()]
     groups = []

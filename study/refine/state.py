@@ -17,11 +17,11 @@ class RoundsState:
     """The rounds of a refined study.
 
     Attributes:
-        budget: most trials of the study.
-        planned: trials planned in each round, by its number; the grid is round 1.
-        missing: those of them that have no record yet.
-        wide: the intervals that are still wider than asked, by the results so far.
-        cases: number of cases that the study has.
+        budget: Most trials of the study.
+        planned: Trials planned in each round, by its number; the grid is round 1.
+        missing: Those of them that have no record yet.
+        wide: The intervals that are still wider than asked, by the results so far.
+        cases: Number of cases that the study has.
     """
 
     budget: int
@@ -52,13 +52,13 @@ def state_of_rounds(folder: str) -> RoundsState:
     """The state of the refined study in a results folder; imports nothing that its files name.
 
     Args:
-        folder: a results folder or packed file whose study.yaml has `refine`.
+        folder: A results folder or packed file whose study.yaml has `refine`.
 
     Returns:
         The rounds in order, and what is open.
 
     Raises:
-        ValueError: study.yaml has no `refine`, or one that is not as this program writes it.
+        ValueError: The folder's study.yaml has no `refine`, or one that is not as this program writes it.
     """
     results = load_results(folder)
     refine = Refine(**(results.config.get("refine") or {}))

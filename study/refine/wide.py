@@ -14,11 +14,11 @@ class Wide:
     """An interval that is wider than asked.
 
     Attributes:
-        case, arm: whose it is.
-        interval: edge (of LR50, in decades) or score (of the difference to the control, as a share of its mean).
-        half_width: that it has; None where there are too few pairs for one.
-        asked: the half-width to reach.
-        pairs: with the control, of which both learned; None for an edge.
+        case, arm: Case and arm that the interval belongs to.
+        interval: Edge (of LR50, in decades) or score (of the difference to the control, as a share of its mean).
+        half_width: Its half-width; None where there are too few pairs for one.
+        asked: The half-width to reach.
+        pairs: Number of pairs with the control in which both learned; None for an edge.
     """
 
     case: str
@@ -46,9 +46,9 @@ def wide_intervals(widths: pd.DataFrame, edge: float | None, score: float | None
     """The intervals that are wider than asked.
 
     Args:
-        widths: of `precision`.
-        edge: half-width asked for LR50, in decades; None asks for nothing.
-        score: half-width asked for the difference to the control, as a share of its mean; None asks for nothing.
+        widths: Result of `precision`.
+        edge: Half-width asked for LR50, in decades; None asks for nothing.
+        score: Half-width asked for the difference to the control, as a share of its mean; None asks for nothing.
 
     Returns:
         Those of each arm in turn, its edge first.

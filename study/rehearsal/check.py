@@ -46,10 +46,11 @@ NOT_BUILT_FOR = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "warm
 class Facts:
     """What is known of an arm after the check, of its first trial where there are several settings.
 
-    strict, added: parameters of the network, and of what the method puts beside it
-    layers: names of the relaxed layers
-    error: equivariance error of the untrained strict network, in float64
-    warnings: what need not stop a run
+    Attributes:
+        strict, added: Parameters of the network, and of what the method puts beside it.
+        layers: Names of the relaxed layers.
+        error: Equivariance error of the untrained strict network, in float64.
+        warnings: What need not stop a run.
     """
 
     arm: str
@@ -82,7 +83,7 @@ def check_model(model: str, overrides: list[str], data_folder: str) -> list[Fact
     """The facts of a model alone, strict and relaxed, on bodies in space or else on point clouds.
 
     Raises:
-        BadInput: it works on neither; the line is of the first.
+        BadInput: It works on neither; the line is of the first.
     """
     content: dict[str, Any] = {
         "name": "check",
@@ -106,11 +107,11 @@ def check_trials(trials: Sequence[PlannedTrial], data_folder: str) -> list[Facts
     """Take each kind of trial through its paces, on the processor; the facts of each arm.
 
     Args:
-        trials: those that will run
-        data_folder: the directory of downloaded and generated data sets
+        trials: Those that will run.
+        data_folder: The directory of downloaded and generated data sets.
 
     Raises:
-        BadInput: data, a model or a method does not do what a trial needs; the line names the arm.
+        BadInput: Data, a model or a method does not do what a trial needs; the line names the arm.
     """
     if any(trial.spec.training.compile for trial in trials):
         check_compiler()

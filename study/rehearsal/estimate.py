@@ -42,7 +42,9 @@ class Spread:
 class Cost:
     """Seconds on one core of this machine, or on its GPU.
 
-    step: of a training step at full theta; trial: of a whole trial, its validation included
+    Attributes:
+        step: Cost of a training step at full theta.
+        trial: Cost of a whole trial, its validation included.
     """
 
     step: Spread

@@ -19,15 +19,18 @@ from trainables.registry import imported
 class Sampler(Protocol):
     """What `search.sampler: package.module:Class` must name: a class that is called as `Class(low, high, seed)`.
 
-    low, high: bounds of the learning rate, both above zero; seed: the study's `search.seed`
     The same bounds, seed and earlier draws must give the same learning rate, in any process.
+
+    Args:
+        low, high: Bounds of the learning rate, both above zero.
+        seed: The study's `search.seed`.
     """
 
     def ask(self, drawn: Sequence[float]) -> float:
         """The next learning rate.
 
         Args:
-            drawn: the learning rates drawn so far, in order; empty at first.
+            drawn: The learning rates drawn so far, in order; empty at first.
 
         Returns:
             A learning rate between the bounds, ends included.
@@ -52,13 +55,13 @@ def draw_rates(search: Search) -> list[float]:
     """The learning rates of a searched study, in the order in which they were drawn.
 
     Args:
-        search: the block of the config.
+        search: The block of the config.
 
     Returns:
         `search.trials` learning rates with four digits. More trials give the same beginning.
 
     Raises:
-        BadInput: the sampler is not such a class, fails, or proposes no learning rate within the bounds.
+        BadInput: The sampler is not such a class, fails, or proposes no learning rate within the bounds.
     """
     low, high = search.lr.log
     make = _class_of(search.sampler)

@@ -11,7 +11,11 @@ MOST_DRAWS = 10_000
 
 
 class Bounds(Settings):
-    """log: the lowest and the highest learning rate, between which the logarithm is drawn."""
+    """The range of learning rates.
+
+    Attributes:
+        log: The lowest and the highest, between which the logarithm is drawn.
+    """
 
     log: tuple[Positive, Positive]
 
@@ -26,10 +30,11 @@ class Bounds(Settings):
 class Search(Settings):
     """Learning rates drawn instead of `grid.lr`: the same for every arm, each with a different seed.
 
-    sampler: random, or `package.module:Class`; see study.search.samplers
-    trials: number of draws; each arm runs every draw, once for each combination of the other axes
-    lr: bounds of the learning rate, as `{log: [1.0e-4, 1.0e-1]}`
-    seed: of the sampler
+    Attributes:
+        sampler: random, or `package.module:Class`; see study.search.samplers.
+        trials: Number of draws; each arm runs every draw, once for each combination of the other axes.
+        lr: Bounds of the learning rate, as `{log: [1.0e-4, 1.0e-1]}`.
+        seed: Seed of the sampler.
     """
 
     sampler: str = "random"

@@ -27,10 +27,10 @@ class Again:
     """A trial trained once more.
 
     Attributes:
-        record: with the numbers of this training
-        rows: its history, one row per epoch
-        errors: on each test sample, (samples,) by name
-        network: state_dict of the delivered network, on the CPU; empty if training stopped before there was one
+        record: With the numbers of this training.
+        rows: Its history, one row per epoch.
+        errors: On each test sample, (samples,) by name.
+        network: state_dict of the delivered network, on the CPU; empty if training stopped before there was one.
     """
 
     record: Record
@@ -43,7 +43,7 @@ def train_again(spec: TrialSpec, data_folder: Path, device: torch.device, thread
     """Train a trial as a worker does, but without checkpoints; on a terminal, a line counts its epochs.
 
     Raises:
-        BadInput: it cannot be trained here; the message says why.
+        BadInput: It cannot be trained here; the message says why.
     """
     state: State = {}
     errors: Errors = {}
@@ -77,7 +77,11 @@ def _count(text: str) -> None:
 
 
 def refuse_unwritable(file: Path) -> None:
-    """Check before training that its network can be saved. Raises BadInput if not."""
+    """Check before training that its network can be saved.
+
+    Raises:
+        BadInput: If not.
+    """
     was_there = file.exists()
     try:
         with file.open("ab"):

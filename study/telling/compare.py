@@ -38,8 +38,8 @@ def results(recorded: Mapping[str, Any], again: Record) -> list[Pair]:
     """Every result of a record, paired with the new one.
 
     Args:
-        recorded: the content of record.json; what an older version did not record is not compared
-        again: the record of the training that was made now
+        recorded: The content of record.json; what an older version did not record is not compared.
+        again: The record of the training that was made now.
     """
     now = asdict(again)
     pairs = []
@@ -58,8 +58,8 @@ def history(recorded: bytes, rows: Sequence[Mapping[str, float]]) -> Pair:
     """The history of all epochs in one pair: its length, or the first place where it differs.
 
     Args:
-        recorded: the content of history.parquet
-        rows: the new history, one row per epoch
+        recorded: The content of history.parquet.
+        rows: The new history, one row per epoch.
     """
     before = _columns(recorded)
     return _first_difference("history", "epoch", before, {n: [row.get(n) for row in rows] for n in before})
@@ -69,8 +69,8 @@ def test_errors(recorded: bytes, errors: Mapping[str, np.ndarray]) -> Pair:
     """The errors on all test samples in one pair: their number, or the first that differs.
 
     Args:
-        recorded: the content of test_errors.parquet
-        errors: the new ones by name, (samples,) each
+        recorded: The content of test_errors.parquet.
+        errors: The new ones by name, (samples,) each.
     """
     now = {name: np.asarray(values, np.float32).tolist() for name, values in errors.items()}
     return _first_difference("test_errors", "sample", _columns(recorded), now)
@@ -108,8 +108,8 @@ def conditions(record: Record, now: Mapping[str, Any]) -> Iterator[str]:
     """The circumstances in which the two trainings differ, a phrase each, which may explain different numbers.
 
     Args:
-        record: the one of the folder
-        now: the fields `worker`, `device`, `versions` and `sources` of this machine
+        record: The one of the folder.
+        now: The fields `worker`, `device`, `versions` and `sources` of this machine.
     """
     for kind in ("versions", "sources"):
         before, here = getattr(record, kind), now[kind]

@@ -49,15 +49,15 @@ def confirm(
     in these are printed.
 
     Args:
-        store: the results folder or packed file, which is only read
-        trial: the trial's id, or as much of its beginning as no other trial has
-        data_folder: folder of downloaded and generated data sets
-        weights: where to save the state_dict of the delivered network; None for nowhere
-        allowed: modules outside this project that the spec may name
-        say: shows a line
+        store: The results folder or packed file, which is only read.
+        trial: The trial's id, or as much of its beginning as no other trial has.
+        data_folder: Folder of downloaded and generated data sets.
+        weights: Where to save the state_dict of the delivered network; None for nowhere.
+        allowed: Modules outside this project that the spec may name.
+        say: Shows a line.
 
     Raises:
-        BadInput: there is no such trial or no record of it, it needs code that is not allowed, it cannot be trained
+        BadInput: There is no such trial or no record of it, it needs code that is not allowed, it cannot be trained
             here, or `weights` cannot be written.
     """
     name, _ = find_trial(store, trial)

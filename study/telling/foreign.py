@@ -15,11 +15,11 @@ def refuse_foreign(spec: dict[str, Any], allowed: Sequence[str]) -> None:
     """Accept a spec only if the code it names belongs to this project or is allowed by the user.
 
     Args:
-        spec: as stored in the folder, not validated, since validation would import its optimizer
-        allowed: modules, such as package.module
+        spec: As stored in the folder, not validated, since validation would import its optimizer.
+        allowed: Modules, such as package.module.
 
     Raises:
-        BadInput: it names other code; the message says which, and how to allow it.
+        BadInput: It names other code; the message says which, and how to allow it.
     """
     foreign = [name for name in dict.fromkeys(_named(spec)) if name.partition(":")[0] not in allowed]
     if foreign:

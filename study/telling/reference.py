@@ -31,25 +31,25 @@ BLOCKS: dict[str, type[BaseModel]] = {
 }
 """Blocks of a config that are the same whatever a study names."""
 EVERYWHERE = {
-    "train": "samples for training",
-    "val": "samples for validation",
-    "test": "samples for the test",
-    "seed": "of the generated or drawn samples",
-    "bodies": "number of bodies in a sample",
-    "law": "the force between two bodies",
-    "label_smoothing": "share of each label that is spread over all classes",
-    "energy_weight": "of the energy's error in the training loss",
-    "force_weight": "of the forces' error in the training loss",
-    "degree": "highest degree of the hidden features",
-    "layers": "number of message layers",
-    "heads": "of the attention",
-    "dropout": "share of features dropped in training",
-    "weight": "of the penalty in the training loss",
-    "optimizer": "adam, adamw, sgd with momentum, or muon",
-    "batch_size": "samples of a step",
-    "epochs": "passes over the training samples",
-    "weight_decay": "decay of the weights in each step, by the optimizer's own rule",
-    "momentum": "of sgd and muon",
+    "train": "Samples for training.",
+    "val": "Samples for validation.",
+    "test": "Samples for the test.",
+    "seed": "Seed of the generated or drawn samples.",
+    "bodies": "Number of bodies in a sample.",
+    "law": "The force between two bodies.",
+    "label_smoothing": "Share of each label that is spread over all classes.",
+    "energy_weight": "Weight of the energy's error in the training loss.",
+    "force_weight": "Weight of the forces' error in the training loss.",
+    "degree": "Highest degree of the hidden features.",
+    "layers": "Number of message layers.",
+    "heads": "Heads of the attention.",
+    "dropout": "Share of features dropped in training.",
+    "weight": "Weight of the penalty in the training loss.",
+    "optimizer": "adam, adamw, sgd with momentum, or muon.",
+    "batch_size": "Samples of a step.",
+    "epochs": "Passes over the training samples.",
+    "weight_decay": "Decay of the weights in each step, by the optimizer's own rule.",
+    "momentum": "Momentum of sgd and muon.",
 }
 """Meanings of options that are the same everywhere, for docstrings that do not give one."""
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -72,7 +72,11 @@ def kinds() -> list[str]:
 
 
 def names(kind: str) -> list[str]:
-    """The names of a kind; a block of the config has one name, its own. Raises BadInput."""
+    """The names of a kind; a block of the config has one name, its own.
+
+    Raises:
+        BadInput: If there is no such kind.
+    """
     kind = kind.removesuffix("s") if kind.removesuffix("s") in REGISTRY else kind
     if kind not in kinds():
         raise BadInput(f"KIND: unknown kind '{kind}'; {nearest(kind, [*kinds(), 'schema'])}")
@@ -80,7 +84,11 @@ def names(kind: str) -> list[str]:
 
 
 def options(kind: str, name: str) -> tuple[str, list[Option]]:
-    """The first sentence on a task, model or method (or a block of the config), and its options. Raises BadInput."""
+    """The first sentence on a task, model or method (or a block of the config), and its options.
+
+    Raises:
+        BadInput: If there is no such kind or name.
+    """
     kind = kind.removesuffix("s") if kind.removesuffix("s") in REGISTRY else kind
     names(kind)
     if kind == "study":
@@ -98,7 +106,8 @@ def _of_model(
 ) -> Iterator[Option]:
     """The options of a pydantic model, those of nested models below their own key, or (no `blocks`) left to them.
 
-    given: an instance whose values are the defaults; those of the model if None
+    Args:
+        given: An instance whose values are the defaults; those of the model if None.
     """
     meanings = _meanings(text or "")
     for name, info in model.model_fields.items():
@@ -122,8 +131,8 @@ def _of_model(
 
 
 def _said_elsewhere(meaning: str, name: str) -> str:
-    """What another function says of its argument of that name, where a meaning is `as in package.function`."""
-    found = re.fullmatch(r"as in ([\w.]+)\.(\w+)", meaning)
+    """What another function says of its argument of that name, where a meaning is `As in package.function.`"""
+    found = re.fullmatch(r"As in ([\w.]+)\.(\w+)\.", meaning)
     if found is None:
         return meaning
     return _meanings(inspect.getdoc(getattr(import_module(found[1]), found[2])) or "")[name]

@@ -18,12 +18,12 @@ def render(folder: str, to: Path, edition: str) -> None:
     """Write the report of a results folder into `to`, as a page that asks for newer editions.
 
     Args:
-        folder: the results folder, local or s3://; only read
-        to: an empty folder
-        edition: the name of this report
+        folder: The results folder, local or s3://; only read.
+        to: An empty folder.
+        edition: The name of this report.
 
     Raises:
-        NotRendered: the process failed, or took more than an hour; what it wrote is not to be shown.
+        NotRendered: The process failed, or took more than an hour; what it wrote is not to be shown.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, folder, str(to), edition],

@@ -49,10 +49,10 @@ class Shown:
     """What is shown at present.
 
     Attributes:
-        waiting: the page to show while there is no report
-        folder: where the report lies; None while there is none
-        edition: the name of the report, another for each; empty while there is none
-        line: what to say about it in one line
+        waiting: The page to show while there is no report.
+        folder: Where the report lies; None while there is none.
+        edition: The name of the report, another for each; empty while there is none.
+        line: What to say about it in one line.
     """
 
     waiting: str
@@ -81,11 +81,11 @@ def serving(port: int, shown: Shown) -> Iterator[PageServer]:
     """A server that answers in the background until the block ends.
 
     Args:
-        port: where to listen; if that is taken, the next port that is free
-        shown: what to show at first
+        port: Where to listen; if that is taken, the next port that is free.
+        shown: What to show at first.
 
     Raises:
-        BadInput: no port from there on is free or may be used.
+        BadInput: No port from there on is free or may be used.
     """
     server = _first_free(port, shown)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
@@ -165,8 +165,8 @@ def file_within(folder: Path, name: str) -> Path | None:
     """The file of a report by its name, such as `tables/trials.csv`; None for whatever is not one of its files.
 
     Args:
-        folder: where the report lies
-        name: parts of a path, decoded; a part that leads upwards, hides itself or names a drive leads nowhere
+        folder: Where the report lies.
+        name: Parts of a path, decoded; a part that leads upwards, hides itself or names a drive leads nowhere.
     """
     parts = name.split("/")
     if any(not part or part.startswith(".") or set(part) & set("\\:\0") for part in parts):

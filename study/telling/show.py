@@ -18,11 +18,11 @@ def show(store: Store, trial: str) -> str:
     """The outcome, numbers and settings of a trial, one a line.
 
     Args:
-        store: the results folder
-        trial: the trial's id, or as much of its beginning as no other trial has
+        store: The results folder.
+        trial: The trial's id, or as much of its beginning as no other trial has.
 
     Raises:
-        BadInput: the folder is not a results folder, or has no such trial; the message names the nearest.
+        BadInput: The folder is not a results folder, or has no such trial; the message names the nearest.
     """
     name, entry = find_trial(store, trial)
     records, complaints = read_records(store, [name])

@@ -17,8 +17,8 @@ class Tally:
     """Some planned trials, and the records of those that have ended.
 
     Attributes:
-        planned: how many trials are planned
-        records: the records that there are
+        planned: How many trials are planned.
+        records: The records that there are.
     """
 
     planned: int
@@ -57,8 +57,8 @@ def tally_of_arms(entries: list[dict[str, Any]], records: dict[str, Record]) -> 
     """The tally of each arm, in the order of the plan.
 
     Args:
-        entries: of plan.json, see `trainables.results.folder.Plan`
-        records: by trial id
+        entries: Of plan.json, see `trainables.results.folder.Plan`.
+        records: By trial id.
     """
     return _grouped(((entry.get("arm", "unnamed"), entry["id"]) for entry in entries), records)
 

@@ -31,16 +31,16 @@ def watch(
     """Serve the report of a results folder and write it again whenever records have changed, until interrupted.
 
     Args:
-        folder: the results folder, only read; pages are written to a temporary folder
-        store: its store
-        port: where to listen; the next free one if it is taken, any free one for 0
-        waiting: the page to show before there is a report
-        say: takes the lines for the terminal
-        show: takes the address of the page once it is served
+        folder: The results folder, only read; pages are written to a temporary folder.
+        store: Its store.
+        port: Where to listen; the next free one if it is taken, any free one for 0.
+        waiting: The page to show before there is a report.
+        say: Takes the lines for the terminal.
+        show: Takes the address of the page once it is served.
 
     Raises:
-        BadInput: there is no port to listen on.
-        KeyboardInterrupt: the only end there is.
+        BadInput: There is no port to listen on.
+        KeyboardInterrupt: The only end there is.
     """
     with (
         tempfile.TemporaryDirectory(prefix="study-watch-") as place,

@@ -20,10 +20,13 @@ DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 def couple(model: nn.Module, part: slice, batch_size: int, total: Callable[[Tensor], Tensor]) -> nn.Module:
     """Replace the forward pass of the layers that couple samples, in place; returns the model.
 
-    part: this process's samples among the `batch_size`; features of a layer have samples, or rows of equally
-        many for each sample, along their first axis
-    total: the sum over processes, differentiable
-    Raises BadInput where a layer of another kind keeps statistics of its batches.
+    Args:
+        part: This process's samples among the `batch_size`; features of a layer have samples, or rows of equally many
+            for each sample, along their first axis.
+        total: The sum over processes, differentiable.
+
+    Raises:
+        BadInput: If a layer of another kind keeps statistics of its batches.
     """
     share = (part.stop - part.start) / batch_size
     for name, layer in model.named_modules():

@@ -60,7 +60,8 @@ class ProcessGroup(Team):
     def part(self, batch_size: int) -> slice:
         """Samples that follow one another; the sizes of the parts differ by at most one.
 
-        Raises BadInput where there are fewer samples than processes.
+        Raises:
+            BadInput: If there are fewer samples than processes.
         """
         if batch_size < self.count:
             raise BadInput(

@@ -38,14 +38,18 @@ def in_processes(
 ) -> T:
     """What `work(*arguments, device, team)` returns in the first of `count` processes.
 
-    work, arguments: can be pickled if `count` is above 1; so can what `work` returns
-    meanwhile: called in this process every second while it waits for several
-    device: of all processes; if it is CUDA, each process gets one GPU, in the order of CUDA_VISIBLE_DEVICES
-
     A single process is this one. Several are all child processes while this one waits, so that it can end the others
-    whatever happens to one of them, even if an exchange on a GPU hangs. They find each other by a
-    file and talk over the loopback interface. They die with this process, even if it is killed.
-    Raises what a process raised (its traceback is the cause), and ProcessFailed where one died otherwise.
+    whatever happens to one of them, even if an exchange on a GPU hangs. They find each other by a file and talk over
+    the loopback interface. They die with this process, even if it is killed.
+
+    Args:
+        work, arguments: Can be pickled if `count` is above 1; so can what `work` returns.
+        meanwhile: Called in this process every second while it waits for several.
+        device: Device of all processes; if it is CUDA, each gets one GPU, in the order of CUDA_VISIBLE_DEVICES.
+
+    Raises:
+        Exception: The one that a process raised, with its traceback as the cause.
+        ProcessFailed: If a process died otherwise.
     """
     if count == 1:
         return work(*arguments, device, Team())

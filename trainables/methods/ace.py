@@ -27,16 +27,18 @@ class ACE(Method):
     The paper's algorithm is `dual_optimizer: ascent` with linear companions. The released code (andreimano/ACE)
     trains n-body with `dual_optimizer: adam`, dual_lr 8e-4, `companion: mlp` and training.lr 9e-4.
 
-    form: equality is projected as all other relaxations are; elastic is for data that are only partly
-        symmetric, and delivers the trained model
-    dual_lr, slack_lr: the step sizes of lambda and u; rho: the price of u
-    dual_optimizer: how lambda ascends; adam gives each lambda Adam's step with the gradient -violation
-    augmented: c >= 0; with 0, Adam's steps of gamma and lambda may circle for thousands of steps
-    strict_phase: share of all steps, at the end, in which the projected model is trained (equality)
-    rotate: rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
-        so that companions do not learn the poses of the data; inversion: also invert with probability 1/2, if
-        the targets respect it
-    layers, companion, init: as in trainables.relaxation.relax
+    Args:
+        form: Equality is projected as all other relaxations are; elastic is for data that are only partly symmetric,
+            and delivers the trained model.
+        dual_lr, slack_lr: The step sizes of lambda and u.
+        rho: The price of u.
+        dual_optimizer: How lambda ascends; adam gives each lambda Adam's step with the gradient -violation.
+        augmented: c >= 0; with 0, Adam's steps of gamma and lambda may circle for thousands of steps.
+        strict_phase: Share of all steps, at the end, in which the projected model is trained (equality).
+        rotate: Rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
+            so that companions do not learn the poses of the data.
+        inversion: Also invert with probability 1/2, if the targets respect it.
+        layers, companion, init: As in trainables.relaxation.relax.
     """
 
     revision = 2

@@ -22,7 +22,8 @@ from trainables.spec import Settings, Share, later
 class Weight(Settings):
     """The weight of a penalty, and its course.
 
-    course: "constant"; "theta", proportional to theta; "tightening", growing as theta falls from its peak
+    Attributes:
+        course: "constant"; "theta", proportional to theta; "tightening", growing as theta falls from its peak.
     """
 
     weight: Annotated[float, Field(ge=0)]
@@ -51,8 +52,10 @@ class Penalty(Settings):
     """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
 
     An omitted weight keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
-    parity: as `lie`, weight and course; None for the weight of the Lie term, which it completes in groups with
-        inversion
+
+    Attributes:
+        parity: As `lie`, weight and course; None for the weight of the Lie term, which it completes in groups with
+            inversion.
     """
 
     norm: WeightOrNumber = USUAL
@@ -63,29 +66,31 @@ class Penalty(Settings):
 class Relaxed(Method):
     """Companions beside the strict layers, whose strength theta goes to exactly 0; then a strict phase.
 
-    schedule: triangle, linear, cosine, exponential, step, hold, constant, `package.module:function` (see
-        trainables.relaxation.schedules), or `package.module:Class`, a controller that sets theta for each layer
-        by what it observes (see trainables.relaxation.controllers; it ignores `warmup`)
-    peak: largest theta; warmup: share of the relaxed steps in which theta rises, None for the schedule's own
-    strict_phase: share of all steps, at the end, in which the projected model is trained
-    penalty: weights of the penalties on the companions
-    projection: drop the companions, or fold their equivariant part into the strict layers; these differ only
-        if theta is cut to 0 rather than lowered gradually, as by "constant"
-    penalty_form: "mean" adds means over samples and entries; "root_sum", the form of the released code, for each
-        penalty the square root of the sum over all layers, samples and entries, so that a weight means more
-        the larger the batch and the network are
-    rotate: rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
-        so that companions do not learn the poses of the data; inversion: also invert with probability 1/2, if
-        the targets respect it
-    layers, companion, init: as in trainables.relaxation.relax
-    lie_form: how the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
-        copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact"
-        the batch as it is (trainables.relaxation.penalties); "random" that too, but the Lie term for one random
-        generator in each step (unbiased). Other companions have no such averages and are evaluated as by "exact"; so
-        are all companions on tasks with rotations about one axis only, which have a single generator.
-        "sampled" differs from "averaged" for these other companions: all penalties on every fourth row of the batch,
-        from a random one on, and the Lie term for one random generator: unbiased but for the root of
-        `penalty_form: root_sum`, and cheaper for Equiformer, at a deviation of 6% of the penalty in each step
+    Args:
+        schedule: triangle, linear, cosine, exponential, step, hold, constant, `package.module:function` (see
+            trainables.relaxation.schedules), or `package.module:Class`, a controller that sets theta for each layer
+            by what it observes (see trainables.relaxation.controllers; it ignores `warmup`).
+        peak: Largest theta.
+        warmup: Share of the relaxed steps in which theta rises, None for the schedule's own.
+        strict_phase: Share of all steps, at the end, in which the projected model is trained.
+        penalty: Weights of the penalties on the companions.
+        projection: Drop the companions, or fold their equivariant part into the strict layers; these differ only if
+            theta is cut to 0 rather than lowered gradually, as by "constant".
+        penalty_form: "mean" adds means over samples and entries; "root_sum", the form of the released code, for each
+            penalty the square root of the sum over all layers, samples and entries, so that a weight means more the
+            larger the batch and the network are.
+        rotate: Rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
+            so that companions do not learn the poses of the data.
+        inversion: Also invert with probability 1/2, if the targets respect it.
+        layers, companion, init: As in trainables.relaxation.relax.
+        lie_form: How the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
+            copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact" the
+            batch as it is (trainables.relaxation.penalties); "random" that too, but the Lie term for one random
+            generator in each step (unbiased). Other companions have no such averages and are evaluated as by "exact";
+            so are all companions on tasks with rotations about one axis only, which have a single generator.
+            "sampled" differs from "averaged" for these other companions: all penalties on every fourth row of the
+            batch, from a random one on, and the Lie term for one random generator: unbiased but for the root of
+            `penalty_form: root_sum`, and cheaper for Equiformer, at a deviation of 6% of the penalty in each step.
     """
 
     revision = 2

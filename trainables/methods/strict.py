@@ -9,7 +9,8 @@ from trainables.spec import later
 class Strict(Method):
     """Train the strict model.
 
-    rotate, inversion: as in Relaxed; they only change rounding, unless the model is not equivariant
+    Args:
+        rotate, inversion: As in Relaxed; they only change rounding, unless the model is not equivariant.
     """
 
     def __init__(

@@ -15,9 +15,10 @@ from trainables.spec import later
 class Unconstrained(Method):
     """The same trunk with its companions at theta = 1 throughout, trained on rotated batches, never projected.
 
-    rotate: each graph by a separate rotation, all graphs of a batch by the same one, or none
-    inversion: also invert with probability 1/2; for tasks whose targets respect it
-    layers, companion, init: as in trainables.relaxation.relax
+    Args:
+        rotate: Each graph by a separate rotation, all graphs of a batch by the same one, or none.
+        inversion: Also invert with probability 1/2; for tasks whose targets respect it.
+        layers, companion, init: As in trainables.relaxation.relax.
     """
 
     delivers_strict = False

@@ -22,13 +22,14 @@ from trainables.relaxation.representation import scalars, vectors
 class EGNN(nn.Module):
     """Scalar messages between nodes, which move the nodes along the lines between them (eqs. 3-7).
 
-    signature: "vectors" gives (nodes, 3), the displacement of each node; "scalars" gives
-        (graphs, outputs), the mean over the nodes of a perceptron of their features
-    hidden, layers: width and number of the message layers
-    neighbours: senders of each node where the task gives no edges
-
     All samples of a data set have the same number of nodes, so a mean serves as well as a sum, and its scale is the
     same for 5 particles and 1000 points.
+
+    Args:
+        signature: "vectors" gives (nodes, 3), the displacement of each node; "scalars" gives (graphs, outputs), the
+            mean over the nodes of a perceptron of their features.
+        hidden, layers: Width and number of the message layers.
+        neighbours: Senders of each node where the task gives no edges.
     """
 
     embedding_layers = ("embedding",)
@@ -93,8 +94,14 @@ class EGNNLayer(nn.Module):
         edge_features: Tensor,
         topology: Topology,
     ) -> tuple[Tensor, Tensor]:
-        """features (nodes, hidden), positions (nodes, 3), node_vectors (nodes, V, 3),
-        edge_features (nodes, senders, E) -> new features (nodes, hidden), displacements (nodes, 3)."""
+        """New features (nodes, hidden) and displacements (nodes, 3).
+
+        Args:
+            features: (nodes, hidden).
+            positions: (nodes, 3).
+            node_vectors: (nodes, V, 3).
+            edge_features: (nodes, senders, E).
+        """
         differences = relative_positions(positions, topology)
         edge_features = torch.cat([squared_lengths(differences), edge_features], dim=-1)
         messages = self.message(features, edge_features, topology)

@@ -36,9 +36,11 @@ from trainables.models.layers.radial import ExponentialNormal, radial_network
 class Equiformer(nn.Module):
     """Embedding, blocks of attention and feed-forward, norm, and a head on the invariants.
 
-    channels: of each degree from 0 to `degree`; divided among `heads`
-    The other options are those of `equiformer_choice.equiformer`.
-    Nodes must not coincide with their neighbors: there the direction is not defined.
+    The other options are those of `equiformer_choice.equiformer`. Nodes must not coincide with their neighbors: there
+    the direction is not defined.
+
+    Args:
+        channels: Number of channels of each degree from 0 to `degree`; divided among `heads`.
     """
 
     embedding_layers = ("embedding.scalars", "embedding.vectors")

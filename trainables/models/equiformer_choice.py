@@ -40,8 +40,8 @@ def equiformer(
 
     Args:
         signature: What the task gives and asks for.
-        channels: One number for all degrees, or a list of numbers, one for each degree from 0 to `degree`;
-            divided among `heads`.
+        channels: One number for all degrees, or a list of numbers, one for each degree from 0 to `degree`; divided
+            among `heads`.
         logits: Scalars of each head from which its attention is made.
         expansion: How many times wider the feed-forward is inside.
         radial: Number of radial functions.
@@ -50,11 +50,11 @@ def equiformer(
         neighbours: Number of nearest neighbors where the graph comes without edges.
         features: With a list of channels, scalars that the last block ends with and the head reads (512 in the
             paper), for invariant outputs; 0 for those of `channels`.
-        inversion: With a list of channels, False for features without parity, as published: then inversions are
-            no symmetry of the network, and where the task has them, its checks say so.
+        inversion: With a list of channels, False for features without parity, as published: then inversions are no
+            symmetry of the network, and where the task has them, its checks say so.
 
     Raises:
-        BadInput: where the channels do not fit the heads or the degree, or an option needs a list of channels.
+        BadInput: If the channels do not fit the heads or the degree, or an option needs a list of channels.
     """
     counts = channels if isinstance(channels, list) else [channels]
     for count in counts:

@@ -14,8 +14,11 @@ class PointNet(nn.Module):
 
     Each point's coordinates go through the same three layers; the maximum over the points is classified.
 
-    width: share of the published channels (1: 64, 128, 1024 for the points, 512, 256 for the classifier)
-    Raises BadInput if the task asks for more than invariants of bare clouds.
+    Args:
+        width: Share of the published channels (1: 64, 128, 1024 for the points, 512, 256 for the classifier).
+
+    Raises:
+        BadInput: If the task asks for more than invariants of bare clouds.
     """
 
     def __init__(

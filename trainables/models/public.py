@@ -46,15 +46,15 @@ def load(name: str, state: State) -> nn.Module:
 
     Args:
         name: "egnn", "segnn", "vn_pointnet" or "vn_dgcnn".
-        state: the parameters under their public names, tensors or arrays. Statistics of batch-norms may be left
-            out, all of them, and are 0 and 1 then.
+        state: The parameters under their public names, tensors or arrays. Statistics of batch-norms may be left out,
+            all of them, and are 0 and 1 then.
 
     Returns:
         The network, in the precision of the weights.
 
     Raises:
-        BadInput: for a network that is not known, and for a parameter that is not known, is missing or has
-            another shape.
+        BadInput: For a network that is not known, and for a parameter that is not known, is missing or has another
+            shape.
     """
     if name not in NETWORKS:
         raise BadInput(f"name: no public weights can be read for '{name}'; {nearest(name, list(NETWORKS))}")

@@ -24,10 +24,11 @@ from trainables.models.vn_pointnet import VNPointNet
 class Place:
     """A public parameter or buffer in one of our networks.
 
-    shape: of the public tensor
-    parts: views of our tensors, which hold its entries one part after the other along `axis`; along None the
-        parts are flattened first
-    optional: for the statistics of batch-norms, which are 0 and 1 where the state does not have them
+    Attributes:
+        shape: Shape of the public tensor.
+        parts: Views of our tensors, which hold its entries one part after the other along `axis`; along None the
+            parts are flattened first.
+        optional: For the statistics of batch-norms, which are 0 and 1 where the state does not have them.
     """
 
     shape: tuple[int, ...]
@@ -148,8 +149,9 @@ def _batch_norm(name: str, layer: nn.BatchNorm1d) -> Places:
 def _product(name: str, product: Product, inputs: list[tuple[str, int]]) -> Places:
     """The flat weight of e3nn's fully connected tensor product, path by path, each (inputs, 1, outputs).
 
-    inputs: the irreps on the features' side one after the other, as kind and number; each is multiplied with
-        the harmonic of degree 0, which keeps its kind, then with that of degree 1, which changes it
+    Args:
+        inputs: The irreps on the features' side one after the other, as kind and number; each is multiplied with the
+            harmonic of degree 0, which keeps its kind, then with that of degree 1, which changes it.
     """
     if product.outputs[0]:
         yield f"{name}.biases", _whole(product.bias)

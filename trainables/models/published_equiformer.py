@@ -42,12 +42,14 @@ from trainables.models.layers.steerable import SILU_SCALE
 class PublishedEquiformer(nn.Module):
     """Embedding, blocks of attention and feed-forward, norm, and a head on the invariants.
 
-    channels: of each degree from 0; each divided among `heads`
-    features: scalars that the last block ends with and the head reads, for invariant outputs; 0 for those of
-        `channels`
-    inversion: whether features have the parity of the harmonics; False is as published, and then inversions are
-        no symmetry of the network
     The other options are those of `equiformer_choice.equiformer`.
+
+    Args:
+        channels: Number of channels of each degree from 0; each divided among `heads`.
+        features: Scalars that the last block ends with and the head reads, for invariant outputs; 0 for those of
+            `channels`.
+        inversion: Whether features have the parity of the harmonics; False is as published, and then inversions are
+            no symmetry of the network.
     """
 
     embedding_layers = ("embedding.scalars", "embedding.vectors")
@@ -151,7 +153,8 @@ class Embedding(nn.Module):
 class Block(nn.Module):
     """Attention and feed-forward, each on the normed features and added to them (figure 1).
 
-    shortcut: what the second sum adds to, where the feed-forward changes the channels
+    Args:
+        shortcut: What the second sum adds to, where the feed-forward changes the channels.
     """
 
     def __init__(
@@ -193,4 +196,5 @@ class FeedForward(nn.Module):
 
 
 def add(x: Features, change: Features) -> Features:
+    """The sum of features, degree by degree."""
     return tuple(old + new for old, new in zip(x, change, strict=True))

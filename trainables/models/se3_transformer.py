@@ -48,14 +48,16 @@ Count = Annotated[int, Field(ge=1)]
 class SE3Transformer(nn.Module):
     """Layers in which each node attends to its neighbors, with keys and values from equivariant kernels.
 
-    signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes
-    channels: of each degree from 0 to `degree`; divided among `heads`
-    attention: without it the mean over the neighbors is taken, which makes this a tensor-field network
-        (Thomas et al. 2018, arXiv 1802.08219)
-    radial, radial_hidden, length: number of radial functions, width of the networks on them, and their length
-        in units of the positions
-    neighbours: number of nearest neighbors where the graph comes without edges
     Nodes must not coincide with their neighbors: there the direction is not defined.
+
+    Args:
+        signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes.
+        channels: Number of channels of each degree from 0 to `degree`; divided among `heads`.
+        attention: Without it the mean over the neighbors is taken, which makes this a tensor-field network (Thomas et
+            al. 2018, arXiv 1802.08219).
+        radial, radial_hidden, length: Number of radial functions, width of the networks on them, and their length in
+            units of the positions.
+        neighbours: Number of nearest neighbors where the graph comes without edges.
     """
 
     embedding_layers = ("embed_scalars", "embed_vectors")

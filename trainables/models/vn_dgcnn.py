@@ -16,15 +16,19 @@ from trainables.models.layers.vector_neuron import InvariantFrame, VectorLinear,
 class VNDGCNN(nn.Module):
     """(clouds, outputs) logits of point clouds, exactly invariant under rotations about the origin.
 
-    Four edge layers, each on the graph of the nearest neighbors in the features before it, then a frame of
-    learned vectors that makes invariants of each point, their maximum and mean, and a classifier.
+    Four edge layers, each on the graph of the nearest neighbors in the features before it, then a frame of learned
+    vectors that makes invariants of each point, their maximum and mean, and a classifier.
 
-    width: share of the published channels (1: 2,899,830 parameters for 40 classes)
-    neighbours: of each point, itself among them; fewer where the cloud has fewer points
-    slope: of the leaky ReLU, of vectors and of the classifier
     With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
     lengths, which keeps gradients finite at 0.
-    Raises BadInput if the task asks for more than invariants of bare clouds.
+
+    Args:
+        width: Share of the published channels (1: 2,899,830 parameters for 40 classes).
+        neighbours: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
+        slope: Slope of the leaky ReLU, of vectors and of the classifier.
+
+    Raises:
+        BadInput: If the task asks for more than invariants of bare clouds.
     """
 
     revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors

@@ -27,16 +27,20 @@ from trainables.models.layers.vector_neuron import (
 class VNPointNet(nn.Module):
     """(clouds, outputs) logits of point clouds, exactly invariant under rotations about the origin.
 
-    The mean over each point's neighbors gives its first vectors; a branch computes vectors of the whole cloud,
-    which are appended to them; a frame of learned vectors makes invariants, whose maximum over the points goes
-    through a classifier.
+    The mean over each point's neighbors gives its first vectors; a branch computes vectors of the whole cloud, which
+    are appended to them; a frame of learned vectors makes invariants, whose maximum over the points goes through a
+    classifier.
 
-    width: share of the published channels (1: 1,972,745 parameters for 40 classes)
-    neighbours: of each point, itself among them; fewer where the cloud has fewer points
-    slope: of the leaky ReLU of vectors
     With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
     lengths, which keeps gradients finite at 0.
-    Raises BadInput if the task asks for more than invariants of bare clouds.
+
+    Args:
+        width: Share of the published channels (1: 1,972,745 parameters for 40 classes).
+        neighbours: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
+        slope: Slope of the leaky ReLU of vectors.
+
+    Raises:
+        BadInput: If the task asks for more than invariants of bare clouds.
     """
 
     revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors

@@ -15,8 +15,9 @@ from trainables.relaxation.representation import Representation
 class Block(NamedTuple):
     """`multiplicity` copies of one irrep, in the entries from `start` on.
 
-    shape: (multiplicity, 2l+1) or (2l+1, multiplicity), depending on the layout; irrep_axis: which of the two
-        counts the components
+    Attributes:
+        shape: (multiplicity, 2l+1) or (2l+1, multiplicity), depending on the layout.
+        irrep_axis: Which of the two counts the components.
     """
 
     start: int

@@ -40,7 +40,8 @@ class Kind(NamedTuple):
 def averaged_penalty(layer: RelaxedLayer, call: Call, weights: Mapping[str, float]) -> Tensor:
     """The weighted sum of the norm, Lie and parity terms, each the mean over all copies of the batch.
 
-    weights: by the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3)
+    Args:
+        weights: By the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3).
     """
     assert isinstance(layer.companion, LinearCompanion), "the average is of a linear companion"
     weight = layer.companion.weight

@@ -10,7 +10,8 @@ from torch.nn.functional import gelu, linear
 class LinearCompanion(nn.Module):
     """g(x) = W x with W dense, (dim_out, dim_in).
 
-    init: standard deviation of the entries of W at the start; 0 for zeros
+    Args:
+        init: Standard deviation of the entries of W at the start; 0 for zeros.
     """
 
     def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator | None) -> None:
@@ -29,7 +30,8 @@ class LinearCompanion(nn.Module):
 class FeedForwardCompanion(nn.Module):
     """g = linear, GELU, linear, four times as wide inside as dim_in; for Equiformer's feed-forward blocks.
 
-    init: factor on the weights of the second layer; otherwise both layers start as PyTorch's linear layers do
+    Args:
+        init: Factor on the weights of the second layer; otherwise both layers start as PyTorch's linear layers do.
     """
 
     def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator | None) -> None:
@@ -59,7 +61,9 @@ class MLPCompanion(nn.Module):
     """g = three linear layers with GELU between them, of widths dim_in, dim_in, dim_out, dim_out.
 
     The companion of the released code of ACE (andreimano/ACE) beside SEGNN's updates, where dim_in = 2 dim_out.
-    init: factor on the weights of the last layer; 1 for PyTorch's default initialization in all three
+
+    Args:
+        init: Factor on the weights of the last layer; 1 for PyTorch's default initialization in all three.
     """
 
     def __init__(self, dim_in: int, dim_out: int, init: float, generator: torch.Generator | None) -> None:

@@ -34,9 +34,10 @@ class Controller(Protocol):
     def observe(self, loss: float, violations: Mapping[str, float]) -> Theta:
         """Theta of the next step.
 
-        loss: of the batch of this step
-        violations: by layer the Lie and parity terms of its companion on that batch (see penalties), without
-            weights; 0 for a layer whose theta is 0
+        Args:
+            loss: Loss of the batch of this step.
+            violations: By layer the Lie and parity terms of its companion on that batch (see penalties), without
+                weights; 0 for a layer whose theta is 0.
         """
         ...
 
@@ -71,7 +72,8 @@ class Stalling:
 class Steering:
     """A controller during one training: asked once per step, its answers checked, its state saved.
 
-    thetas: by layer, of the current step or the next one
+    Args:
+        thetas: By layer, of the current step or the next one.
     """
 
     def __init__(self, name: str) -> None:
@@ -81,7 +83,11 @@ class Steering:
         self.ended = False
 
     def begin(self, layers: list[str], step: int, steps: int) -> dict[str, float]:
-        """The theta of each layer in step `step` (from 0) of `steps`. Raises BadInput for an invalid value."""
+        """The theta of each layer in step `step` (from 0) of `steps`.
+
+        Raises:
+            BadInput: For an invalid value.
+        """
         if step == 0:
             self.thetas = self._checked(self.controller.start(layers, steps), layers)
         self.ended = step == steps - 1
@@ -123,7 +129,11 @@ class Steering:
 
 
 def is_controller(name: str) -> bool:
-    """Whether a schedule's name refers to a class. Raises ValueError if it cannot be imported."""
+    """Whether a schedule's name refers to a class.
+
+    Raises:
+        ValueError: If it cannot be imported.
+    """
     return name not in FALLS and ":" in name and inspect.isclass(fall(name))
 
 

@@ -104,9 +104,9 @@ def of_network(
     reflection and their infinitesimal rotations go through together.
 
     Args:
-        layer, call: the layer and one of its forward passes
-        directions: (k, 3), the generators of the Lie term; None for no such term
-        reflect: the improper element of the parity term; None for no such term, and groups without one have none
+        layer, call: The layer and one of its forward passes.
+        directions: (k, 3), the generators of the Lie term; None for no such term.
+        reflect: The improper element of the parity term; None for no such term, and groups without one have none.
     """
     if reflect is not None and not has_inversion(layer.inputs + layer.outputs):
         reflect = None

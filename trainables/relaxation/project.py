@@ -18,8 +18,9 @@ from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
     """The strict model, in place (but for the root): the strict layers are back where they were before `relax`.
 
-    fold: add the equivariant part of scale * W to strict layers that can take it (see `fold_into`), and drop only
-        the rest. This makes a difference only if scale is not 0 at this point.
+    Args:
+        fold: Add the equivariant part of scale * W to strict layers that can take it (see `fold_into`), and drop only
+            the rest. This makes a difference only if scale is not 0 at this point.
     """
     relaxed = relaxed_layers(model).values()
     for layer in relaxed:

@@ -36,7 +36,11 @@ def relaxable_layers(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Representations]:
-    """The representations of a relaxable layer. Raises BadInput if axes and irreps do not fit each other."""
+    """The representations of a relaxable layer.
+
+    Raises:
+        BadInput: If axes and irreps do not fit each other.
+    """
     representations = representations_of(layer)
     if representations is None:
         raise BadInput(

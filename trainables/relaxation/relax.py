@@ -37,16 +37,19 @@ def relax(
 ) -> nn.Module:
     """Put a companion beside layers of a strict model, in place; returns the model.
 
-    generator: the only source of random numbers, None for PyTorch's own; the strict parameters are not touched
-    layers: "default" means the model's `relax_default`, or all if it has none; patterns (fnmatch) are matched
-        against the names of the relaxable layers. Of nested layers the outermost is relaxed.
-    companion: "default" means the model's `relax_companion`, or "linear"
-    init: scale of the companion at the start (see companions.py); None for the default of its kind
-    trained_scale: each layer gets a trained parameter gamma, 1 at the start, instead of theta
-    show: receives the summary, which lists the relaxed layers with the parameters that they add; a warning follows if
-        the model more than triples in size. None for neither
-    Raises BadInput if there is no relaxable layer, if a pattern matches none, if a declared representation does not
-    fit its axes, if all layers are asked for and one is scripted, and if the model is already relaxed.
+    Args:
+        generator: The only source of random numbers, None for PyTorch's own; the strict parameters are not touched.
+        layers: "default" means the model's `relax_default`, or all if it has none; patterns (fnmatch) are matched
+            against the names of the relaxable layers. Of nested layers the outermost is relaxed.
+        companion: "default" means the model's `relax_companion`, or "linear".
+        init: Scale of the companion at the start (see companions.py); None for the default of its kind.
+        trained_scale: Each layer gets a trained parameter gamma, 1 at the start, instead of theta.
+        show: Receives the summary, which lists the relaxed layers with the parameters that they add; a warning
+            follows if the model more than triples in size. None for neither.
+
+    Raises:
+        BadInput: If there is no relaxable layer, if a pattern matches none, if a declared representation does not fit
+            its axes, if all layers are asked for and one is scripted, and if the model is already relaxed.
     """
     if relaxed_layers(model):
         raise BadInput("relax: the model is already relaxed; project it first")
@@ -75,7 +78,11 @@ def relax(
 def choose_layers(
     model: nn.Module, layers: Literal["default", "all"] | Sequence[str]
 ) -> dict[str, nn.Module]:
-    """The layers to relax by name: the outermost of those chosen, each once. Raises BadInput as `relax` does."""
+    """The layers to relax by name: the outermost of those chosen, each once.
+
+    Raises:
+        BadInput: As `relax` does.
+    """
     relaxable = relaxable_layers(model)
     if layers == "default":
         layers = getattr(model, "relax_default", "all")

@@ -29,8 +29,8 @@ class Relaxation:
         network = relaxation.finish()
 
     Attributes:
-        model: What to train: with companions first, the strict model from the strict phase on. Its strict
-            parameters stay the same tensors throughout, so that one optimizer is enough.
+        model: What to train: with companions first, the strict model from the strict phase on. Its strict parameters
+            stay the same tensors throughout, so that one optimizer is enough.
         theta: The strength of the companions in the current step; 0.0 before the first.
     """
 

@@ -32,17 +32,18 @@ class Call:
 class RelaxedLayer(nn.Module):
     """y = strict(x) + scale * companion(x), on the inputs and outputs that the representations name.
 
-    inputs, outputs: how the leading inputs, given by position or by keyword, and the outputs transform; further
-        inputs (such as edge attributes) go to the strict layer alone. Where these broadcast against the leading
-        ones, the companion's output is broadcast the same way
-    scale: a tensor () that is theta, or a trained parameter
-    active: with False the companion is not run at all, and the layer is the strict one bit for bit
-    recording: whether `calls` keeps what the penalties need of each forward pass in training mode
-    called: whether any forward pass has reached this layer, with its companion or without
-
     A strict layer that only mixes the channels of vectors, and has a method `channel_map` that returns the matrix,
-    runs together with a linear companion as one product.
-    Attributes that the wrapper does not have are read from the strict layer.
+    runs together with a linear companion as one product. Attributes that the wrapper does not have are read from the
+    strict layer.
+
+    Args:
+        inputs, outputs: How the leading inputs, given by position or by keyword, and the outputs transform; further
+            inputs (such as edge attributes) go to the strict layer alone. Where these broadcast against the leading
+            ones, the companion's output is broadcast the same way.
+        scale: A tensor () that is theta, or a trained parameter.
+        active: With False the companion is not run at all, and the layer is the strict one bit for bit.
+        recording: Whether `calls` keeps what the penalties need of each forward pass in training mode.
+        called: Whether any forward pass has reached this layer, with its companion or without.
     """
 
     def __init__(
@@ -87,7 +88,11 @@ class RelaxedLayer(nn.Module):
         self.calls.clear()
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
-        """As the strict layer's. Raises ValueError if an input does not have the declared trailing axes."""
+        """As the strict layer's.
+
+        Raises:
+            ValueError: If an input does not have the declared trailing axes.
+        """
         self.called = True
         if not self.active:
             return self.strict(*arguments, **keywords)

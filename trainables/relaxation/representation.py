@@ -15,11 +15,12 @@ from e3nn import o3
 class Representation:
     """The last axis or axes of a feature tensor, as a direct sum of irreps of O(3).
 
-    irreps: e3nn irreps; their parities are ignored if `group` is "SO3"
-    layout: "channels_first" is e3nn's: each block is (multiplicity, 2l+1), flattened;
-        "channels_last": each block is (2l+1, multiplicity), flattened
-    shape: the trailing axes of the tensor that together hold the irreps, e.g. (3, channels)
-    group: "O3", or "SO3" if an earlier layer mixes polar and axial vectors
+    Attributes:
+        irreps: e3nn irreps; their parities are ignored if `group` is "SO3".
+        layout: "channels_first" is e3nn's: each block is (multiplicity, 2l+1), flattened; "channels_last": each block
+            is (2l+1, multiplicity), flattened.
+        shape: The trailing axes of the tensor that together hold the irreps, e.g. (3, channels).
+        group: "O3", or "SO3" if an earlier layer mixes polar and axial vectors.
     """
 
     irreps: o3.Irreps

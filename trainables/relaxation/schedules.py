@@ -58,10 +58,11 @@ def theta(
 ) -> float:
     """Theta in step `step` (from 0).
 
-    warmup: share of the relaxed steps; None for the schedule's own, which is 0.5 for the triangle and else 0
+    All but "constant" are at exactly 0 in the last relaxed step, so that the projection changes nothing; and every
+    schedule is at exactly 0 from step `relaxed_steps` on.
 
-    All but "constant" are at exactly 0 in the last relaxed step, so that the projection changes nothing; and
-    every schedule is at exactly 0 from step `relaxed_steps` on.
+    Args:
+        warmup: Share of the relaxed steps; None for the schedule's own, which is 0.5 for the triangle and else 0.
     """
     if step >= relaxed_steps:
         return 0.0

@@ -9,7 +9,7 @@ def canonical_json(content: Any, allow_nan: bool = False) -> str:
     """JSON with sorted keys and no white space: equal content gives equal text.
 
     Raises:
-        ValueError: the content holds NaN or infinity and `allow_nan` is off.
+        ValueError: The content holds NaN or infinity and `allow_nan` is off.
     """
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
 

@@ -12,7 +12,8 @@ from trainables.results.record import Record, log_path
 class Crashes:
     """Trials that crashed for the same reason.
 
-    log: path, in the results folder, of what the first of them printed
+    Attributes:
+        log: Path, in the results folder, of what the first of them printed.
     """
 
     reason: str

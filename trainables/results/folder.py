@@ -26,9 +26,10 @@ class Damaged(ValueError):
 class Plan:
     """The planned trials of a folder.
 
-    entries: mappings with `id` and, where they are as we wrote them, `arm` and `spec`; `shared` for an arm with
-        training settings that the others do not have, `round` for a trial after the grid
-    num_skipped: entries of the file that are not trials
+    Attributes:
+        entries: Mappings with `id` and, where they are as we wrote them, `arm` and `spec`; `shared` for an arm with
+            training settings that the others do not have, `round` for a trial after the grid.
+        num_skipped: Entries of the file that are not trials.
     """
 
     entries: list[dict[str, Any]]
@@ -54,8 +55,8 @@ def read_config(store: Store) -> dict[str, Any]:
     """The content of study.yaml.
 
     Raises:
-        FileNotFoundError: there is none.
-        Damaged: it is not a mapping with the name of a study.
+        FileNotFoundError: There is none.
+        Damaged: It is not a mapping with the name of a study.
     """
     try:
         content = read_yaml(store.read(CONFIG).decode())
@@ -70,8 +71,8 @@ def read_plan(store: Store) -> Plan:
     """The trials of plan.json.
 
     Raises:
-        FileNotFoundError: there is none.
-        Damaged: it is not a list.
+        FileNotFoundError: There is none.
+        Damaged: It is not a list.
     """
     try:
         content = json.loads(store.read(PLAN))

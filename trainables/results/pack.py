@@ -50,7 +50,9 @@ class PackedStore:
 def open_source(source: str | Path) -> Store:
     """The store behind a results folder, its URI, or a packed file.
 
-    Raises FileNotFoundError where a local path leads nowhere and ValueError where a file is not a packed folder.
+    Raises:
+        FileNotFoundError: If a local path leads nowhere.
+        ValueError: If a file is not a packed folder.
     """
     if "://" in str(source):
         return open_store(source)

@@ -1,8 +1,7 @@
-"""What a trial leaves behind: record, history and errors on the test set. Loads neither torch nor ray, so that
-analysis may use it.
+"""What a trial leaves behind: record, history and errors on the test set.
 
-The record carries a checksum of itself and of both files, so that a file that was cut short, changed or put in the
-wrong place is recognized and counts as missing.
+Loads neither torch nor ray, so that analysis may use it. The record carries a checksum of itself and of both files,
+so that a file that was cut short, changed or put in the wrong place is recognized and counts as missing.
 """
 
 import hashlib
@@ -31,27 +30,31 @@ class BadRecord(ValueError):
 class Record:
     """The outcome of one trial. Numbers that are not finite or not known are None.
 
-    reason: why it failed or crashed; None for a trial that learned
-    detail: the reason in one line, with its numbers; for a crash the exception and where it was raised
-    metric, metric_goal: name of the judged number; "min" or "max"
-    val_metric, val_loss: of the delivered model, that of the best epoch on validation or of the last
-    test_metric: read once, on the delivered model; tests: further metrics and test sets, name -> value
-    trivial: the metric of the trivial predictor on validation
-    loss_at_init: validation loss before the first step
-    theta_area: mean over all steps of theta, or of the largest |gamma|
-    constraint_at_projection: theta, or the largest |gamma|, just before the projection; 0 is a constraint met
-    before_projection, after_projection: validation metric on both sides of the projection
-    equivariance_error: largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model;
-        equivariance_errors: the same by kind of transformation
-    anisotropy: how well a classifier tells the training data from rotated data: the area under its ROC curve
-        ("auc") with its 95% interval ("low", "high"); empty where there are too few samples
-    relaxed_layers: how many layers were relaxed in training, each shown to have been called; 0 for a strict trial
-    params_train, params_final: numbers of parameters while training and as delivered
-    seconds: wall time of the trial, interrupted attempts included
-    cpu_seconds: processor time of its training, of all threads and processes, interrupted attempts included; None
-        where a GPU trained it, or where it was not measured, as in records from before this was kept
-    started, worker: when (seconds since 1970) and in which process (host:pid) its last attempt began
-    device, versions: on and with what it ran; sources: hashes of its data files and of the modules that it names
+    Attributes:
+        reason: Why it failed or crashed; None for a trial that learned.
+        detail: The reason in one line, with its numbers; for a crash the exception and where it was raised.
+        metric, metric_goal: Name of the judged number; "min" or "max".
+        val_metric, val_loss: Of the delivered model, which is that of the best epoch on validation or of the last.
+        test_metric: Read once, on the delivered model.
+        tests: Further metrics and test sets, name -> value.
+        trivial: The metric of the trivial predictor on validation.
+        loss_at_init: Validation loss before the first step.
+        theta_area: Mean over all steps of theta, or of the largest |gamma|.
+        constraint_at_projection: Theta, or the largest |gamma|, just before the projection; 0 is a constraint met.
+        before_projection, after_projection: Validation metric on both sides of the projection.
+        equivariance_error: Largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model.
+        equivariance_errors: The same by kind of transformation.
+        anisotropy: How well a classifier tells the training data from rotated data: the area under its ROC curve
+            ("auc") with its 95% interval ("low", "high"); empty where there are too few samples.
+        relaxed_layers: How many layers were relaxed in training, each shown to have been called; 0 for a strict
+            trial.
+        params_train, params_final: Numbers of parameters while training and as delivered.
+        seconds: Wall time of the trial, interrupted attempts included.
+        cpu_seconds: Processor time of its training, of all threads and processes, interrupted attempts included; None
+            where a GPU trained it, or where it was not measured, as in records from before this was kept.
+        started, worker: When (seconds since 1970) and in which process (host:pid) its last attempt began.
+        device, versions: On and with what it ran.
+        sources: Hashes of its data files and of the modules that it names.
     """
 
     id: str
@@ -132,7 +135,11 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(content: bytes, trial_id: str) -> Record:
-    """The record of `trial_id` from its bytes; keys of a newer version are ignored. Raises BadRecord."""
+    """The record of `trial_id` from its bytes; keys of a newer version are ignored.
+
+    Raises:
+        BadRecord: If they are no JSON, lack a key, or are the record of another trial.
+    """
     where = record_path(trial_id)
     try:
         loaded = json.loads(content)
@@ -227,10 +234,10 @@ def write_outcome(
     """Put the files of a trial in place; the record last, so that a record always has them.
 
     Args:
-        store: the results folder
-        record: without checksums of the files
-        rows: the history, one row per epoch
-        test_errors: (samples,) by name, of the delivered model on each test sample; none where it was not tested
+        store: The results folder.
+        record: Without checksums of the files.
+        rows: The history, one row per epoch.
+        test_errors: (samples,) by name, of the delivered model on each test sample; none where it was not tested.
     """
     files = {"history_sha256": (history_path(record.id), encode_history(rows))}
     if test_errors:

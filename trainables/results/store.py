@@ -28,7 +28,11 @@ class Store(Protocol):
         """The content of a file; FileNotFoundError where there is none."""
 
     def write(self, path: str, content: bytes) -> None:
-        """Put a whole file in place; OSError where that cannot be done."""
+        """Put a whole file in place.
+
+        Raises:
+            OSError: If that cannot be done.
+        """
 
     def delete(self, path: str) -> None:
         """Remove a file if it is there."""
@@ -105,7 +109,8 @@ class RemoteStore:
 class PatientStore:
     """A store that tries again for minutes where storage fails: disks are cleared, servers come back.
 
-    Raises Unavailable when they do not.
+    Raises:
+        Unavailable: When they do not.
     """
 
     def __init__(self, store: Store) -> None:

@@ -51,7 +51,7 @@ def read_yaml(text: str) -> Any:
     """The value of a YAML document.
 
     Raises:
-        BadYAML: no YAML, several documents, a key twice, an alias within itself, or a tag of something else than
+        BadYAML: No YAML, several documents, a key twice, an alias within itself, or a tag of something else than
             text, numbers, booleans, null, lists and mappings.
     """
     try:

@@ -49,9 +49,11 @@ def of_training_data(task: Task) -> dict[str, float]:
 def anisotropy(task: Task, *, split: str = "train", samples: int = 2000, seed: int = 0) -> Anisotropy:
     """The test between half of the samples of a split as they are and the other half, each turned at random.
 
-    samples: the largest number taken; at least 20 must be there
     The classifier is logistic, on the second-order moments of positions and vectors within each graph: it sees
     preferred axes and directions, and nothing of a higher order.
+
+    Args:
+        samples: The largest number taken; at least 20 must be there.
     """
     count = min(samples, size(task.splits[split])) // 2 * 2
     if count < 2 * FOLDS:

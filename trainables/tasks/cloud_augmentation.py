@@ -12,11 +12,13 @@ from trainables.spec import Settings
 class Augment(Settings):
     """What happens to each cloud of a batch, in this order; the defaults change nothing.
 
-    dropout: the share of points replaced by the cloud's first point is uniform between 0 and this
-    scale: a factor uniform between 1 / scale and scale
-    shift: of the whole cloud, uniform between -shift and shift on each axis
-    jitter: standard deviation of the noise on each coordinate
     The published point-cloud trainings take dropout 0.875, scale 1.25 and shift 0.1.
+
+    Attributes:
+        dropout: The share of points replaced by the cloud's first point is uniform between 0 and this.
+        scale: A factor uniform between 1 / scale and scale.
+        shift: Displacement of the whole cloud, uniform between -shift and shift on each axis.
+        jitter: Standard deviation of the noise on each coordinate.
     """
 
     scale: Annotated[float, Field(ge=1, le=10)] = 1.0

@@ -125,9 +125,11 @@ Download = Callable[[str, str, object], None]
 def fetch(name: str, folder: Path, *, download: Download | None = None) -> list[Path]:
     """The files of the data set `name` in `folder`, downloaded where they are missing or wrong.
 
-    download: what brings `url` to `path`, called as download(url, path, pooch); pooch's own if None.
-    BadInput where the name is unknown, the data must be placed by hand, a download fails or has the
-    wrong hash.
+    Args:
+        download: What brings `url` to `path`, called as download(url, path, pooch); pooch's own if None.
+
+    Raises:
+        BadInput: If the name is unknown, the data must be placed by hand, a download fails or has the wrong hash.
     """
     if name in BY_HAND:
         place, origin = BY_HAND[name]
@@ -175,9 +177,13 @@ def _reason(error: BaseException) -> str:
 
 
 def checked_sha256(folder: Path, path: str, key: str) -> str:
-    """The SHA-256 of a file of the data folder; BadInput where it is missing, or a public file with other content.
+    """The SHA-256 of a file of the data folder.
 
-    key: the setting that asks for the file, for messages
+    Args:
+        key: The setting that asks for the file, for messages.
+
+    Raises:
+        BadInput: If it is missing, or a public file with other content.
     """
     known = {
         source.path: (name, source.sha256) for name, dataset in DATASETS.items() for source in dataset.sources

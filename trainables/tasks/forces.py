@@ -40,13 +40,17 @@ def forces(
 ) -> Task:
     """The task with its data from `folder`; the weights are those of Liao and Smidt 2023 for MD17.
 
-    molecule: a name of trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`
-    test: largest number of frames of each test set; taken from the frames that are left where the molecule
-        has no separate test file
-    energy_key, forces_key: what the files call energies and forces, such as REF_energy and REF_forces; None for
-        the usual names of the format
     A smaller training split is the beginning of a larger one with the same seed and `val`.
-    Raises BadInput where files are missing, damaged or too short.
+
+    Args:
+        molecule: A name of trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`.
+        test: Largest number of frames of each test set; taken from the frames that are left where the molecule has no
+            separate test file.
+        energy_key, forces_key: What the files call energies and forces, such as REF_energy and REF_forces; None for
+            the usual names of the format.
+
+    Raises:
+        BadInput: If files are missing, damaged or too short.
     """
     folder, files = Path(folder), molecule_files(molecule)
     if "grad" in (forces_key or "").lower():
@@ -111,9 +115,11 @@ class Forces(Task):
         energy_weight: float = 1.0,
         force_weight: float = 80.0,
     ) -> None:
-        """splits: energies with their mean, in float64 where they are totals; numbers: (atoms,) atomic numbers.
+        """The task on these splits; the weights multiply the two parts of the loss.
 
-        The weights multiply the two parts of the loss.
+        Args:
+            splits: Energies with their mean, in float64 where they are totals.
+            numbers: Atomic numbers, (atoms,).
         """
         self.mean = float(splits["train"]["energies"].double().mean())
         self.splits = {name: self._centered(split) for name, split in splits.items()}

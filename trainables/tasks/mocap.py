@@ -47,14 +47,17 @@ def mocap(
 ) -> Task:
     """The task with its data from `folder`.
 
-    subject: a folder within `folder` with one .asf and three or more .amc files; None for the public benchmark
-    frames_ahead: how much later the pose is asked for
-    height: give the network each joint's height, which leaves the rotations about the vertical y axis and the
-        horizontal translations; without it the task's group has all rotations and translations, though gravity
-        acts either way
-    train, val, test: numbers of samples, the same from each sequence of a split (what is left over is dropped)
-    seed: of the split of a subject's own sequences; the public split is fixed
-    Raises BadInput where files are missing, damaged or too short.
+    Args:
+        subject: A folder within `folder` with one .asf and three or more .amc files; None for the public benchmark.
+        frames_ahead: How much later the pose is asked for.
+        height: Give the network each joint's height, which leaves the rotations about the vertical y axis and the
+            horizontal translations; without it the task's group has all rotations and translations, though gravity
+            acts either way.
+        train, val, test: Numbers of samples, the same from each sequence of a split (what is left over is dropped).
+        seed: Seed of the split of a subject's own sequences; the public split is fixed.
+
+    Raises:
+        BadInput: If files are missing, damaged or too short.
     """
     folder = Path(folder)
     if subject is None:
@@ -75,7 +78,8 @@ def mocap(
 def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead: int, where: str) -> Split:
     """The first samples of each sequence of a split: positions, velocities and targets (samples, joints, 3).
 
-    where: what the starts come from, for messages
+    Args:
+        where: What the starts come from, for messages.
     """
     parts: dict[str, list[np.ndarray]] = {"positions": [], "velocities": [], "targets": []}
     each = count // len(starts[name])
@@ -107,8 +111,10 @@ def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead:
 
 
 def trivial_errors(split: Split, frames_ahead: int) -> dict[str, float]:
-    """The mean squared error of what needs no training: to stand still, to go on at constant velocity, and to move
-    all joints with the mean velocity of their body."""
+    """The mean squared error of what needs no training.
+
+    To stand still, to go on at constant velocity, and to move all joints with the mean velocity of their body.
+    """
     now, way = split["positions"], frames_ahead * split["velocities"]
     guesses = {
         "static": now,
@@ -139,7 +145,11 @@ class Mocap(Displacements):
     def __init__(
         self, splits: dict[str, Split], links: np.ndarray, frames_ahead: int, *, height: bool
     ) -> None:
-        """links: (links, 2) pairs of joints"""
+        """The task on these splits.
+
+        Args:
+            links: (links, 2) pairs of joints.
+        """
         self.splits = splits
         self.height = height
         self.signature = Signature(scalars=int(height), vectors=1, edge_scalars=1, output="vectors")

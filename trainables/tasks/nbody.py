@@ -47,9 +47,11 @@ def nbody(
 ) -> Task:
     """The task with its data from the cache in `folder`, simulated first if it is not there.
 
-    neighbors, cutoff: the network's edges come from that many nearest bodies, or from those nearer than that; from
-        all others without either. The simulation always has the forces of all pairs.
     A smaller split is the beginning of a larger one with the same seed.
+
+    Args:
+        neighbors, cutoff: The network's edges come from that many nearest bodies, or from those nearer than that;
+            from all others without either. The simulation always has the forces of all pairs.
     """
     if neighbors is not None and cutoff is not None:
         raise BadInput("task.cutoff: give either it or task.neighbors, not both")

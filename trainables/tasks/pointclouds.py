@@ -45,15 +45,18 @@ def pointclouds(
 ) -> Task:
     """The task with its data from the cache in `folder`, made from the source first if it is not there.
 
-    source: solids are generated, the others read from files
-    path: of the files, relative to `folder`; None for the usual name of the source
-    points: of each cloud, drawn at random from those that the source has
-    train, val, test: numbers of clouds; validation is drawn from the source's training part, and so is the
-        test set where the source has none
-    protocol: poses in training and validation / in the test: turned about the z axis, or about any
-    scale, jitter, dropout: augmentation of the training clouds, drawn once: see sources.poses.augmented
-    augment: augmentation drawn again in every step, as published trainings do: see cloud_augmentation.Augment
-    Raises BadInput where files are missing, damaged or hold fewer clouds than asked for.
+    Args:
+        source: Solids are generated, the others read from files.
+        path: Path of the files, relative to `folder`; None for the usual name of the source.
+        points: Number of points in each cloud, drawn at random from those that the source has.
+        train, val, test: Numbers of clouds; validation is drawn from the source's training part, and so is the test
+            set where the source has none.
+        protocol: Poses in training and validation / in the test: turned about the z axis, or about any.
+        scale, jitter, dropout: Augmentation of the training clouds, drawn once: see sources.poses.augmented.
+        augment: Augmentation drawn again in every step, as published trainings do: see cloud_augmentation.Augment.
+
+    Raises:
+        BadInput: If files are missing, damaged or hold fewer clouds than asked for.
     """
     sizes = {"train": train, "val": val, "test": test}
     training_poses, test_poses = POSES[protocol]

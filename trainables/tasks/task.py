@@ -16,15 +16,18 @@ Split = dict[str, Tensor]
 class Task:
     """A loaded data set with its question. Subclasses set the attributes and the methods below.
 
-    splits: "train", "val", "test", and further test sets whose names begin with "test_"
-    metric, metric_goal: the name of the judged number and whether it is to be small or large
-    metric_ideal: what no predictor surpasses: 0 for an error, 1 for an accuracy, None where there is no such number
-    loss_ideal: the same for the training loss: 0 for a sum of squares, None for a negative log-likelihood
-    trivial: the metric of the trivial predictor on the validation split
-    evaluation_batch: samples that are evaluated at once
-    differentiates_model: whether `predict` takes derivatives of the model, as for forces from an energy
-    anisotropy: None until trainables.tasks.anisotropy was asked for it
     The failure rules measure by the distance to the ideals; trainables.training.outcome says how, with and without.
+
+    Attributes:
+        splits: "train", "val", "test", and further test sets whose names begin with "test_".
+        metric, metric_goal: The name of the judged number and whether it is to be small or large.
+        metric_ideal: What no predictor surpasses: 0 for an error, 1 for an accuracy, None where there is no such
+            number.
+        loss_ideal: The same for the training loss: 0 for a sum of squares, None for a negative log-likelihood.
+        trivial: The metric of the trivial predictor on the validation split.
+        evaluation_batch: Samples that are evaluated at once.
+        differentiates_model: Whether `predict` takes derivatives of the model, as for forces from an energy.
+        anisotropy: None until trainables.tasks.anisotropy was asked for it.
     """
 
     splits: dict[str, Split]

@@ -22,7 +22,11 @@ class BlockOptimizer(torch.optim.Optimizer):
     def __init__(
         self, parameters: Iterable[nn.Parameter], blocks: Sequence[Matrix], lr: float, weight_decay: float
     ) -> None:
-        """blocks: slices of the parameters, none overlapping"""
+        """The optimizer of these parameters.
+
+        Args:
+            blocks: Slices of the parameters, none overlapping.
+        """
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
         self.blocks_of: dict[nn.Parameter, list[Matrix]] = {}
         for block in blocks:

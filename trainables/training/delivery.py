@@ -74,8 +74,7 @@ def deliver(
 
 
 def delivered_metrics(rows: list[dict[str, float]]) -> list[float]:
-    """The validation metric, where it is a number, of the model that would have been delivered after each validated
-    epoch."""
+    """Validation metrics of the models that would have been delivered after each validated epoch, without NaN."""
     seen = (row for row in rows if "val_metric" in row)
     metrics = (row.get("projected_val_metric", row["val_metric"]) for row in seen)
     return [metric for metric in metrics if not math.isnan(metric)]
@@ -90,7 +89,8 @@ def test(
 ) -> dict[str, Any]:
     """test_metric, further metrics and test sets, and the equivariance error in float64.
 
-    keep: called once with the errors on each sample of "test", (samples,) by name, float32 on the host
+    Args:
+        keep: Called once with the errors on each sample of "test", (samples,) by name, float32 on the host.
     """
     further_sets = [name for name in task.splits if name.startswith("test") and name != "test"]
     batches: list[Errors] = []

@@ -39,8 +39,9 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
 def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> dict[str, float]:
     """The row of an epoch; the columns of validation are there only in epochs that validate.
 
-    numbers: training's loss, penalty and theta, each the mean over the epoch, its last gradient's norm, and that
-        of the parameters
+    Args:
+        numbers: Training's loss, penalty and theta, each the mean over the epoch, its last gradient's norm, and that
+            of the parameters.
     """
     train_loss, penalty, theta_mean, gradient_norm, parameter_norm = numbers
     return {

@@ -22,8 +22,10 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss and the means of the task's errors over all samples, by name, in evaluation mode.
 
-    keep: called with the errors of each batch, which stay on the device
     Sums stay on the device; the host waits once, at the end.
+
+    Args:
+        keep: Called with the errors of each batch, which stay on the device.
     """
     totals: dict[str, Tensor] = {}
     with evaluating(model):

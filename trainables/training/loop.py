@@ -34,13 +34,15 @@ def run_trial(
 ) -> tuple[Record, list[dict[str, float]]]:
     """Train, project and test one trial; returns its record and its history, one row per epoch.
 
-    saved: the state of an interrupted run of the same spec, to resume from
-    save: called after each epoch with a function that makes the state; it decides whether to keep one
-    team: the processes that train together; each calls this, and the first alone validates, saves and tests
-    keep: called once with the errors on each test sample, where the model was tested at all
-    report: called with the row of each epoch
-    The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to
-    rounding for any number of processes.
+    The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to rounding
+    for any number of processes.
+
+    Args:
+        saved: The state of an interrupted run of the same spec, to resume from.
+        save: Called after each epoch with a function that makes the state; it decides whether to keep one.
+        team: The processes that train together; each calls this, and the first alone validates, saves and tests.
+        keep: Called once with the errors on each test sample, where the model was tested at all.
+        report: Called with the row of each epoch.
     """
     started, worked = time.perf_counter(), time.process_time()
     loaded, task = task, task.with_dtype(PRECISIONS[spec.training.precision])
@@ -71,9 +73,9 @@ def cpu_seconds(run: Run, earlier: float | None, since: float) -> float | None:
     """The processor seconds of a trial so far, of all threads and of all processes that train it together.
 
     Args:
-        run: the training
-        earlier: those of its earlier attempts; None where they did not count them
-        since: those of this process in this attempt
+        run: The training.
+        earlier: Those of its earlier attempts; None where they did not count them.
+        since: Those of this process in this attempt.
 
     Returns:
         The sum, or None where a GPU does the work: its processor waits, and waiting costs processor time too.

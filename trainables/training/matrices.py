@@ -30,7 +30,8 @@ MIXING_MODES = ("uvw", "uuw", "u<vw")
 class Matrix:
     """A slice of a parameter that acts as one matrix.
 
-    shape, stride, offset: its place in the parameter, counted in entries
+    Attributes:
+        shape, stride, offset: Its place in the parameter, counted in entries.
     """
 
     parameter: nn.Parameter
@@ -68,7 +69,9 @@ def layer_matrices(model: nn.Module) -> Iterator[tuple[str, Matrix]]:
     """Each matrix of a model after the name of its layer, those of one row or column included.
 
     Of nested layers the outermost that says what its matrices are is heard, and of shared parameters the first use.
-    Raises BadInput as `hidden_matrices` does.
+
+    Raises:
+        BadInput: As `hidden_matrices` does.
     """
     wrapped = [name for name, module in model.named_modules() if isinstance(module, RelaxedLayer)]
     claimed: set[int] = set()

@@ -18,11 +18,13 @@ def build(
 ) -> list[torch.optim.Optimizer]:
     """The optimizers of `training` for those of the parameters that are trained; none for no parameters.
 
-    hidden: the matrices of hidden layers, from `trainables.training.matrices`. Muon takes these and leaves all other
-        parameters to AdamW, with `adamw_factor` times the learning rate; adam_block norms its updates of them
-
     A parameter group may carry `lr_factor`, which its learning rate is to be multiplied by. Adam, AdamW and SGD run
     as one fused kernel over all parameters, which is also the fastest on a CPU and never waits for the device.
+
+    Args:
+        hidden: The matrices of hidden layers, from `trainables.training.matrices`. Muon takes these and leaves all
+            other parameters to AdamW, with `adamw_factor` times the learning rate; adam_block norms its updates of
+            them.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     common: dict[str, Any] = {"lr": training.lr, "weight_decay": training.weight_decay}

@@ -23,9 +23,10 @@ class Verdict(NamedTuple):
 class Judged(NamedTuple):
     """What is known of the judged metric before training; the numbers are of the validation split.
 
-    trivial: the trivial predictor's
-    ideal: what no predictor surpasses (0 for an error, 1 for an accuracy), None where there is no such number
-    at_init: of the model before the first step, None where it is not known
+    Attributes:
+        trivial: Metric of the trivial predictor.
+        ideal: Value that no predictor surpasses (0 for an error, 1 for an accuracy); None if there is none.
+        at_init: Metric of the model before the first step, None where it is not known.
     """
 
     goal: Goal
@@ -75,7 +76,9 @@ def failed_after_training(
 ) -> Verdict | None:
     """Judge a training that ran to its end: not_learned, collapsed, or None for learned.
 
-    val_metrics: of each epoch; best_delivered: the best of those of the delivered kind of model, None for none
+    Args:
+        val_metrics: Validation metric of each epoch.
+        best_delivered: The best of those of the delivered kind of model, None for none.
     """
     to_beat = least_to_learn(judged, rules.not_learned.margin)
     if best_delivered is None or not better(best_delivered, to_beat, judged.goal):

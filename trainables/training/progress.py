@@ -8,14 +8,18 @@ from typing import Any
 class TrainingProgress:
     """What has been measured so far.
 
-    step: steps done; rows: the history, one row per epoch
-    loss_at_init, metric_at_init: on validation before the first step; train_loss_at_init: on training samples
-    best: epoch, val_metric, val_loss and state of the model that would be delivered now; empty before the first epoch
-    constraint_at_projection: theta, or the largest |gamma|, just before the projection
-    before_projection, after_projection: validation metric on both sides of the projection
-    relaxed_layers: number of layers with a companion that the first step called
-    seconds: time spent, interrupted runs included
-    cpu_seconds: processor time of training, interrupted runs included; None where it is not known
+    Attributes:
+        step: Steps done.
+        rows: The history, one row per epoch.
+        loss_at_init, metric_at_init: On validation before the first step.
+        train_loss_at_init: Loss on training samples before the first step.
+        best: epoch, val_metric, val_loss and state of the model that would be delivered now; empty before the first
+            epoch.
+        constraint_at_projection: Theta, or the largest |gamma|, just before the projection.
+        before_projection, after_projection: Validation metric on both sides of the projection.
+        relaxed_layers: Number of layers with a companion that the first step called.
+        seconds: Time spent, interrupted runs included.
+        cpu_seconds: Processor time of training, interrupted runs included; None where it is not known.
     """
 
     step: int = 0

@@ -31,9 +31,10 @@ State = dict[str, Any]
 class Run:
     """A training in progress.
 
-    trunk, companions: optimizers of the strict parameters and of those that the method added; the latter
-        end with the projection, before step `projection_step`
-    team: the processes that share each batch; they agree on all of the above but `device`
+    Attributes:
+        trunk, companions: Optimizers of the strict parameters and of those that the method added; the latter end with
+            the projection, before step `projection_step`.
+        team: The processes that share each batch; they agree on all of the above but `device`.
     """
 
     spec: TrialSpec

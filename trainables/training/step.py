@@ -23,8 +23,11 @@ def batches(run: Run, epoch: int) -> Iterator[Tensor]:
 def train_step(
     run: Run, index: Tensor, augmentation: torch.Generator
 ) -> tuple[Tensor, Tensor | float, Tensor | float]:
-    """One step on the samples at `index`; returns the loss and the penalty of this process's part of them, and
-    theta, detached, on the device."""
+    """One step on the samples at `index`.
+
+    Returns:
+        Loss and penalty of this process's part of them, and theta, detached, on the device.
+    """
     training, step, every_optimizer = run.spec.training, run.progress.step, run.trunk + run.companions
     lr = training.lr * optimizers.learning_rate_factor(training, step, run.steps)
     for group in (group for optimizer in every_optimizer for group in optimizer.param_groups):

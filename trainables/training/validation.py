@@ -12,8 +12,10 @@ def validated(spec: TrialSpec, epoch: int) -> bool:
 
 
 def validate(run: Run) -> dict[str, float]:
-    """Loss and metric on validation, of a model that is still to be projected those of the projected one too, and
-    the equivariance error of the model in training."""
+    """Loss and metric on validation, and the equivariance error of the model in training.
+
+    Of a model that is still to be projected, loss and metric of the projected one too.
+    """
     validation = evaluate(run.model, run.task, run.task.splits["val"])
     columns = {"val_loss": validation["loss"], "val_metric": validation[run.task.metric]}
     columns["equivariance_error"] = history_error(run.model, run.task)

@@ -50,11 +50,12 @@ KILLED = "the worker process was killed and left no error message"
 class Surroundings:
     """What a trial runs with that does not change its result.
 
-    data_folder: where downloaded and generated data sets are stored on this machine
-    threads: of all processes of the trial together
-    run, node: ids of the study run and of the machine; only errors within one run on living nodes count
-    node_alive: whether the node of an id still answers
-    report: takes each row of the history as it is made
+    Attributes:
+        data_folder: Where downloaded and generated data sets are stored on this machine.
+        threads: Threads of all processes of the trial together.
+        run, node: Ids of the study run and of the machine; only errors within one run on living nodes count.
+        node_alive: Whether the node of an id still answers.
+        report: Takes each row of the history as it is made.
     """
 
     store: Store
@@ -108,7 +109,8 @@ def _attempts(spec: TrialSpec, context: Surroundings, errors: list[Attempt], log
 def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason | None = None) -> Record:
     """The record of a trial that could not finish for a reason outside its training.
 
-    detail: the exception, or the other cause, in one line
+    Args:
+        detail: The exception, or the other cause, in one line.
     """
     out_of_memory = "OutOfMemoryError" in detail or "MemoryError" in detail
     return Record(

@@ -19,10 +19,10 @@ class Conditions:
         results: URI of the results folder, reached from every node.
         data_folder: Directory of data sets on each node.
         run: Id of the run; only errors within one run count as attempts at a trial.
-        threads: Of all processes of a trial together.
-        gpus: Of one trial; fractions share a GPU, 0 trains on the CPU.
+        threads: Threads of all processes of a trial together.
+        gpus: GPUs of one trial; fractions share a GPU, 0 trains on the CPU.
         processes: That share each batch of a trial.
-        limits: Of one trial.
+        limits: Limits of one trial.
         report_seconds: Between two reports of a trial that goes on.
         code_folder: Where the modules of users' own models lie, searched last.
     """

@@ -18,8 +18,10 @@ LOOK_SECONDS = 0.5
 def watched(limits: Limits, on_excess: Callable[[Reason, str], None]) -> Iterator[None]:
     """End this process if the block goes beyond its limits.
 
-    on_excess: called just before the process ends, with the reason and one line of detail
     A trial that hangs in compiled code cannot check itself, so a separate thread does.
+
+    Args:
+        on_excess: Called just before the process ends, with the reason and one line of detail.
     """
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(limits, on_excess, ended), daemon=True)

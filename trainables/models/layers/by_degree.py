@@ -93,9 +93,10 @@ def gate(x: Features) -> Features:
 class DepthwiseLinear(nn.Module):
     """The product of each channel with the harmonics of its edge, weighted path by path, and a linear map.
 
-    inputs, outputs: channels of each degree, the former from 0 to the largest of the harmonics
-    radial: from the invariants of an edge to a weight for each path and channel, which are `weights_of(inputs)`;
-        None for weights that all edges share
+    Args:
+        inputs, outputs: Channels of each degree, the former from 0 to the largest of the harmonics.
+        radial: From the invariants of an edge to a weight for each path and channel, which are `weights_of(inputs)`;
+            None for weights that all edges share.
     """
 
     def __init__(
@@ -141,8 +142,9 @@ def widths(channels: Sequence[int], inversion: bool) -> list[int]:
 def by_path(couplings: Tensor, largest: int, inversion: bool) -> list[list[Tensor]]:
     """The matrices that take a degree to another along each path, in the order of `coupling_paths`.
 
-    couplings: (edges, components, products) of `Couplings` -> for each output degree a list of
-        (edges, 2l+1, 2l'+1)
+    Args:
+        couplings: (edges, components, products) of `Couplings` -> for each output degree a list of (edges, 2l+1,
+            2l'+1).
     """
     paths = coupling_paths(largest, inversion)
     blocks = couplings.split([(2 * out + 1) * len(of_out) for out, of_out in enumerate(paths)], dim=-1)

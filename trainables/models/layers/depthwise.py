@@ -35,7 +35,9 @@ def pad_components(x: Tensor, components: int) -> Tensor:
 def embed_nodes(graph: Graph, scalars: nn.Linear, vectors: nn.Linear | None, components: int) -> Tensor:
     """(nodes, components, channels): the node's invariants as scalars, its vectors as degree 1, zero above.
 
-    scalars: from `node_invariants`; vectors: without bias, from the vectors of the signature; None where it has none
+    Args:
+        scalars: From `node_invariants`.
+        vectors: Without bias, from the vectors of the signature; None where it has none.
     """
     x = scalars(node_invariants(graph)).unsqueeze(1)
     if vectors is not None:
@@ -105,7 +107,8 @@ class DegreeNorm(nn.Module):
 def coupling_paths(largest: int, inversion: bool = True) -> list[list[tuple[int, int]]]:
     """For each output degree the pairs (input degree, harmonic degree) that couple to it and keep the parity.
 
-    inversion: False for all pairs, whose products are axial in part
+    Args:
+        inversion: False for all pairs, whose products are axial in part.
     """
     degrees = range(largest + 1)
     return [
@@ -144,11 +147,15 @@ class Couplings(nn.Module):
         return block.flatten(2)
 
     def forward(self, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """directions (edges, 3), of any length but zero -> harmonics and couplings.
+        """The harmonics of edges and their couplings.
 
-        harmonics: (edges, components), of unit variance
-        couplings: (edges, components, products), the matrix that takes features to their products with the
-            harmonics; products are sorted by output degree, then component, then path
+        Args:
+            directions: (edges, 3), of any length but zero.
+
+        Returns:
+            Harmonics (edges, components), of unit variance, and couplings (edges, components, products), the matrix
+            that takes features to their products with the harmonics. Products are sorted by output degree, then
+            component, then path.
         """
         harmonics = o3.spherical_harmonics(
             self.degrees, directions, normalize=True, normalization="component"
@@ -160,7 +167,11 @@ class PathLinear(nn.Module):
     """For each output degree a matrix that mixes the channels of all paths that lead to it."""
 
     def __init__(self, channels: int, channels_out: list[int]) -> None:
-        """channels_out: for each output degree"""
+        """The matrices of all degrees, drawn at random.
+
+        Args:
+            channels_out: Number of channels of each output degree.
+        """
         super().__init__()
         paths = [len(paths) for paths in coupling_paths(len(channels_out) - 1)]
         self.channels = channels
@@ -178,7 +189,8 @@ class PathLinear(nn.Module):
     def forward(self, products: Tensor, factors: Tensor | None = None) -> list[Tensor]:
         """(n, products, channels) -> for each degree (n, 2l+1, channels_out[l]).
 
-        factors: (n, sum of widths), which multiply each path and channel; None for ones
+        Args:
+            factors: (n, sum of widths), which multiply each path and channel; None for ones.
         """
         blocks = [
             block.unflatten(1, (2 * degree + 1, -1)).flatten(2)

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 
 
 class ExponentialNormal(nn.Module):
-    """exp(-b (exp(-r / length) - c_k)^2) with the centers c_k evenly from 0 to 1 (Unke and Meuwly 2019,
-    arXiv 1902.08408, equation 7).
+    """exp(-b (exp(-r / length) - c_k)^2) with the centers c_k evenly from 0 to 1.
 
-    It maps all distances to a bounded interval and is finest near zero, so that it needs no cutoff: on
-    complete graphs everything built on it is smooth everywhere.
+    Unke and Meuwly 2019 (arXiv 1902.08408), equation 7. It maps all distances to a bounded interval and is finest
+    near zero, so that it needs no cutoff: on complete graphs everything built on it is smooth everywhere.
 
-    length: unit of the task's positions; functions[k] differ from each other up to a few times this distance
+    Args:
+        length: Unit of the task's positions; functions[k] differ from each other up to a few times this distance.
     """
 
     centers: Tensor

@@ -41,8 +41,12 @@ class Steerable(NamedTuple):
 
 
 class Harmonics(NamedTuple):
-    """Spherical harmonics with integral normalization, or sums of them: degree 0, the same number everywhere,
-    and degree 1 (..., 3), which is proportional to the direction."""
+    """Spherical harmonics with integral normalization, or sums of them.
+
+    Attributes:
+        constant: Degree 0, the same number everywhere.
+        vector: Degree 1, (..., 3), proportional to the direction.
+    """
 
     constant: float
     vector: Tensor
@@ -56,7 +60,8 @@ def harmonics(vectors: Tensor) -> Harmonics:
 class Product(nn.Module):
     """The tensor product of steerable features with harmonics, to other features; scalars get a bias.
 
-    inputs, outputs: numbers of scalar and vector channels; outputs may lack one of the two
+    Args:
+        inputs, outputs: Numbers of scalar and vector channels; outputs may lack one of the two.
     """
 
     def __init__(self, inputs: tuple[int, int], outputs: tuple[int, int]) -> None:
@@ -103,7 +108,9 @@ class Product(nn.Module):
 class EdgeProduct(Product):
     """The tensor product of [receiver, sender, edge scalars] with the harmonics of the edge.
 
-    nodes: numbers of scalar and vector channels of a node; edge_scalars: number of invariants of an edge
+    Args:
+        nodes: Numbers of scalar and vector channels of a node.
+        edge_scalars: Number of invariants of an edge.
     """
 
     def __init__(self, nodes: tuple[int, int], edge_scalars: int, outputs: tuple[int, int]) -> None:

@@ -29,10 +29,13 @@ class Kernel(nn.Module):
     def forward(
         self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology
     ) -> list[tuple[Tensor, Tensor]]:
-        """For each degree l the products (nodes, senders, 2l+1, paths, channels), and the radial functions
-        (nodes, senders, paths, channels) that they have to be multiplied with.
+        """The products of each degree, and the radial functions to multiply them with.
 
-        edges: (edges, E), the invariants that the radial functions see
+        Args:
+            edges: (edges, E), the invariants that the radial functions see.
+
+        Returns:
+            For each degree l (nodes, senders, 2l+1, paths, channels) and (nodes, senders, paths, channels).
         """
         senders = self.sender(x).index_select(0, topology.senders)
         shape = (topology.nodes, topology.num_senders, -1)

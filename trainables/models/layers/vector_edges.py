@@ -88,8 +88,9 @@ def dot(left: Tensor, right: Tensor, out: Tensor) -> None:
 class EdgeInvariants(Function):
     """<p, p>, <p, d> and <d, d> on all edges, (senders, nodes, channels) each.
 
-    senders, receivers: (2, 3, nodes, channels), p and d of an edge being sender plus receiver
-    rows: of `component_rows`
+    Attributes:
+        senders, receivers: (2, 3, nodes, channels), p and d of an edge being sender plus receiver.
+        rows: Result of `component_rows`.
     """
 
     @staticmethod
@@ -119,7 +120,9 @@ class EdgeInvariants(Function):
 class EdgeMean(Function):
     """The mean of scale p + push d over the edges of each node, (3, nodes, channels).
 
-    senders, receivers, rows: as in EdgeInvariants; scale, push: (senders, nodes, channels)
+    Attributes:
+        senders, receivers, rows: As in EdgeInvariants.
+        scale, push: (senders, nodes, channels).
     """
 
     @staticmethod

@@ -50,8 +50,12 @@ class ContextVectorLinear(nn.Module):
             nn.init.uniform_(part.weight, -bound, bound)
 
     def forward(self, points: Tensor, context: Tensor) -> Tensor:
-        """points (clouds, points, 3, channels_in), context (clouds, 3, channels_context)
-        -> (clouds, points, 3, channels_out)."""
+        """New vectors, (clouds, points, 3, channels_out).
+
+        Args:
+            points: (clouds, points, 3, channels_in).
+            context: (clouds, 3, channels_context).
+        """
         return self.points(points) + self.context(context).unsqueeze(1)
 
 
@@ -100,8 +104,9 @@ class VectorActivation(nn.Module):
 class VectorNeuron(nn.Module):
     """A linear map to features and directions, joined in one product, and the activation.
 
-    linear: maps the inputs to (..., 3, channels + directions), the features first; as many directions as
-        features, or a single one that all features share
+    Args:
+        linear: Maps the inputs to (..., 3, channels + directions), the features first; as many directions as
+            features, or a single one that all features share.
     """
 
     def __init__(self, linear: nn.Module, channels: int, slope: float) -> None:

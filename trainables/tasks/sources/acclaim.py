@@ -21,8 +21,11 @@ CHANNELS = ("tx", "ty", "tz", "rx", "ry", "rz")
 class Bone:
     """A bone in the skeleton's rest position; the root has length 0.
 
-    offset: (3,) from its parent's end to its own; axes: of its angles
-    channels: the names of its numbers in each frame; parent: the index of its parent, -1 for the root
+    Attributes:
+        offset: (3,) from its parent's end to its own.
+        axes: Axes of its angles.
+        channels: The names of its numbers in each frame.
+        parent: The index of its parent, -1 for the root.
     """
 
     name: str

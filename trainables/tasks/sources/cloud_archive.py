@@ -10,7 +10,11 @@ from trainables.tasks.sources.unpacking import opened_archive
 
 
 def list_files(path: Path) -> list[Path]:
-    """The archive itself; BadInput where it is not there."""
+    """The archive itself.
+
+    Raises:
+        BadInput: If it is not there.
+    """
     if not path.is_file():
         raise BadInput(f"{path}: no such file; task.path names an archive with 'points' and 'label'")
     return [path]

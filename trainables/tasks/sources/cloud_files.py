@@ -13,7 +13,13 @@ Source = Literal["solids", "modelnet40_hdf5", "modelnet_mesh", "npz"]
 
 
 class Reader(NamedTuple):
-    """usual_path: in the data folder; list_files: (path); read: (path, points, seed)."""
+    """How clouds of one source are found and read.
+
+    Attributes:
+        usual_path: Where they are in the data folder.
+        list_files: Their files, from the path.
+        read: The clouds, from the path, the number of points and a seed.
+    """
 
     usual_path: str | None
     list_files: Callable[[Path], list[Path]]
@@ -30,7 +36,11 @@ READERS = {
 
 
 def files_of(source: Source, folder: Path, path: str | None) -> list[Path]:
-    """The files behind a source, none for what is generated; BadInput where they are not there."""
+    """The files behind a source, none for what is generated.
+
+    Raises:
+        BadInput: If they are not there.
+    """
     return [] if source == "solids" else READERS[source].list_files(_place(source, folder, path))
 
 

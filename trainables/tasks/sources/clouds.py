@@ -14,8 +14,9 @@ SMALLEST, LARGEST = 1e-15, 1e15  # sizes of clouds whose squares float32 holds
 class Clouds:
     """Clouds with as many points each.
 
-    points: (clouds, points, 3) float32, in the source's own unit and pose, z upwards, the origin anywhere
-    labels: (clouds,) int64, 0 .. classes - 1
+    Attributes:
+        points: (clouds, points, 3) float32, in the source's own unit and pose, z upwards, the origin anywhere.
+        labels: (clouds,) int64, 0 .. classes - 1.
     """
 
     points: np.ndarray
@@ -33,9 +34,10 @@ class Clouds:
 class Collection:
     """All that a source has.
 
-    pool: for training and validation
-    test: None where the source sets none apart
-    classes: their number
+    Attributes:
+        pool: For training and validation.
+        test: None where the source sets none apart.
+        classes: Their number.
     """
 
     pool: Clouds
@@ -43,7 +45,11 @@ class Collection:
     classes: int
 
     def divided(self, train: int, val: int, test: int, seed: int, path: Path) -> dict[str, Clouds]:
-        """Random splits of these sizes, by name; BadInput naming `path` where there are too few clouds."""
+        """Random splits of these sizes, by name.
+
+        Raises:
+            BadInput: If there are too few clouds; the message names `path`.
+        """
         random = np.random.default_rng(seed)
         order = random.permutation(len(self.pool))
         held_out = self.pool.at(order[val + train :])
@@ -62,9 +68,13 @@ class Collection:
 
 
 def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: int, least: int) -> Clouds:
-    """The arrays as Clouds; BadInput naming file and sample where they cannot be.
+    """The arrays as Clouds.
 
-    least: number of points that each cloud must have
+    Args:
+        least: Number of points that each cloud must have.
+
+    Raises:
+        BadInput: If they cannot be; the message names file and sample.
     """
     if points.ndim != 3 or points.shape[2] != 3 or points.dtype.kind not in "fiu":
         raise BadInput(

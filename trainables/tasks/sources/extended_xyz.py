@@ -28,10 +28,15 @@ _QUANTITIES = {
 def read_extended_xyz(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 (immutable)
     """All frames of a file that has an energy for each frame and forces for each atom.
 
-    keys: what the file calls them; 'energy' and 'forces' where None
     Units that the comment lines state (energy_unit=..., units=...) are converted. Frames of one atom that give an
-    energy are references and no samples. BadInput naming file and frame where it is not such a file, has periodic
-    cells, is cut short or mixes molecules.
+    energy are references and no samples.
+
+    Args:
+        keys: What the file calls them; 'energy' and 'forces' where None.
+
+    Raises:
+        BadInput: If it is not such a file, has periodic cells, is cut short or mixes molecules; the message names
+            file and frame.
     """
     samples: list[tuple[np.ndarray, float, np.ndarray]] = []
     isolated: dict[int, float] = {}

@@ -20,11 +20,12 @@ class Keys(NamedTuple):
 class Frames:
     """Conformations of one molecule, its atoms always in the same order.
 
-    numbers: (atoms,) atomic numbers
-    positions: (frames, atoms, 3), angstrom
-    energies: (frames,), eV, as the file has them
-    forces: (frames, atoms, 3), eV/angstrom
-    reference: (), the sum of the energies of the isolated atoms in eV, 0 where the file has none
+    Attributes:
+        numbers: (atoms,) atomic numbers.
+        positions: (frames, atoms, 3), angstrom.
+        energies: (frames,), eV, as the file has them.
+        forces: (frames, atoms, 3), eV/angstrom.
+        reference: (), the sum of the energies of the isolated atoms in eV, 0 where the file has none.
     """
 
     numbers: np.ndarray

@@ -21,10 +21,15 @@ _CELLS = ("lattice", "cell", "cells", "pbc")
 
 
 def read_md17(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 (immutable)
-    """All frames of an archive with the keys of MD17 or rMD17; BadInput where it is neither or cut short.
+    """All frames of an archive with the keys of MD17 or rMD17.
 
-    keys: what the archive calls energies and forces; the names of MD17 or rMD17 where None
     Refused too: cells, units that are not known, and other keys than these without units.
+
+    Args:
+        keys: What the archive calls energies and forces; the names of MD17 or rMD17 where None.
+
+    Raises:
+        BadInput: If it is neither or cut short.
     """
     with opened_archive(path) as archive:
         names = _names(archive, keys, path)

@@ -13,7 +13,11 @@ CLASSES = 40
 
 
 def list_files(folder: Path) -> list[Path]:
-    """`ply_data_{train,test}*.h5`, sorted; BadInput where there are none of one kind."""
+    """`ply_data_{train,test}*.h5`, sorted.
+
+    Raises:
+        BadInput: If there are none of one kind.
+    """
     files = {part: sorted(folder.glob(f"ply_data_{part}*.h5")) for part in ("train", "test")}
     for part, found in files.items():
         if not found:

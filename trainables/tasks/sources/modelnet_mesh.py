@@ -12,9 +12,12 @@ PARTS = ("train", "test")
 
 
 def list_files(folder: Path) -> list[Path]:
-    """All meshes, sorted by class, part and name; BadInput where there are none.
+    """All meshes, sorted by class, part and name.
 
     The classes may be in `folder` itself or, as in torch-geometric, in `folder`/raw. Any subset will do.
+
+    Raises:
+        BadInput: If there are none.
     """
     root = folder / "raw" if (folder / "raw").is_dir() else folder
     files = [path for part in PARTS for path in root.glob(f"*/{part}/*") if path.suffix.lower() == ".off"]
@@ -26,7 +29,11 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def read_meshes(folder: Path, points: int, seed: int) -> Collection:
-    """All meshes as clouds of `points` points, uniform on their surfaces; BadInput naming the file."""
+    """All meshes as clouds of `points` points, uniform on their surfaces.
+
+    Raises:
+        BadInput: If a file is not such a mesh.
+    """
     files = list_files(folder)
     classes = sorted({path.parts[-3] for path in files})
     random = np.random.default_rng(seed)
@@ -46,9 +53,12 @@ def _gather(clouds: dict[Path, np.ndarray], classes: list[str]) -> Clouds:
 def sample_surface(
     vertices: np.ndarray, triangles: np.ndarray, count: int, path: Path, random: np.random.Generator
 ) -> np.ndarray:
-    """(count, 3) points, uniform on the triangles; BadInput naming `path` where there is no surface.
+    """(count, 3) points, uniform on the triangles.
 
     The vertices are centered first: in float32 a part far from its origin would lose its shape.
+
+    Raises:
+        BadInput: If there is no surface; the message names `path`.
     """
     corners = (vertices - vertices.mean(0))[triangles] if len(vertices) else np.empty((0, 3, 3))
     sides = corners[:, 1:] - corners[:, :1]

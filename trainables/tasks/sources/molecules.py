@@ -20,8 +20,10 @@ READERS = {".xyz": read_extended_xyz, ".extxyz": read_extended_xyz, ".npz": read
 class Files:
     """Paths within the data folder.
 
-    pool: the frames to split; tests: further frames by the name of their test set
-    atoms: energies of the isolated atoms, None for no reference energies
+    Attributes:
+        pool: The frames to split.
+        tests: Further frames by the name of their test set.
+        atoms: Energies of the isolated atoms, None for no reference energies.
     """
 
     pool: str
@@ -78,7 +80,8 @@ def molecule_files(molecule: str) -> Files:
 def read_frames(folder: Path, path: str, keys: Keys) -> Frames:
     """The checked frames of a file of the data folder, memory-mapped from the cache after the first time.
 
-    keys: what the file calls its energies and forces
+    Args:
+        keys: What the file calls its energies and forces.
     """
     file = folder / path
     digest = checked_sha256(folder, path, "task.molecule")

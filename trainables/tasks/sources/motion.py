@@ -20,7 +20,13 @@ Starts = dict[str, dict[int, np.ndarray]]
 
 @dataclass(frozen=True)
 class Motion:
-    """links: (links, 2) pairs of joints; sequences: (frames, joints, 3) each; files: where each comes from."""
+    """Recorded sequences of one skeleton.
+
+    Attributes:
+        links: Pairs of joints, (links, 2).
+        sequences: Positions of each, (frames, joints, 3).
+        files: Where each comes from.
+    """
 
     links: np.ndarray
     sequences: Sequence[np.ndarray]

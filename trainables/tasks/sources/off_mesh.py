@@ -16,7 +16,9 @@ def read_off(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     A line of its own for each vertex and face may hold more behind them, such as colors and normals (COFF, NOFF,
     STOFF too): it is read over. Without such lines the numbers must be those of vertices and faces alone.
-    BadInput naming the file, and the line where there is one.
+
+    Raises:
+        BadInput: If it is no such file; the message names it, and the line where there is one.
     """
     try:
         return _read(path.read_bytes().decode("utf-8-sig", errors="replace"))

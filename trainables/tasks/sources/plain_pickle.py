@@ -50,7 +50,11 @@ class PlainUnpickler(pickle.Unpickler):
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """The content of a pickle, written by Python 2 or 3; BadInput where it is missing, damaged or foreign."""
+    """The content of a pickle, written by Python 2 or 3.
+
+    Raises:
+        BadInput: If it is missing, damaged or foreign.
+    """
     try:
         return PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     except OSError as error:

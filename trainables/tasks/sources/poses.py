@@ -21,7 +21,9 @@ def augmented(
 ) -> np.ndarray:
     """Clouds times a factor between 1 / scale and scale, with normal noise, some points replaced by others.
 
-    jitter: standard deviation; dropout: the share that is replaced lies between 0 and this
+    Args:
+        jitter: Standard deviation.
+        dropout: The share that is replaced lies between 0 and this.
     """
     clouds, count, _ = points.shape
     factors = scale ** random.uniform(-1, 1, (clouds, 1, 1))

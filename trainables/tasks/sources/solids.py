@@ -26,7 +26,8 @@ Shape = tuple[int, int]
 def solids(count: int, points: int, seed: int, stream: int) -> Clouds:
     """Clouds of `points` points, z along each solid's axis; classes in turn, so that each is as frequent.
 
-    stream: sets apart the splits of one seed. Smaller counts give the beginning of larger ones.
+    Args:
+        stream: Sets apart the splits of one seed. Smaller counts give the beginning of larger ones.
     """
     labels = np.arange(count) % len(FAMILIES)
     blocks = []

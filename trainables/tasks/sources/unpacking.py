@@ -27,7 +27,7 @@ def opened_archive(path: Path) -> Iterator[NpzFile]:
 
 
 def check_unpacked_size(size: int, path: Path) -> None:
-    """BadInput where `size` bytes, unpacked, cannot be the honest content of the file."""
+    """Raise BadInput where `size` bytes, unpacked, cannot be the honest content of the file."""
     packed = path.stat().st_size
     if size > max(SMALL, LARGEST_RATIO * packed):
         raise BadInput(f"{path}: {packed / 1e6:.3g} MB that say they hold {size / 1e9:.3g} GB; it is damaged")

@@ -21,10 +21,11 @@ _DEFAULT_PROPERTIES = "species:S:1:pos:R:3"
 class XYZFrame:
     """One frame.
 
-    line: number of its first line in the file, from 1
-    pairs: what its comment line says
-    columns: name -> (kind, first column, end), as `Properties` declares them; kinds are R, I, S and L
-    rows: the words of each atom's line
+    Attributes:
+        line: Number of its first line in the file, from 1.
+        pairs: What its comment line says.
+        columns: Name -> (kind, first column, end), as `Properties` declares them; kinds are R, I, S and L.
+        rows: The words of each atom's line.
     """
 
     line: int
