@@ -42,6 +42,7 @@ logging.getLogger("ray.tune.tune").setLevel(
 )  # lists trials that lost a worker, also where they ran again
 
 LOSSES = 20  # how often one trial may lose its worker before it is left without a record
+FRUITLESS = 2 * LOSSES  # lost workers for each that runs, with no epoch between them, before the run ends
 LOOK_SECONDS = 1.0
 
 
@@ -126,6 +127,8 @@ class Watch(tune.Callback):
     def __init__(self, show: Callable[[News], None], again: Callable[[Config], None]) -> None:
         self.show, self.again = show, again
         self.running: set[str] = set()
+        self.most_running = 1
+        self.fruitless = 0  # workers lost since an epoch was reported or a trial ended
         self.ended: list[Ended] = []  # since the last look, like `lost`
         self.lost: list[str] = []
         self.last_look = 0.0
@@ -152,9 +155,17 @@ class Watch(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Count a trial that runs now."""
         self.running.add(trial.trial_id)
+        self.most_running = max(self.most_running, len(self.running))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Note that workers get on."""
+        self.fruitless = 0
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Count a trial that has its record."""
+        self.fruitless = 0
         self.running.discard(trial.trial_id)
         result = trial.last_result
         self.ended.append(
@@ -176,9 +187,7 @@ class Watch(tune.Callback):
                 f"a worker cannot import what trials need ({type(cause).__name__}: {cause}); "
                 "install it on every node"
             )
-        if self.reason is not None:
-            raise self.reason
-        self.lost.append(_brief(str(error)))
+        self._lose(_brief(str(error)))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note the last loss of a trial, or suggest it again.
@@ -190,6 +199,18 @@ class Watch(tune.Callback):
             self.again(trial.config)
         else:
             self.on_trial_recover(iteration, trials, trial)
+
+    def _lose(self, why: str) -> None:
+        """Count a lost worker; end the run after so many that no trial will ever get on."""
+        self.lost.append(why)
+        self.fruitless += 1
+        if self.reason is None and self.fruitless > FRUITLESS * self.most_running:
+            self.reason = ConnectionError(
+                f"{self.fruitless} workers in a row were lost before a trial got on ({why}); "
+                "give workers more memory or time, or run fewer at once with `resources.concurrent`"
+            )
+        if self.reason is not None:
+            raise self.reason
 
 
 def _last_error(trial: Trial) -> BaseException:

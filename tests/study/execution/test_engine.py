@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from functools import partial
@@ -14,6 +15,7 @@ from ray import cloudpickle
 from ray.cluster_utils import Cluster
 
 from study.config import Resources
+from study.execution import engine
 from study.execution.engine import run_trials
 from study.execution.search import PlannedSearch
 from trainables.errors import BadInput
@@ -45,6 +47,11 @@ def pretend(config, conditions):
 def out_of_reach(config, conditions):
     """Stands for a trainable that cannot reach the results folder."""
     raise Unavailable("s3://somewhere: no route")
+
+
+def killed(config, conditions):
+    """Stands for a trainable whose worker the system always kills, as for want of memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +147,10 @@ def test_a_worker_that_cannot_import_ends_the_run(cluster, tmp_path):
     words = r"worker cannot import what trials need \(.*No module named 'test_engine'.*\); install it on every node"
     with pytest.raises(BadInput, match=words):
         run(tmp_path, 4, Resources())
+
+
+def test_workers_that_are_always_lost_end_the_run(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "FRUITLESS", 3)
+    words = "4 workers in a row were lost before a trial got on .*; give workers more memory or time"
+    with pytest.raises(ConnectionError, match=words):
+        run(tmp_path, 4, Resources(concurrent=1), stand_in=killed)
