@@ -40,7 +40,7 @@ def list_names(
     if kind in BLOCKS and name not in (None, kind):
         raise BadInput(f"NAME: the block {kind} has no {name!r}; `study list {kind}` lists its keys")
     if kind in BLOCKS or name is not None:
-        print(plain(str(kind), name or str(kind), TERMINAL))
+        print(plain(str(kind), str(kind) if name is None else name, TERMINAL))
     elif kind is not None:
         print("\n".join(names(kind)))
     else:

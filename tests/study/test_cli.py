@@ -60,6 +60,7 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["notebooks", "other"], 2, "DIR: other is not a results folder"),
         (["list", "training", "x"], 2, "the block training has no 'x'"),
         (["list", "model", "eggn"], 2, "did you mean 'egnn'"),
+        (["list", "model", ""], 2, "unknown model ''"),
         (["list", "modell"], 2, "did you mean 'model'"),
         (["show", "nowhere", "abc"], 2, "no such results folder"),
         (["plan", "nbody-quick", "--set", "refine={budget: 0}"], 2, "refine.budget"),

@@ -233,9 +233,9 @@ class Relaxed(Method):
             terms.append(weights["norm"] * penalties.norm(layer, call))
         if weights["lie"]:
             terms.append(weights["lie"] * penalties.lie(layer, call, self.directions))
-        if weights["parity"]:
-            parity = self._parity(layer, call)
-            terms += [] if parity is None else [weights["parity"] * parity]
+        reflect = self._reflect() if weights["parity"] else None
+        parity = None if reflect is None else penalties.parity(layer, call, reflect)
+        terms += [] if parity is None else [weights["parity"] * parity]
         return terms
 
     def _network_terms(
@@ -255,12 +255,6 @@ class Relaxed(Method):
         if self.symmetry.all_rotations:
             return penalties.inverted
         return penalties.mirrored(self.symmetry.mirror) if self.symmetry.inversion else None
-
-    def _parity(self, layer: RelaxedLayer, call: penalties.Call) -> Tensor | None:
-        """The parity term of a linear companion, by the same element."""
-        if self.symmetry.all_rotations:
-            return penalties.parity(layer, call)
-        return penalties.mirror_term(layer, call, self.symmetry.mirror) if self.symmetry.inversion else None
 
     def projection_step(self, steps: int) -> int:
         """The first step of the strict phase."""

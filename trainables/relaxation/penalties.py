@@ -82,12 +82,25 @@ def lie_by_rotation(layer: RelaxedLayer, call: Call, directions: Tensor) -> Tens
     return residuals.square().mean((1, 2)).sum()
 
 
-def parity(layer: RelaxedLayer, call: Call) -> Tensor | None:
-    """The parity term of one forward pass; None where the layer's group has no inversion."""
+def inverted(representations: Representations, features: Tensor) -> Tensor:
+    """Features (..., dim) after an inversion."""
+    return features * parities(representations, features.dtype, features.device)
+
+
+def parity(layer: RelaxedLayer, call: Call, reflect: Reflect = inverted) -> Tensor | None:
+    """The parity term of one forward pass; None where the layer's group has no improper elements.
+
+    Args:
+        layer, call: The layer and one of its forward passes.
+        reflect: An improper element of the group.
+    """
     if not has_inversion(layer.inputs + layer.outputs):
         return None
     if not isinstance(layer.companion, LinearCompanion):
-        return of_network(layer, call, None, inverted)["parity"]
+        return of_network(layer, call, None, reflect)["parity"]
+    if reflect is not inverted:
+        images = layer.companion(reflect(layer.inputs, call.inputs))
+        return (images - reflect(layer.outputs, call.outputs)).square().mean()
     weight, inputs = layer.companion.weight, call.inputs
     maps = inverted(layer.inputs, weight) - inverted(layer.outputs, weight.T).T
     if gram_is_cheaper(layer, call, 1):
@@ -124,11 +137,6 @@ def of_network(
     return terms
 
 
-def inverted(representations: Representations, features: Tensor) -> Tensor:
-    """Features (..., dim) after an inversion."""
-    return features * parities(representations, features.dtype, features.device)
-
-
 def mirrored(mirror: Tensor) -> Reflect:
     """An improper orthogonal matrix (3, 3), in place of the inversion where the group has none."""
     return partial(rotate, matrix=mirror)
@@ -137,14 +145,6 @@ def mirrored(mirror: Tensor) -> Reflect:
 def root(total: Tensor) -> Tensor:
     """The square root of a sum of squares, whose gradient at 0 is 0 and not NaN."""
     return (total + 1e-12).sqrt()
-
-
-def mirror_term(layer: RelaxedLayer, call: Call, mirror: Tensor) -> Tensor | None:
-    """The parity term of a linear companion with an improper orthogonal matrix (3, 3) in place of inversion."""
-    if not has_inversion(layer.inputs + layer.outputs):
-        return None
-    images = layer.companion(rotate(layer.inputs, call.inputs, mirror))
-    return (images - rotate(layer.outputs, call.outputs, mirror)).square().mean()
 
 
 def commutators(

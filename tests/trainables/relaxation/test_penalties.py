@@ -98,6 +98,15 @@ def test_parity_by_hand(kind, rows):
     torch.testing.assert_close(penalties.parity(layer, made), difference.square().mean())
 
 
+def test_the_parity_term_of_a_mirror():
+    layer = relaxed(*CASES["irreps"])
+    made, mirror = call(layer, 20), torch.diag(torch.tensor([1.0, -1.0, 1.0]))
+    image = layer.companion(rotate(layer.inputs, made.inputs, mirror))
+    difference = image - rotate(layer.outputs, layer.companion(made.inputs), mirror)
+    found = penalties.parity(layer, made, penalties.mirrored(mirror))
+    torch.testing.assert_close(found, difference.square().mean())
+
+
 @pytest.mark.parametrize("kind", [FeedForwardCompanion, MLPCompanion])
 def test_all_terms_of_a_network_in_one_pass(kind):
     layer = relaxed(*CASES["irreps"], kind)
