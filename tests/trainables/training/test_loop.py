@@ -1,114 +1,24 @@
 """A trial is a pure function of its spec, and its record says what happened."""
 
 import copy
-import io
-import itertools
 import math
-from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
+from every_method import METHODS
 
 from trainables.errors import BadInput
-from trainables.methods.method import Method
-from trainables.methods.relaxed import Relaxed
 from trainables.results.record import decode_record, encode_record
 from trainables.spec import Failure, NotLearned
 from trainables.symmetry import Symmetry
 from trainables.tasks.anisotropy import of_training_data
 from trainables.tasks.nbody import NBody
 from trainables.tasks.task import size
-from trainables.training.loop import cpu_seconds, run_trial
+from trainables.training.loop import run_trial
 from trainables.training.run import start
 from trainables.training.step import batches
 
 CPU = torch.device("cpu")
-METHODS = [
-    {"name": "strict"},
-    {"name": "relaxed", "schedule": "triangle", "strict_phase": 0.25},
-    {"name": "relaxed", "schedule": "constant", "projection": "fold", "strict_phase": 0.4},
-    {"name": "ace", "strict_phase": 0.25},
-    {"name": "ace", "strict_phase": 0.25, "dual_optimizer": "adam", "companion": "mlp", "augmented": 2.0},
-    {"name": "ace", "form": "elastic", "dual_optimizer": "adam"},
-    {"name": "ace", "form": "elastic"},
-    {"name": "unconstrained"},
-    {"name": "relaxed", "rotate": "graph", "strict_phase": 0.25},
-    {"name": "relaxed", "schedule": "trainables.relaxation.controllers:Stalling", "strict_phase": 0.25},
-]
-TIMES = ("seconds",)
-
-
-def without_times(record, rows):
-    kept = [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
-    return replace(record, seconds=0.0, cpu_seconds=0.0), kept
-
-
-class Interrupted(Exception):
-    pass
-
-
-def interrupt_after(epochs, kept):
-    """A `save` that keeps each state through a file's bytes, and breaks off after some epochs."""
-    count = 0
-
-    def save(state):
-        nonlocal count
-        buffer = io.BytesIO()
-        torch.save(state(), buffer)
-        kept.append(buffer.getvalue())
-        count += 1
-        if count == epochs:
-            raise Interrupted
-
-    return save
-
-
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
-def test_the_same_spec_gives_the_same_bits_interrupted_or_not(make_spec, task, method):
-    spec = make_spec(method)
-    undisturbed = without_times(*run_trial(spec, task, CPU))
-    assert undisturbed == without_times(*run_trial(spec, task, CPU))
-    for epochs in (1, 3):
-        kept = []
-        with pytest.raises(Interrupted):
-            run_trial(spec, task, CPU, save=interrupt_after(epochs, kept))
-        torch.manual_seed(12345)  # whatever another trial left behind must not matter
-        saved = torch.load(io.BytesIO(kept[-1]), weights_only=True)
-        assert without_times(*run_trial(spec, task, CPU, saved)) == undisturbed
-
-
-def test_processor_seconds_of_all_attempts_add_up(make_spec, task, monkeypatch):
-    """Each look at the clock finds it a second later; an attempt looks once at its start and after each epoch."""
-    clock = itertools.count()
-    monkeypatch.setattr("trainables.training.loop.time.process_time", lambda: float(next(clock)))
-    spec, kept = make_spec(), []
-    undisturbed, rows = run_trial(spec, task, CPU)
-    assert undisturbed.cpu_seconds == len(rows)
-    with pytest.raises(Interrupted):
-        run_trial(spec, task, CPU, save=interrupt_after(2, kept))
-    next(clock)  # what passes between two attempts is not theirs
-    saved = torch.load(io.BytesIO(kept[-1]), weights_only=True)
-    assert run_trial(spec, task, CPU, saved)[0].cpu_seconds == len(rows)
-
-
-def test_processor_seconds_are_those_of_all_processes_and_not_those_beside_a_gpu():
-    team = SimpleNamespace(sum=lambda values: 2 * values)
-    run = SimpleNamespace(device=CPU, team=team)
-    assert cpu_seconds(run, earlier=1.0, since=3.0) == 7.0
-    run.device = torch.device("cuda")
-    assert cpu_seconds(run, earlier=1.0, since=3.0) is None
-
-
-def test_processor_seconds_are_unknown_where_an_earlier_attempt_did_not_count_them(make_spec, task):
-    spec, kept = make_spec(), []
-    with pytest.raises(Interrupted):
-        run_trial(spec, task, CPU, save=interrupt_after(2, kept))
-    saved = torch.load(io.BytesIO(kept[-1]), weights_only=True)
-    del saved["progress"]["cpu_seconds"]  # a checkpoint from before
-    record, _ = run_trial(spec, task, CPU, saved)
-    assert record.cpu_seconds is None
-    assert record.seconds > 0
 
 
 def test_another_seed_gives_another_result(make_spec, task):
@@ -159,84 +69,6 @@ def test_the_record_tells_the_whole_trial(make_spec, task):
     assert max(row["theta"] for row in rows) > 0.5
     columns = {"epoch", "step", "theta", "train_loss", "val_metric", "grad_norm", "penalty"}
     assert columns | {"equivariance_error", "lr", "seconds"} <= set(rows[0])
-
-
-PROJECTED = [
-    {"name": "relaxed", "schedule": "constant", "strict_phase": 0.5, "init": 0.02},
-    {"name": "relaxed", "schedule": "constant", "projection": "fold", "strict_phase": 0.5, "init": 0.02},
-    {"name": "ace", "strict_phase": 0.5, "init": 0.02},
-]
-
-
-def overfitting(task):
-    """The task with bodies that go the other way in validation: the longer a model learns, the worse it gets."""
-    other = copy.copy(task)
-    val = {name: value.clone() for name, value in task.splits["val"].items()}
-    val["targets"] = 2 * val["positions"] - val["targets"]
-    other.splits = {**task.splits, "val": val}
-    return other
-
-
-@pytest.mark.parametrize("method", PROJECTED, ids=lambda method: "-".join(map(str, method.values())))
-def test_every_epoch_is_a_candidate_with_its_projected_model(make_spec, task, method):
-    record, rows = run_trial(make_spec(method, epochs=6, lr=1e-3), overfitting(task), CPU)
-    projected = [row["projected_val_metric"] for row in rows]
-    assert record.val_metric == min(projected)
-    assert record.best_epoch == projected.index(min(projected)) < 2, "an epoch of the relaxed phase"
-    assert record.equivariance_error < 1e-10
-    assert [row["projected_val_metric"] != row["val_metric"] for row in rows] == [True] * 2 + [False] * 4
-    assert max(row["equivariance_error"] for row in rows) > 1e-4
-    assert rows[-1]["equivariance_error"] < 1e-4
-
-
-@pytest.mark.parametrize("method", PROJECTED, ids=lambda method: "-".join(map(str, method.values())))
-def test_the_delivered_model_of_a_relaxed_epoch_is_what_was_validated(make_spec, task, method):
-    spec = make_spec(method, epochs=6, lr=1e-3)
-    other = overfitting(task)
-    other.splits = {**other.splits, "test": other.splits["val"]}
-    record, _ = run_trial(spec, other, CPU)
-    assert record.test_metric == pytest.approx(record.val_metric, rel=1e-6)
-
-
-def test_validating_the_projected_model_leaves_the_training_as_it_was(make_spec, task, monkeypatch):
-    spec = make_spec({"name": "relaxed", "projection": "fold", "schedule": "constant", "init": 0.1}, lr=3e-3)
-    _, rows = run_trial(spec, task, CPU)
-    monkeypatch.setattr(Relaxed, "delivered", Method.delivered)
-    _, undisturbed = run_trial(spec, task, CPU)
-    assert [row["val_metric"] for row in rows] == [row["val_metric"] for row in undisturbed]
-
-
-@pytest.mark.parametrize("method", [{"name": "strict"}, *PROJECTED], ids=lambda method: method["name"])
-def test_the_last_epoch_is_delivered_where_asked_for(make_spec, task, method):
-    record, rows = run_trial(make_spec(method, epochs=6, lr=3e-3, select="last"), overfitting(task), CPU)
-    assert record.best_epoch == 5
-    assert record.val_metric == rows[-1]["val_metric"] > min(row["val_metric"] for row in rows)
-
-
-@pytest.mark.parametrize(
-    ("method", "constraint", "area"),
-    [
-        ({"name": "strict"}, None, 0.0),
-        ({"name": "unconstrained"}, None, 1.0),
-        ({"name": "relaxed", "schedule": "constant", "peak": 0.5, "strict_phase": 0.25}, 0.5, 0.375),
-        ({"name": "relaxed", "schedule": "linear", "strict_phase": 0.25}, 0.0, 0.375),
-    ],
-    ids=str,
-)
-def test_the_record_tells_the_area_under_theta_and_its_end(make_spec, task, method, constraint, area):
-    record, _ = run_trial(make_spec(method), task, CPU)
-    assert record.constraint_at_projection == constraint
-    assert record.theta_area == pytest.approx(area)
-
-
-def test_the_constraint_of_ace_is_its_largest_gamma(make_spec, task):
-    record, rows = run_trial(make_spec({"name": "ace", "strict_phase": 0.25}, lr=1e-2), task, CPU)
-    before = max(abs(value) for name, value in rows[-3].items() if name.startswith("gamma."))
-    # Adam moves gamma by up to 1e-2 in each of the five steps from there to the projection.
-    assert record.constraint_at_projection == pytest.approx(before, abs=0.06)
-    assert record.constraint_at_projection != before
-    assert rows[0]["theta"] < rows[0]["theta_mean"] < 1
-    assert record.theta_area == pytest.approx(sum(row["theta_mean"] for row in rows) / 4)
 
 
 @pytest.mark.parametrize("rotate", ["batch", "graph"])
