@@ -45,7 +45,7 @@ def logs(
 ) -> None:
     """What a submitted run, or one trial of a folder, has printed so far."""
     if trial is not None:
-        from study.telling.show import trial_log
+        from study.inspection.show import trial_log
         from trainables.errors import BadInput
 
         if follow or address is not None:

@@ -33,7 +33,7 @@ def list_names(
         print(json.dumps(schema(), indent=1))
         return
     from study.config import presets
-    from study.telling.reference import BLOCKS, names, plain
+    from study.inspection.reference import BLOCKS, names, plain
     from trainables.errors import BadInput
     from trainables.registry import REGISTRY, SCHEDULES
 

@@ -39,7 +39,7 @@ def watch(
     """Serve the report of a running study on this machine, updated live, until Ctrl-C; DIR is only read."""
     store = results_folder(folder)
     from analysis.page import waiting_page
-    from study.telling import watch as live
+    from study.inspection import watch as live
 
     signal.signal(
         signal.SIGTERM, signal.default_int_handler

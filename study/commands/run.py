@@ -45,8 +45,8 @@ def run(
 
     with Planner() as planner:
         from study.config import outline, read_content
+        from study.inspection.tally import Tally
         from study.plan import planned_records, planned_study
-        from study.telling.tally import Tally
 
         content = read_content(config, set_ or [])
         study = outline(content)

@@ -30,7 +30,7 @@ def show(
     data_dir: Data = DEFAULT_DATA,
 ) -> None:
     """One trial: outcome, numbers and settings. The beginning of its id is enough; DIR may be a packed file."""
-    from study.telling.show import show as show_trial
+    from study.inspection.show import show as show_trial
     from trainables.results.pack import open_source
 
     with bad_folder_is_bad_input():
@@ -39,7 +39,7 @@ def show(
             print(show_trial(store, trial))
             return
     print(f"reading {folder}", flush=True)  # before the imports, which take seconds
-    from study.telling.confirm import confirm
+    from study.inspection.confirm import confirm
 
     if not confirm(store, trial, Path(data_dir).expanduser(), weights, allow or ()):
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from chromium import needs_browser, rows, type_filter
 from conftest import simulate, write_study
 
 from analysis.page import waiting_page
-from study.telling import watch as live
+from study.inspection import watch as live
 from trainables.results.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), needs_browser]

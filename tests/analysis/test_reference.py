@@ -14,7 +14,7 @@ from trainables.spec import TrialSpec
 from trainables.training.loop import run_trial
 
 # Only EGNN's: SEGNN and the vector neurons have a new revision, since they compute another function than then.
-# Later code may round otherwise, which training then enlarges; FINDINGS.md states this tolerance.
+# Later code may round otherwise, which training then enlarges; FIRST_EDITION.md states this tolerance.
 TOLERANCE = 0.01
 
 

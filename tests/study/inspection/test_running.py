@@ -8,7 +8,7 @@ import time
 import pytest
 
 from study import lock
-from study.telling.running import running
+from study.inspection.running import running
 from trainables.results.record import attempts_path
 from trainables.results.store import open_store
 

@@ -9,8 +9,8 @@ import torch
 from tests_support import changed, study
 
 from study.config import resolve_config
+from study.inspection.foreign import refuse_foreign
 from study.plan import plan, write_folder
-from study.telling.foreign import refuse_foreign
 from trainables import registry
 from trainables.errors import BadInput
 from trainables.results.canonical import content_hash, trial_id

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from study.telling.server import Shown, file_within, serving
+from study.inspection.server import Shown, file_within, serving
 from trainables.errors import BadInput
 
 
@@ -135,7 +135,7 @@ def test_a_taken_port_takes_the_next_that_is_free():
 
 
 def test_where_no_port_is_free_the_option_is_named(monkeypatch):
-    monkeypatch.setattr("study.telling.server.PORTS_TRIED", 1)
+    monkeypatch.setattr("study.inspection.server.PORTS_TRIED", 1)
     with serving(0, Shown("first")) as first:
         words = f"--port: {first.server_port} and those after it are taken"
         with pytest.raises(BadInput, match=words), serving(first.server_port, Shown("second")):

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from study.telling import watch as live
-from study.telling.changes import state_of_records
-from study.telling.rendering import NotRendered, render
-from study.telling.server import Shown
+from study.inspection import watch as live
+from study.inspection.changes import state_of_records
+from study.inspection.rendering import NotRendered, render
+from study.inspection.server import Shown
 from trainables.results.pack import open_source
 from trainables.results.store import LocalStore, RemoteStore
 
@@ -140,7 +140,7 @@ def hanging(monkeypatch):
         started[-1].stdout.readline()
         return started[-1]
 
-    monkeypatch.setattr("study.telling.rendering.subprocess.Popen", start)
+    monkeypatch.setattr("study.inspection.rendering.subprocess.Popen", start)
     yield started
     for process in started:
         process.kill()
@@ -159,7 +159,7 @@ def test_the_process_that_renders_ends_with_the_command(tmp_path, monkeypatch, h
 
 
 def test_a_page_that_takes_too_long_is_given_up(tmp_path, monkeypatch, hanging):
-    monkeypatch.setattr("study.telling.rendering.LONGEST", 0.1)
+    monkeypatch.setattr("study.inspection.rendering.LONGEST", 0.1)
     with pytest.raises(NotRendered, match=r"^it took longer than 0 minutes$"):
         render("folder", tmp_path, "1")
     (process,) = hanging

@@ -23,7 +23,7 @@ from trainables.training.run import State
 
 
 @dataclass(frozen=True)
-class Again:
+class Retrained:
     """A trial trained once more.
 
     Attributes:
@@ -39,7 +39,7 @@ class Again:
     network: dict[str, Tensor]
 
 
-def train_again(spec: TrialSpec, data_folder: Path, device: torch.device, threads: int) -> Again:
+def retrain(spec: TrialSpec, data_folder: Path, device: torch.device, threads: int) -> Retrained:
     """Train a trial as a worker does, but without checkpoints; on a terminal, a line counts its epochs.
 
     Raises:
@@ -67,7 +67,7 @@ def train_again(spec: TrialSpec, data_folder: Path, device: torch.device, thread
         _count("")
     best: dict[str, Any] = state["progress"]["best"] if state else {}
     network = {name: value.cpu() for name, value in best.get("state", {}).items()}
-    return Again(record, rows, {name: values.numpy() for name, values in errors.items()}, network)
+    return Retrained(record, rows, {name: values.numpy() for name, values in errors.items()}, network)
 
 
 def _count(text: str) -> None:

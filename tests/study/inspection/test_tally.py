@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.telling.tally import LONGEST_NAME, arms_as_json, arms_table, tally_of_arms
+from study.inspection.tally import LONGEST_NAME, arms_as_json, arms_table, tally_of_arms
 from trainables.results.record import Record
 
 

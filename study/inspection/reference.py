@@ -237,7 +237,7 @@ def plain(kind: str, name: str, width: int) -> str:
 
 
 def rewrite_readme() -> None:
-    """Write the reference into study/README.md again; `python -m study.telling.reference` does."""
+    """Write the reference into study/README.md again; `python -m study.inspection.reference` does."""
     path = Path(__file__).parents[1] / "README.md"
     head, _, _ = path.read_text().partition("### ")
     path.write_text(head + markdown())

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from study.telling import compare
-from study.telling.again import Again, refuse_unwritable, save_network, train_again
-from study.telling.foreign import refuse_foreign
-from study.telling.show import find_trial
+from study.inspection import compare
+from study.inspection.foreign import refuse_foreign
+from study.inspection.retrain import Retrained, refuse_unwritable, retrain, save_network
+from study.inspection.show import find_trial
 from trainables import registry
 from trainables.errors import BadInput, first_message
 from trainables.results.canonical import trial_id
@@ -82,7 +82,7 @@ def confirm(
         f"training {name} again: {spec.model['name']} on {spec.task['name']}, {spec.method['name']}, "
         f"{spec.training.epochs} epochs; took {record.seconds:.0f} s"
     )
-    again = train_again(spec, data_folder, device, threads)
+    again = retrain(spec, data_folder, device, threads)
     pairs = compare.results(json.loads(store.read(record_path(name))), again.record)
     pairs += _files(store, record, again)
     say(f"  {'':30} {'recorded':>22} {'now':>22}")
@@ -138,7 +138,7 @@ def _resources(store: Store) -> tuple[int, int]:
     return 1, 1
 
 
-def _files(store: Store, record: Record, again: Again) -> list[compare.Pair]:
+def _files(store: Store, record: Record, again: Retrained) -> list[compare.Pair]:
     """History and test errors, each as one pair; a file that is not in the folder is left out."""
     pairs = []
     for path in files_of(record):

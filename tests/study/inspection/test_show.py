@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from study.commands.jobs import logs
-from study.telling.show import show, trial_log
+from study.inspection.show import show, trial_log
 from trainables.errors import BadInput
 from trainables.results.pack import open_source, pack
 from trainables.results.record import Record, log_path, write_outcome

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from study.config import StudyConfig
-from study.telling import reference
+from study.inspection import reference
 from trainables.errors import BadInput
 
 README = Path(reference.__file__).parents[1] / "README.md"
 
 
 def test_the_readme_holds_the_reference_as_the_code_has_it():
-    """`python -m study.telling.reference` writes it again."""
+    """`python -m study.inspection.reference` writes it again."""
     assert README.read_text().endswith(reference.markdown())
 
 

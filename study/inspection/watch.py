@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
-from study.telling.changes import State, state_of_records
-from study.telling.rendering import NotRendered, render
-from study.telling.server import PageServer, Shown, serving
+from study.inspection.changes import State, state_of_records
+from study.inspection.rendering import NotRendered, render
+from study.inspection.server import PageServer, Shown, serving
 from trainables.results.store import Store
 
 LOOK_EVERY = 2.0  # seconds

@@ -47,7 +47,7 @@ def render(folder: str, to: Path, edition: str) -> None:
 
 
 def main() -> None:
-    """`python -m study.telling.rendering DIR TO EDITION`."""
+    """`python -m study.inspection.rendering DIR TO EDITION`."""
     os.nice(LOWEST)
     from analysis.report import write_report
 
