@@ -44,7 +44,7 @@ def within(found: pd.DataFrame, ends: np.ndarray) -> tuple[np.ndarray, np.ndarra
         ends: (arms, 2), the lowest and the highest log10 learning rate.
     """
     low, high = (np.log10(found[name].to_numpy(float)) for name in ("low", "high"))
-    # An interval that lies outside as a whole has neither end within: its place is told by the estimate.
+    # An interval that lies outside as a whole has neither end within: the estimate says on which side.
     outside = np.isnan(low) & np.isnan(high) & found["censored"].isin(["above", "below"]).to_numpy()
     above = (found["censored"] == "above").to_numpy()
     low = np.where(np.isnan(low), np.where(outside & above, ends[:, 1], ends[:, 0]), low)

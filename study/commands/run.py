@@ -62,7 +62,7 @@ def run(
             run_study(planner, planned, store, absolute(data_dir), address, retry_crashed, callbacks, check)
             entries, records, complaints = planned_records(store)
             counts = Tally(len(entries), list(records.values())).counts
-            _stand_somewhere()
+            _leave_deleted_folder()
             print("writing the report", flush=True)
             page, summary = written_report([store.uri], store.uri)
     from analysis.terminal import closing
@@ -94,7 +94,7 @@ def _goes_on_later(store: "Store") -> Iterator[None]:
             raise typer.Exit(1) from None
 
 
-def _stand_somewhere() -> None:
+def _leave_deleted_folder() -> None:
     """Leave a current folder that no longer exists: Ray deletes a job's folder with the first of its nodes."""
     try:
         os.getcwd()

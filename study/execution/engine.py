@@ -160,7 +160,7 @@ class Watch(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Note that workers get on."""
+        """Note that a trial makes progress."""
         self.fruitless = 0
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -201,12 +201,12 @@ class Watch(tune.Callback):
             self.on_trial_recover(iteration, trials, trial)
 
     def _lose(self, why: str) -> None:
-        """Count a lost worker; end the run after so many that no trial will ever get on."""
+        """Count a lost worker; end the run after so many without any progress."""
         self.lost.append(why)
         self.fruitless += 1
         if self.reason is None and self.fruitless > FRUITLESS * self.most_running:
             self.reason = ConnectionError(
-                f"{self.fruitless} workers in a row were lost before a trial got on ({why}); "
+                f"{self.fruitless} workers in a row were lost before any trial made progress ({why}); "
                 "give workers more memory or time, or run fewer at once with `resources.concurrent`"
             )
         if self.reason is not None:
@@ -214,7 +214,7 @@ class Watch(tune.Callback):
 
 
 def _last_error(trial: Trial) -> BaseException:
-    """What Tune caught last of a trial; Tune has it in a file, and hands it out only later."""
+    """The last exception of a trial, from the file in which Tune keeps it until the trial has ended."""
     if trial.pickled_error_file is not None:
         return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     return RuntimeError(Path(trial.error_file).read_text() if trial.error_file else "no reason is known")

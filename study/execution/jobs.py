@@ -1,4 +1,4 @@
-"""A study as a job of a Ray cluster: hand it in, read its log, stop it, fetch its folder.
+"""A study as a job of a Ray cluster: submit it, read its log, stop it, fetch its folder.
 
 The job is `study run` on the head of the cluster. It may be submitted again after any loss: what has a record
 is not run again.
@@ -49,7 +49,7 @@ def submit(
     data_folder: str | None = None,
     data_here: str | None = None,
 ) -> Job:
-    """Hand in `study run` of a config to the cluster at `address`, with the current folder as its code.
+    """Submit `study run` of a config to the cluster at `address`, with the current folder as its code.
 
     Args:
         data_folder: On the nodes; None for the usual one.

@@ -50,7 +50,7 @@ def test_columns_and_outcomes(study):
     assert trials["spec"].nunique() == 8
 
 
-def test_missing_trials_are_told(study):
+def test_missing_trials_are_reported(study):
     results = analysis.load_results(study(**SMALL, missing=3))
     assert len(results.trials) == 5
     assert list(results.missing["outcome"]) == ["missing"] * 3

@@ -101,8 +101,8 @@ def test_ranges_columns_and_curves(study, browser):
         "const svg = document.querySelector('#curves svg'), box = svg.getBoundingClientRect();"
         "svg.dispatchEvent(new PointerEvent('pointermove', {clientX: box.right - 10, clientY: box.top + 10}))"
     )
-    told = browser.run("return document.querySelector('#curves .caption').textContent")
-    assert re.fullmatch(r"epoch 11: train loss [\d.e-]+, val metric [\d.e-]+", told)
+    caption = browser.run("return document.querySelector('#curves .caption').textContent")
+    assert re.fullmatch(r"epoch 11: train loss [\d.e-]+, val metric [\d.e-]+", caption)
     browser.run("document.querySelector('#trials .columns input').click()")
     assert browser.run("return document.querySelector('#trials td').hidden")
     assert browser.log("browser") == []

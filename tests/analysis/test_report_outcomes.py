@@ -110,7 +110,7 @@ def test_several_folders(no_figures, study):
     assert [one["name"] for one in summary["studies"]] == ["one", "two"]
 
 
-def test_learned_trials_without_a_score_are_told(no_figures, study):
+def test_learned_trials_without_a_score_are_reported(no_figures, study):
     def unscored(records):
         return [replace(records[0], test_metric=None, val_metric=None), *records[1:]]
 

@@ -118,12 +118,12 @@ def test_another_study_does_not_take_a_damaged_folder(names, kind, reference, tm
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "plan.json"])
-def test_the_file_of_another_study_is_told(name, reference, tmp_path):
+def test_the_file_of_another_study_is_named(name, reference, tmp_path):
     store, config, other = copied(reference, tmp_path), resolve_config(CONTENT), resolve_config(OTHER)
     write_folder(foreign := open_store(tmp_path / "other"), other, plan(other))
     store.write(name, foreign.read(name))
-    told = {"study.yaml": "holds the study 'other'", "plan.json": r"plan\.json is another study's"}[name]
-    with pytest.raises(BadInput, match=told):
+    complaint = {"study.yaml": "holds the study 'other'", "plan.json": r"plan\.json is another study's"}[name]
+    with pytest.raises(BadInput, match=complaint):
         check_folder(store, config, plan(config))
 
 

@@ -258,7 +258,7 @@ def test_fetched_data_come_with_license_and_acknowledgement(monkeypatch, tmp_pat
     assert "NSF EIA-0196217" in shown.output
 
 
-def test_the_options_the_version_and_the_plan_are_told():
+def test_the_options_the_version_and_the_plan_are_printed():
     assert "whole number, >= 1 [default: 4]" in study("list", "model", "egnn").stdout
     assert study("list", "models").stdout.split()[0] == "egnn"
     assert study("--version").stdout.startswith("equivariance-study ")

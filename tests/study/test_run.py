@@ -284,8 +284,10 @@ def test_a_trial_that_crashes_is_tried_thrice_and_again_only_where_asked(tmp_pat
     )
     log = (tmp_path / "trials" / crashed / "log.txt").read_text()
     assert log.count("RuntimeError: in a bad mood") == 3
-    told = study("status", tmp_path, cwd=tmp_path).stdout
-    assert f"1 trial crashed (error): {records[1]['detail']}; see {tmp_path}/trials/{crashed}/log.txt" in told
+    printed = study("status", tmp_path, cwd=tmp_path).stdout
+    assert (
+        f"1 trial crashed (error): {records[1]['detail']}; see {tmp_path}/trials/{crashed}/log.txt" in printed
+    )
     (reason,) = json.loads(study("status", tmp_path, "--json", cwd=tmp_path).stdout)["crashes"]
     assert reason["trials"] == 1
     assert (tmp_path / "tries").read_text() == "xxx"

@@ -138,7 +138,7 @@ class Mocap(Displacements):
     """Splits hold positions, velocities and targets (samples, joints, 3).
 
     The model sees joints with edges to those one and two links away, the number of links on each edge, and returns
-    the way of each joint; the metric is the mean squared error of the coordinates. The best of the trivial
+    the displacement of each joint; the metric is the mean squared error of the coordinates. The best of the trivial
     predictors is the bar.
     """
 

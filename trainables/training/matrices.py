@@ -68,7 +68,7 @@ def hidden_matrices(model: nn.Module) -> list[Matrix]:
 def layer_matrices(model: nn.Module) -> Iterator[tuple[str, Matrix]]:
     """Each matrix of a model after the name of its layer, those of one row or column included.
 
-    Of nested layers the outermost that says what its matrices are is heard, and of shared parameters the first use.
+    Where layers nest, the outermost that names its matrices counts; where they share parameters, the first.
 
     Raises:
         BadInput: As `hidden_matrices` does.

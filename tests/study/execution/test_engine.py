@@ -151,6 +151,6 @@ def test_a_worker_that_cannot_import_ends_the_run(cluster, tmp_path):
 
 def test_workers_that_are_always_lost_end_the_run(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "FRUITLESS", 3)
-    words = "4 workers in a row were lost before a trial got on .*; give workers more memory or time"
+    words = "4 workers in a row were lost before any trial made progress .*; give workers more memory or time"
     with pytest.raises(ConnectionError, match=words):
         run(tmp_path, 4, Resources(concurrent=1), stand_in=killed)

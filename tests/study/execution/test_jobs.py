@@ -1,4 +1,4 @@
-"""A study as a job: handed in to a head with a job server, its folder in an S3 bucket, all on loopback."""
+"""A study as a job: submitted to a head with a job server, its folder in an S3 bucket, all on loopback."""
 
 import json
 import os

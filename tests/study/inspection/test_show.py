@@ -27,10 +27,10 @@ def store(tmp_path):
 
 
 def test_a_trial_is_shown_by_the_beginning_of_its_id(store):
-    told = show(store, "fed")
-    assert told.splitlines()[0] == f"trial {IDS[2]}, arm strict"
-    assert "reason               diverged" in told
-    assert told.endswith("task:\n  name: nbody\nseed: 3")
+    shown = show(store, "fed")
+    assert shown.splitlines()[0] == f"trial {IDS[2]}, arm strict"
+    assert "reason               diverged" in shown
+    assert shown.endswith("task:\n  name: nbody\nseed: 3")
 
 
 def test_a_trial_without_a_record_says_so(store):

@@ -1,4 +1,4 @@
-"""Why trials crashed is told once for each reason, of old and new records."""
+"""Why trials crashed is printed once for each reason, of old and new records."""
 
 from trainables.results.crashes import as_json, crashes
 from trainables.results.record import Record, read_records, write_outcome

@@ -190,7 +190,7 @@ def test_numbers_of_fortran(read):
 
 
 @pytest.mark.parametrize("cut", [1, 2])
-def test_a_number_cut_in_its_middle_is_refused_where_it_can_be_told(read, cut):
+def test_a_number_cut_in_its_middle_is_refused_where_it_shows(read, cut):
     content = "".join(frame(at).replace(" 0.5 1 ", " 0.50 1.00 ") for at in range(2))
     fixed = "\n".join(
         line

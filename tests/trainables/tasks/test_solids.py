@@ -1,4 +1,4 @@
-"""Every family of solids is the surface that it is named for, evenly covered and told from the others."""
+"""Every family of solids is the surface that it is named for, evenly covered and distinct from the others."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_flat_and_tapered_surfaces_are_covered_evenly(name, random):
     assert np.abs((points[..., 2].mean(1) / height - expected).mean()) < 0.01
 
 
-def test_every_family_is_told_from_every_other_by_some_shape(random):
+def test_every_family_differs_from_every_other_by_some_shape(random):
     """No two classes are the same: the mean sorted distances from the center differ between all families."""
     profiles = []
     for family in FAMILIES.values():
@@ -85,7 +85,7 @@ def test_every_family_is_told_from_every_other_by_some_shape(random):
 
 
 @pytest.mark.slow
-def test_distances_between_points_do_not_tell_the_classes():
+def test_distances_between_points_do_not_separate_the_classes():
     """Five nearest neighbors in the histograms of all distances, which no rotation changes."""
     train, test = (solids(count, 128, seed=1, stream=stream) for stream, count in enumerate([2400, 600]))
     profiles = []

@@ -12,7 +12,7 @@ SMALLEST, LARGEST = 1e-15, 1e15  # sizes of clouds whose squares float32 holds
 
 @dataclass(frozen=True)
 class Clouds:
-    """Clouds with as many points each.
+    """Clouds that all have the same number of points.
 
     Attributes:
         points: (clouds, points, 3) float32, in the source's own unit and pose, z upwards, the origin anywhere.
