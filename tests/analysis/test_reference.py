@@ -15,13 +15,16 @@ from trainables.training.loop import run_trial
 
 # The same kind of processor gives the same bits. Another one, or later code, may round otherwise, which training
 # enlarges: the more the longer it is.
-SHORT = 0.01
+SHORT, LONG = 0.01, 0.1
 TRIALS = [
     # Of the first edition EGNN's alone: SEGNN and the vector neurons have a new revision, since they computed another
     # function then.
     ("reference-egnn", "arm == 'strict' and lr == 1e-3", SHORT),
     ("reference-egnn", "arm == 'triangle' and lr == 1e-3", SHORT),
     ("reference-egnn", "arm == 'ace' and lr == 1e-3", SHORT),
+    ("published-egnn", "arm == 'strict' and lr == 1e-3", LONG),
+    ("published-egnn", "arm == 'triangle' and lr == 1e-3", LONG),
+    ("published-egnn", "arm == 'strict' and lr == 1e-2", LONG),
     *(
         (
             "toy-blockwise",
