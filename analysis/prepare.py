@@ -96,10 +96,17 @@ def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Ser
         varied = [name for name in settings if group[name].nunique(dropna=False) > 1]
         for values, rows in group.groupby(varied, dropna=False, sort=False) if varied else []:
             differing = [
-                f"{name}={value}" for name, value in zip(varied, values, strict=True) if not pd.isna(value)
+                f"{name}={_whole(value)}"
+                for name, value in zip(varied, values, strict=True)
+                if not pd.isna(value)
             ]
             texts[rows.index] = form.format(", ".join(differing)) if differing else ""
     return texts
+
+
+def _whole(value: object) -> object:
+    """A number that became a float because other rows lack one, whole again."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def with_losses(trials: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ FIRST, COLUMN = 10, 17
 
 
 def closing(summary: dict[str, Any]) -> str:
-    """What a run ends with, from the report's summary: headlines, tables and alarms, 80 characters wide."""
+    """What a run ends with, from the report's summary: headlines, tables, alarms and warnings, 80 wide."""
     lines: list[str] = []
     for case in summary["cases"]:
         headline = summary["headlines"].get(case, "")
@@ -21,7 +21,7 @@ def closing(summary: dict[str, Any]) -> str:
         lines += ["", *textwrap.wrap(legend, WIDTH)]
     else:
         lines += ["", *textwrap.wrap(summary["finding"][0], WIDTH)]
-    for line in summary["alarms"]:
+    for line in (*summary["alarms"], *summary["warnings"]):
         lines += textwrap.wrap(f"! {line}", WIDTH, subsequent_indent="  ")
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from analysis.report import write_report
+from analysis.terminal import closing
 from trainables.results.store import LocalStore
 
 
@@ -52,11 +53,13 @@ def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(no_figures, 
 
     arms = {name: {"name": name} for name in ("strict", "relaxed", "ace")}
     folder = study(seeds=2, arms=arms, change=change)
-    (line,) = write_report([folder], folder)["warnings"]
+    summary = write_report([folder], folder)
+    (line,) = summary["warnings"]
     assert "the constraint of ace was not met at the projection in 7 of 14 trials" in line
     assert "up to 0.6" in line
     page = page_of(folder)
     assert page.index(line.split("(")[0]) < page.index('class="lead"')
+    assert line in " ".join(closing(summary).split())
 
 
 @pytest.mark.parametrize(
