@@ -96,7 +96,7 @@ def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Ser
         varied = [name for name in settings if group[name].nunique(dropna=False) > 1]
         for values, rows in group.groupby(varied, dropna=False, sort=False) if varied else []:
             differing = [
-                f"{name}={_whole(value)}"
+                f"{name}={_without_fraction(value)}"
                 for name, value in zip(varied, values, strict=True)
                 if not pd.isna(value)
             ]
@@ -104,7 +104,7 @@ def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Ser
     return texts
 
 
-def _whole(value: object) -> object:
+def _without_fraction(value: object) -> object:
     """A number that became a float because other rows lack one, whole again."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 

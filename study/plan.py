@@ -52,7 +52,7 @@ def plan(config: StudyConfig) -> list[PlannedTrial]:
     arm.
 
     Raises:
-        BadInput: If a trial of the grid would have settings that its method, model or task refuses.
+        BadInput: If `control` names no arm, two arms are the same, or a trial would have an invalid setting.
     """
     if config.control is not None and config.control not in config.arms:
         raise BadInput(

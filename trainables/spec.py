@@ -54,7 +54,7 @@ class Settings(BaseModel):
     def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out a setting declared with `later` that has its default.
 
-        The ids of specs from before it existed so stay what they were.
+        So the ids of specs from before it existed stay what they were.
         """
         content = serialize(self)
         for name, info in type(self).model_fields.items():

@@ -26,7 +26,7 @@ def read_content(source: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What a preset or a YAML file says, with `key.path=value` overrides applied.
 
     Raises:
-        BadInput: If there is no such preset or file, or it is no mapping in YAML.
+        BadInput: If there is no such preset or file, it is no mapping in YAML, or a change cannot be applied.
     """
     return override(_read(source), overrides)
 

@@ -108,7 +108,8 @@ def _name(trial: Trial) -> str:
 class InOrder(FIFOScheduler):
     """Trials in the order of the plan.
 
-    Tune starts those that wait by itself; its own scheduler looks through all trials, ended ones too, at every step.
+    Tune starts waiting trials without a scheduler; its default one looks through all trials, ended ones too, at every
+    step.
     """
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:

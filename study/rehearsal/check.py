@@ -47,7 +47,7 @@ class Facts:
     """What is known of an arm after the check, of its first trial where there are several settings.
 
     Attributes:
-        strict, added: Parameters of the network, and of what the method puts beside it.
+        strict, added: Numbers of parameters of the network, and of those that the method adds.
         layers: Names of the relaxed layers.
         error: Equivariance error of the untrained strict network, in float64.
         warnings: What need not stop a run.

@@ -41,6 +41,8 @@ class RelaxedLayer(nn.Module):
             inputs (such as edge attributes) go to the strict layer alone. Where these broadcast against the leading
             ones, the companion's output is broadcast the same way.
         scale: A tensor () that is theta, or a trained parameter.
+
+    Attributes:
         active: With False the companion is not run at all, and the layer is the strict one bit for bit.
         recording: Whether `calls` keeps what the penalties need of each forward pass in training mode.
         called: Whether any forward pass has reached this layer, with its companion or without.

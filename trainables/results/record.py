@@ -138,7 +138,7 @@ def decode_record(content: bytes, trial_id: str) -> Record:
     """The record of `trial_id` from its bytes; keys of a newer version are ignored.
 
     Raises:
-        BadRecord: If they are no JSON, lack a key, or are the record of another trial.
+        BadRecord: If they are not an intact record of this trial.
     """
     where = record_path(trial_id)
     try:

@@ -12,13 +12,6 @@ from trainables.relaxation.averaged import averaged_penalty
 from trainables.relaxation.relaxed_layer import relaxed_layers
 
 
-@pytest.fixture
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def penalty_at(relaxed, step, steps=10, name="egnn"):
     """The penalty of one step, and the layers with what they recorded."""
     graph, _ = batch(name)

@@ -12,13 +12,6 @@ from trainables.symmetry import Symmetry
 from trainables.training.equivariance import equivariance_errors
 
 
-@pytest.fixture
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 def errors_of(name, model):
     graph, _ = batch(name)
     particles = MODELS[name][0] is PARTICLES

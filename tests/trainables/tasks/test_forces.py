@@ -25,11 +25,7 @@ needs_data = pytest.mark.skipif(not BOTNET.exists(), reason="the public files ar
 SMALL = {"train": 6, "val": 3, "test": 4}
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def water(seed: int, symbols: str = "OHH", **results) -> Atoms:

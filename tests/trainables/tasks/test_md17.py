@@ -14,11 +14,7 @@ from trainables.tasks.sources.md17 import read_md17
 SMALL = {"train": 6, "val": 3, "test": 4}
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def md17(path: Path, keys: dict[str, str], **changes) -> dict[str, np.ndarray]:

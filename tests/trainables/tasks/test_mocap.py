@@ -37,11 +37,7 @@ MODELS = {
 LINKS = np.array([[1, 0], [2, 1], [3, 1], [4, 3], [5, 3]])  # a tree in which joints have 1 to 3 links
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def walk(frames=12, seed=0):

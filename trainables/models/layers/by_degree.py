@@ -143,8 +143,10 @@ def by_path(couplings: Tensor, largest: int, inversion: bool) -> list[list[Tenso
     """The matrices that take a degree to another along each path, in the order of `coupling_paths`.
 
     Args:
-        couplings: (edges, components, products) of `Couplings` -> for each output degree a list of (edges, 2l+1,
-            2l'+1).
+        couplings: (edges, components, products) of `Couplings`.
+
+    Returns:
+        For each output degree a list of (edges, 2l+1, 2l'+1).
     """
     paths = coupling_paths(largest, inversion)
     blocks = couplings.split([(2 * out + 1) * len(of_out) for out, of_out in enumerate(paths)], dim=-1)

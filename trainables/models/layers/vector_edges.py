@@ -88,7 +88,7 @@ def dot(left: Tensor, right: Tensor, out: Tensor) -> None:
 class EdgeInvariants(Function):
     """<p, p>, <p, d> and <d, d> on all edges, (senders, nodes, channels) each.
 
-    Attributes:
+    Args:
         senders, receivers: (2, 3, nodes, channels), p and d of an edge being sender plus receiver.
         rows: Result of `component_rows`.
     """
@@ -120,7 +120,7 @@ class EdgeInvariants(Function):
 class EdgeMean(Function):
     """The mean of scale p + push d over the edges of each node, (3, nodes, channels).
 
-    Attributes:
+    Args:
         senders, receivers, rows: As in EdgeInvariants.
         scale, push: (senders, nodes, channels).
     """
