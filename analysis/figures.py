@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import plots
-from analysis.plots.style import figure_files
+from analysis.plots.files import figure_files
 from analysis.prepare import first_round, split_searched
 from analysis.statistics.best_setting import at_chosen_rates
 from analysis.tables import Table

@@ -1,11 +1,9 @@
 """From a results folder, or its packed file, to tidy tables: one row per trial, one row per trial and epoch."""
 
 import io
-import json
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.trial_table import trial_table, whole_counts
 from trainables.results.alarms import alarms
-from trainables.results.canonical import content_hash
 from trainables.results.folder import CONFIG, PLAN, TRIAL_NAME, Damaged, read_config, read_plan
 from trainables.results.pack import first_line, open_source
 from trainables.results.record import (
     UNFIT,
-    Record,
     files_of,
     fits,
     history_path,
@@ -27,20 +24,6 @@ from trainables.results.record import (
     test_errors_path,
 )
 from trainables.results.store import Store, read_all
-
-TEXTS = [
-    *("trial", "study", "task", "model", "arm", "method", "schedule", "outcome", "reason", "detail"),
-    *("metric", "metric_goal", "device", "worker", "spec", "pair", "control", "own"),
-]
-NUMBERS = [
-    *("lr", "seed", "val_metric", "val_loss", "test_metric", "trivial", "loss_at_init"),
-    *("theta_area", "constraint_at_projection"),
-    *("before_projection", "after_projection", "equivariance_error", "best_epoch", "epochs", "steps"),
-    *("started", "seconds", "cpu_seconds", "relaxed_layers", "params_train", "params_final", "round"),
-]
-MISSING = "missing"
-"""What the column `outcome` says of a planned trial without a record."""
-COUNTS = ("seed", "epochs", "steps")
 
 
 @dataclass(frozen=True)
@@ -103,20 +86,14 @@ def load_results(source: str | Path) -> Results:
         table = table.assign(searched=True)
     trials, missing = (table[rows].reset_index(drop=True) for rows in (there, ~there))
     return Results(
-        str(source), name, config, _whole(trials), _whole(missing), complaints, alarms(records.values())
+        str(source),
+        name,
+        config,
+        whole_counts(trials),
+        whole_counts(missing),
+        complaints,
+        alarms(records.values()),
     )
-
-
-def trial_table(
-    plan: list[dict[str, Any]], study: str, records: dict[str, Record], control: str | None
-) -> pd.DataFrame:
-    """One row per planned trial, as `load_trials` describes it; outcome `missing` where there is no record.
-
-    Args:
-        plan: Entries of plan.json.
-        control: The arm that the study names as such.
-    """
-    return _table([{**_row(entry, study, records.get(entry["id"])), "control": control} for entry in plan])
 
 
 def _control(config: dict[str, Any]) -> str | None:
@@ -246,76 +223,3 @@ def _read_plan(store: Store, complaints: list[str]) -> list[dict[str, Any]]:
     if unplanned:
         complaints.append(f"{PLAN}: {unplanned} trials in the folder are not in the plan and are left out")
     return plan.entries
-
-
-def _row(entry: dict[str, Any], study: str, record: Record | None) -> dict[str, Any]:
-    """A planned trial and its record as one flat row."""
-    spec = record.spec if record is not None else entry.get("spec", {})
-    settings, shared = _flat(spec), entry.get("shared", {})
-    base = _differing(_flat({block: spec.get(block, {}) for block in shared}), _flat(shared))
-    row: dict[str, Any] = {
-        "trial": entry["id"],
-        "study": study,
-        **{kind: settings.get(f"{kind}.name") for kind in ("task", "model", "method")},
-        "arm": entry.get("arm", settings.get("method.name")),
-        "schedule": settings.get("method.schedule", settings.get("method.schedule.name")),
-        "lr": settings.get("training.lr"),
-        "seed": settings.get("seed"),
-        "outcome": MISSING,
-        "spec": _digest(spec),
-        "pair": _digest({key: value for key, value in {**spec, **shared}.items() if key != "method"}),
-        "own": " ".join(base) or None,
-        "round": entry.get("round", 1),
-        **{f"base.{key}": value for key, value in base.items()},
-    }
-    if record is not None:
-        known = [
-            name for name in (*TEXTS, *NUMBERS) if name in Record.__dataclass_fields__ and name != "spec"
-        ]
-        row |= {name: _plain(getattr(record, name)) for name in known}
-        row |= {f"tests.{name}": value for name, value in record.tests.items()}
-        row |= {f"anisotropy.{name}": value for name, value in record.anisotropy.items()}
-        row |= {f"versions.{name}": value for name, value in record.versions.items()}
-    repeated = ("task.name", "model.name", "method.name", "training.lr", "seed")
-    return row | {key: value for key, value in settings.items() if key not in repeated}
-
-
-def _plain(value: Any) -> Any:
-    """The value as a table shows it: an enum's own text."""
-    return value.value if isinstance(value, Enum) else value
-
-
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a table that has every promised column, numbers as numbers."""
-    table = pd.DataFrame(rows)
-    table = table.reindex(
-        columns=[*TEXTS, *NUMBERS, *(name for name in table if name not in {*TEXTS, *NUMBERS})]
-    )
-    numbers = [*NUMBERS, *(name for name in table if name.startswith(("tests.", "anisotropy.")))]
-    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
-    return _whole(table.astype(dict.fromkeys(TEXTS, object)))
-
-
-def _whole(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with counts as whole numbers where all are known."""
-    return table.astype({name: int for name in COUNTS if table[name].notna().all()})
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level with dotted names; lists as JSON text, so that they can be compared."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat
-
-
-def _differing(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """The shared values of the settings that an arm has otherwise."""
-    return {key: shared.get(key) for key in {**own, **shared} if own.get(key) != shared.get(key)}
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return content_hash(content, allow_nan=True)[:16]

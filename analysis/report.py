@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.figures import Picture, make_pictures
 from analysis.formats import plain
 from analysis.headline import alarms, forest, headlines
-from analysis.load import MISSING, Results, load_results, read_histories, read_test_errors
+from analysis.load import Results, load_results, read_histories, read_test_errors
 from analysis.page import make_curves, render
 from analysis.poses import pose_lines
 from analysis.prepare import controls, name_cases, prepare
@@ -20,6 +20,7 @@ from analysis.stated import Stated, read_stated
 from analysis.statistics.best_setting import at_chosen_rates
 from analysis.statistics.cost import training_share
 from analysis.tables import Table, as_csv, as_latex, as_markdown, make_tables
+from analysis.trial_table import MISSING
 from analysis.wording import finding, limits, warnings
 from trainables.results.outcomes import Outcome
 from trainables.results.store import Store, open_store

@@ -23,13 +23,13 @@ A figure of one case takes `case=` where the table has several, and names them i
 
 from analysis.plots.budget import budget_curve
 from analysis.plots.cost import cost_against_score
+from analysis.plots.files import figure_files
 from analysis.plots.heatmaps import heat_maps
 from analysis.plots.histories import equivariance_curves, training_curves
 from analysis.plots.overview import overview
 from analysis.plots.profiles import profile_curves
 from analysis.plots.rates import failure_rate, loss_against_rate
 from analysis.plots.seeds import seed_spread
-from analysis.plots.style import figure_files
 
 __all__ = [
     "budget_curve",

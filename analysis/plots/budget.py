@@ -4,7 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.style import COLUMN, band, legend_below, log_axis, marks, metric_name, named, styled
+from analysis.plots.axes import legend_below, log_axis
+from analysis.plots.labels import metric_name, named
+from analysis.plots.style import COLUMN, band, marks, styled
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.budget import expected_best
 

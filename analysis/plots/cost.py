@@ -3,7 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, legend_below, marks, metric_name, named, styled
+from analysis.plots.axes import legend_below
+from analysis.plots.labels import metric_name, named
+from analysis.plots.style import COLUMN, marks, styled
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.best_setting import scores_at
 from analysis.statistics.cost import cost

@@ -6,7 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.plots.style import COLUMN, Mark, band, legend_below, log_axis, marks, metric_name, named, styled
+from analysis.plots.axes import legend_below, log_axis
+from analysis.plots.labels import metric_name, named
+from analysis.plots.style import COLUMN, Mark, band, marks, styled
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.best_setting import at_chosen_rates
 

@@ -7,8 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import points
+from analysis.plots.axes import in_words, legend_below
+from analysis.plots.labels import elided
 from analysis.plots.rates import draw_failure_rate, draw_loss
-from analysis.plots.style import PAGE, Mark, elided, in_words, legend_below, marks, small, styled_wide
+from analysis.plots.style import PAGE, Mark, marks, small, styled_wide
 from analysis.prepare import takes_trials
 from analysis.statistics.paired import paired_failures
 

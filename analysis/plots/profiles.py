@@ -3,7 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.plots.style import COLUMN, band, legend_below, marks, named, styled
+from analysis.plots.axes import legend_below
+from analysis.plots.labels import named
+from analysis.plots.style import COLUMN, band, marks, styled
 from analysis.prepare import takes_trials
 from analysis.statistics.profiles import performance_profiles
 

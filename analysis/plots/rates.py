@@ -5,23 +5,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import (
-    COLUMN,
-    LONGEST_NAME,
-    NOTHING_LEARNED,
-    Mark,
-    band,
-    elided,
-    in_words,
-    legend_below,
-    log_axis,
-    marks,
-    named,
-    rate_axis,
-    small,
-    styled,
-    veil,
-)
+from analysis.plots.axes import in_words, legend_below, log_axis, rate_axis
+from analysis.plots.labels import LONGEST_NAME, NOTHING_LEARNED, elided, named
+from analysis.plots.style import COLUMN, Mark, band, marks, small, styled, veil
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.curves import loss_curve
 from analysis.statistics.failure import failure_rates

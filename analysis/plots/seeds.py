@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import rate
-from analysis.plots.style import COLUMN, LONGEST_NAME, elided, marks, metric_name, styled
+from analysis.plots.labels import LONGEST_NAME, elided, metric_name
+from analysis.plots.style import COLUMN, marks, styled
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.best_setting import choose_rates, scores_at
 

@@ -51,7 +51,7 @@ def run(
         content = read_content(config, set_ or [])
         study = outline(content)
         planned = planner.begin(planned_study, content)
-        with writable_store(results or f"results/{study.name}") as store, _goes_on_later(store):
+        with writable_store(results or f"results/{study.name}") as store, _resumable(store):
             from study.execution import tracking
             from study.run import run_study
 
@@ -78,11 +78,11 @@ def run(
 
 
 @contextmanager
-def _goes_on_later(store: "Store") -> Iterator[None]:
+def _resumable(store: "Store") -> Iterator[None]:
     """If the block is interrupted, killed, or loses storage or Ray, say in one line that finished trials are kept."""
     from study.execution.last_words import last_words
 
-    kept = f"finished trials are kept in {store.uri}; the same command goes on from there"
+    kept = f"finished trials are kept in {store.uri}; the same command resumes from there"
     with last_words(f"study: the run was killed, or Ray was; {kept}"):
         try:
             yield

@@ -5,9 +5,9 @@ from math import inf
 
 import pandas as pd
 
-from analysis.load import trial_table
 from analysis.prepare import name_cases, prepare
 from analysis.statistics.precision import precision
+from analysis.trial_table import trial_table
 from study.config import StudyConfig
 from study.refine.planned import PlannedTrial
 from study.refine.rule import wanted

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.load import MISSING, load_results
+from analysis.load import load_results
 from analysis.prepare import prepare
 from analysis.statistics.precision import precision
+from analysis.trial_table import MISSING
 from study.config import Refine
 from study.refine.wide import Wide, wide_intervals
 

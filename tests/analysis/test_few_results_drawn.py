@@ -8,7 +8,7 @@ import pytest
 from analysis import plots
 from analysis.figures import make_pictures
 from analysis.load import load_history, load_trials
-from analysis.plots.style import NOTHING_LEARNED
+from analysis.plots.labels import NOTHING_LEARNED
 from analysis.prepare import prepare
 from analysis.statistics.paired import paired_failures
 from analysis.tables import make_tables

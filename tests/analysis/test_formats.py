@@ -9,8 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis.formats import interval, mean_and_sd, metric, number, percent, points, rate
+from analysis.plots.axes import rate_axis
+from analysis.plots.files import figure_files
 from analysis.plots.heatmaps import heat_maps
-from analysis.plots.style import figure_files, rate_axis, styled
+from analysis.plots.style import styled
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import yaml
 from chromium import needs_browser, rows, type_filter
-from conftest import simulate, write_study
+from simulated_folder import simulate, write_study
 
 from analysis.page import waiting_page
 from study.inspection import watch as live

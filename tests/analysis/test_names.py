@@ -5,7 +5,8 @@ import re
 import pytest
 
 from analysis import figures
-from analysis.plots.style import figure_files, fitting
+from analysis.plots.files import figure_files
+from analysis.plots.labels import fitting, named
 from analysis.report import write_report
 from analysis.tables.table import latex, markdown
 
@@ -27,7 +28,7 @@ NAMES = [
 
 @pytest.fixture
 def only_svg(monkeypatch):
-    monkeypatch.setattr("analysis.plots.style.FORMATS", {"svg": {"metadata": {"Date": None}}})
+    monkeypatch.setattr("analysis.plots.files.FORMATS", {"svg": {"metadata": {"Date": None}}})
     monkeypatch.setattr("analysis.figures.MOST_CASES", 1)
 
 
@@ -57,9 +58,9 @@ def test_any_name_can_be_drawn_and_is_no_formula(name):
     def draw():
         figure = Figure((3, 2), layout="constrained")
         axes = figure.subplots()
-        axes.plot([1, 2], label=name)
+        lines = axes.plot([1, 2])
         axes.set_title(name)
-        figure.legend()
+        figure.legend(lines, [named(name)])
         return figure
 
     files = figure_files(draw())

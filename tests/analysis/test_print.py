@@ -8,7 +8,8 @@ from matplotlib.text import Text
 
 from analysis.figures import make_pictures
 from analysis.load import load_history, load_trials
-from analysis.plots.style import LOOK, marks, metric_name
+from analysis.plots.labels import metric_name
+from analysis.plots.style import LOOK, marks
 from analysis.prepare import prepare
 from analysis.tables import make_tables
 

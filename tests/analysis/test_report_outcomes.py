@@ -16,7 +16,7 @@ from trainables.results.store import LocalStore
 @pytest.fixture
 def only_svg(monkeypatch):
     """Draw every figure, but in one format."""
-    monkeypatch.setattr("analysis.plots.style.FORMATS", {"svg": {}})
+    monkeypatch.setattr("analysis.plots.files.FORMATS", {"svg": {}})
 
 
 def page_of(folder):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from chromium import needs_browser
-from conftest import simulate, write_study
+from simulated_folder import simulate, write_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 OPENINGS = 3

@@ -2,10 +2,10 @@
 
 import pytest
 
-from analysis.load import trial_table
 from analysis.prepare import controls, first_round, prepare
 from analysis.statistics.paired import paired_failures
 from analysis.tables import make_tables
+from analysis.trial_table import trial_table
 from trainables.results.record import Record
 
 

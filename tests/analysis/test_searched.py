@@ -21,7 +21,7 @@ def searched(study):
 
 
 def test_the_report_of_a_search_has_the_expected_best_and_refuses_failures(searched, monkeypatch):
-    monkeypatch.setattr("analysis.plots.style.FORMATS", {"svg": {}})
+    monkeypatch.setattr("analysis.plots.files.FORMATS", {"svg": {}})
     summary = write_report([searched], searched)
     assert OF_FAILURES.isdisjoint(summary["tables"])
     budget = pd.DataFrame(summary["tables"]["expected_best"])

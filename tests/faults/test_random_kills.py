@@ -56,7 +56,7 @@ def disturb(run, faults, moments):
             if code == 0 and run.done():  # the last trial was quicker, or did without its raylet
                 return injected + (victim == "raylet")
             assert code == ENDS[victim, sign], run.said()
-            assert run.said().count("goes on from there") == 1, run.said()
+            assert run.said().count("resumes from there") == 1, run.said()
             run.start("--no-check")  # which the first start has done
     return len(faults)
 
@@ -104,7 +104,7 @@ def test_kills_before_the_first_trial_change_nothing(reference, real_run):
         time.sleep(moments.uniform(0, 4))
         run.strike("raylet", SIGKILL, moments)
         assert run.finish() == RAY_LOST, run.said()
-        assert run.said().count("goes on from there") == 1, run.said()
+        assert run.said().count("resumes from there") == 1, run.said()
     run.start()
     assert run.finish() == 0, run.said()
     assert_same_tables(run.results, reference)

@@ -58,7 +58,7 @@ def test_a_full_disk_and_a_read_only_one_end_the_run_with_one_line(disk, referen
         assert run.finish() == 1, run.said()
         (line,) = [line for line in run.said().splitlines() if line.startswith("study: ")]
         assert reason in line
-        assert "the same command goes on from there" in line
+        assert "the same command resumes from there" in line
         mount(disk, "-o", "remount,rw")
         (disk / "filler").unlink(missing_ok=True)
     run.start()

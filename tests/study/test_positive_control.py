@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from analysis.load import trial_table
 from analysis.prepare import controls, prepare
 from analysis.statistics.paired import paired_failures
+from analysis.trial_table import trial_table
 from study.config import load_config
 from study.plan import plan
 from trainables import registry

@@ -233,7 +233,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data
     run.send_signal(signal.SIGINT)
     stdout, stderr = run.communicate(timeout=60)
     assert run.returncode == 130, stderr
-    assert "goes on from there" in stdout
+    assert "resumes from there" in stdout
     assert "Traceback" not in stderr
     kept = {path: content for path, content in contents(results).items() if path.name == "record.json"}
     assert kept
