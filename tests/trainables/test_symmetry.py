@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from trainables.methods.relaxed import Penalty, Relaxed
+from trainables.methods.penalty_terms import Penalty
+from trainables.methods.relaxed import Relaxed
 from trainables.methods.unconstrained import Unconstrained
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.symmetry import Symmetry, random_rotations, rotations_about

@@ -4,63 +4,17 @@ from contextlib import AbstractContextManager
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from trainables.methods.method import Method, Rotate
-from trainables.relaxation import penalties
-from trainables.relaxation.averaged import averaged_penalty
-from trainables.relaxation.companions import LinearCompanion
+from trainables.methods.penalty_terms import LieForm, Penalty, PenaltyForm, PenaltyTerms
 from trainables.relaxation.controllers import Steering, check_course, is_controller
 from trainables.relaxation.project import project, projected, reset_statistics
 from trainables.relaxation.relax import CompanionName, relax
-from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
+from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.relaxation.schedules import relaxed_steps, theta
-from trainables.spec import Settings, Share, later
-
-
-class Weight(Settings):
-    """The weight of a penalty, and its course.
-
-    Attributes:
-        course: "constant"; "theta", proportional to theta; "tightening", growing as theta falls from its peak.
-    """
-
-    weight: Annotated[float, Field(ge=0)]
-    course: Literal["constant", "theta", "tightening"] = "constant"
-
-    def at(self, relative_theta: float) -> float:
-        """The weight where theta is this share of its peak."""
-        match self.course:
-            case "constant":
-                return self.weight
-            case "theta":
-                return self.weight * relative_theta
-            case "tightening":
-                return self.weight * (1 - relative_theta)
-
-
-def _weight_alone(value: Any) -> Any:
-    return value if isinstance(value, dict | Weight) else {"weight": value}
-
-
-WeightOrNumber = Annotated[Weight, BeforeValidator(_weight_alone, json_schema_input_type=float | Weight)]
-USUAL = Weight(weight=0.01)
-
-
-class Penalty(Settings):
-    """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
-
-    An omitted weight keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
-
-    Attributes:
-        parity: As `lie`, weight and course; None for the weight of the Lie term, which it completes in groups with
-            inversion.
-    """
-
-    norm: WeightOrNumber = USUAL
-    lie: WeightOrNumber = USUAL
-    parity: WeightOrNumber | None = None
+from trainables.spec import Share, later
 
 
 class Relaxed(Method):
@@ -107,27 +61,20 @@ class Relaxed(Method):
         layers: Literal["default", "all"] | list[str] = "default",
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
-        lie_form: Literal["averaged", "exact", "random", "sampled"] = "averaged",
-        penalty_form: Annotated[Literal["mean", "root_sum"], later()] = "mean",
+        lie_form: LieForm = "averaged",
+        penalty_form: Annotated[PenaltyForm, later()] = "mean",
         rotate: Annotated[Rotate, later()] = "none",
         inversion: Annotated[bool, later()] = False,
     ) -> None:
         self.schedule, self.peak, self.warmup, self.strict_phase = schedule, peak, warmup, strict_phase
-        self.weights = {
-            "norm": penalty.norm,
-            "lie": penalty.lie,
-            "parity": penalty.lie if penalty.parity is None else penalty.parity,
-        }
+        self.penalties = PenaltyTerms(penalty, lie_form, penalty_form)
+        self.whole_batch = penalty_form == "root_sum"
         self.rotate, self.inversion = rotate, inversion
         self.fold = projection == "fold"
         self.layers, self.companion, self.init = layers, companion, init
-        self.lie_form = lie_form
-        self.whole_batch = self.root_of_sum = penalty_form == "root_sum"
         self.theta = 0.0
         self.steering = Steering(schedule) if is_controller(schedule) else None
         self.thetas: dict[str, float] = {}
-        self.directions = self.symmetry.rotation_axes
-        self.offset = 0
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
         """The model with companions, at theta = 0 until the first step begins."""
@@ -146,7 +93,7 @@ class Relaxed(Method):
         ]
 
     def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
-        """Set theta, the direction of the random generator, and what the forward pass must keep."""
+        """Set theta, what the penalties draw, and what the forward pass must keep."""
         relaxed, layers = relaxed_steps(steps, self.strict_phase), list(relaxed_layers(model))
         if self.steering is None:
             one = theta(self.schedule, step, relaxed, self.peak, self.warmup)
@@ -154,60 +101,26 @@ class Relaxed(Method):
         else:
             shares = self.steering.begin(layers, step, relaxed)
             self._set_thetas(model, {layer: self.peak * share for layer, share in shares.items()})
-        self.offset = penalties.random_offset(step)
-        if self.lie_form in ("random", "sampled") and self.symmetry.all_rotations:
-            self.directions = penalties.random_direction(step)
-        else:
-            self.directions = self.symmetry.rotation_axes
+        self.penalties.begin_step(step, self.symmetry)
 
     def _set_thetas(self, model: nn.Module, thetas: dict[str, float]) -> None:
         self.thetas, self.theta = thetas, max(thetas.values())
-        penalized = any(weight.at(self.theta / self.peak) > 0 for weight in self.weights.values())
+        penalized = self.penalties.any_at(self.theta / self.peak)
         for name, layer in relaxed_layers(model).items():
             layer.set_strength(thetas[name], recording=penalized or self.steering is not None)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
         """The weighted penalties of this step, in the chosen form; None if theta is 0."""
-        weights = {name: weight.at(self.theta / self.peak) for name, weight in self.weights.items()}
         layers = list(relaxed_layers(model).values())
         with torch.autocast(layers[0].scale.device.type, enabled=False):
-            terms = (self._roots if self.root_of_sum else self._means)(layers, weights)
-        return torch.stack(terms).sum() if terms else None
-
-    def _means(self, layers: list[RelaxedLayer], weights: dict[str, float]) -> list[Tensor]:
-        """The weighted terms of each layer, each the mean over the layer's calls."""
-        return [
-            term / len(layer.calls)
-            for layer in layers
-            for call in layer.calls
-            for term in self._terms(layer, call, weights)
-        ]
-
-    def _roots(self, layers: list[RelaxedLayer], weights: dict[str, float]) -> list[Tensor]:
-        """For each nonzero weight, the weight times the square root of its term as a sum instead of a mean."""
-        terms = []
-        for name in (name for name, weight in weights.items() if weight):
-            alone = {other: float(other == name) for other in weights}
-            sums = [
-                len(call.inputs) * sum(part.dim for part in layer.outputs) * term
-                for layer in layers
-                for call in layer.calls
-                for term in self._terms(layer, call, alone)
-            ]
-            if sums:
-                terms.append(weights[name] * penalties.root(torch.stack(sums).sum()))
-        return terms
+            return self.penalties.total(layers, self.theta / self.peak)
 
     @torch.no_grad()
     def watched(self, model: nn.Module) -> Tensor | None:
         """For a controller: by layer the Lie and parity terms, each the mean over the layer's calls."""
         if self.steering is None:
             return None
-        weights = {"norm": 0.0, "lie": 1.0, "parity": 1.0}
-        layers = relaxed_layers(model).values()
-        return torch.stack(
-            [sum(self._means([layer], weights), start=torch.zeros_like(layer.scale)) for layer in layers]
-        )
+        return torch.stack([self.penalties.deviation(layer) for layer in relaxed_layers(model).values()])
 
     def observe(self, model: nn.Module, loss: float, watched: list[float]) -> None:
         """Pass it on to the controller."""
@@ -222,39 +135,6 @@ class Relaxed(Method):
         """Restore the controller."""
         if self.steering is not None:
             self.steering.load_state(state)
-
-    def _terms(self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]) -> list[Tensor]:
-        if not isinstance(layer.companion, LinearCompanion):
-            return self._network_terms(layer, call, weights)
-        if self.lie_form in ("averaged", "sampled") and self.symmetry.all_rotations:
-            return [averaged_penalty(layer, call, weights)]
-        terms = []
-        if weights["norm"]:
-            terms.append(weights["norm"] * penalties.norm(layer, call))
-        if weights["lie"]:
-            terms.append(weights["lie"] * penalties.lie(layer, call, self.directions))
-        reflect = self._reflect() if weights["parity"] else None
-        parity = None if reflect is None else penalties.parity(layer, call, reflect)
-        terms += [] if parity is None else [weights["parity"] * parity]
-        return terms
-
-    def _network_terms(
-        self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]
-    ) -> list[Tensor]:
-        """The terms of a companion that is no linear map."""
-        factor = 1.0
-        if self.lie_form == "sampled":
-            call, factor = penalties.sample(call, self.offset)
-        directions = self.directions if weights["lie"] else None
-        reflect = self._reflect() if weights["parity"] else None
-        terms = penalties.of_network(layer, call, directions, reflect)
-        return [factor * weights[name] * term for name, term in terms.items() if weights[name]]
-
-    def _reflect(self) -> penalties.Reflect | None:
-        """The improper element of the task's group: inversion, or its mirror where rotations have one axis."""
-        if self.symmetry.all_rotations:
-            return penalties.inverted
-        return penalties.mirrored(self.symmetry.mirror) if self.symmetry.inversion else None
 
     def projection_step(self, steps: int) -> int:
         """The first step of the strict phase."""

@@ -114,9 +114,9 @@ def test_without_weights_there_is_no_penalty_and_nothing_is_kept():
 
 
 def test_parity_completes_the_lie_term_unless_it_has_a_weight_of_its_own():
-    assert method(penalty={"lie": 0.3}).weights["parity"].weight == 0.3
-    assert method(penalty={"lie": 0.3, "parity": 0}).weights["parity"].weight == 0
-    assert method(penalty={"norm": 0.3, "lie": 0}).weights["parity"].weight == 0
+    assert method(penalty={"lie": 0.3}).penalties.weights["parity"].weight == 0.3
+    assert method(penalty={"lie": 0.3, "parity": 0}).penalties.weights["parity"].weight == 0
+    assert method(penalty={"norm": 0.3, "lie": 0}).penalties.weights["parity"].weight == 0
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_parity_completes_the_lie_term_unless_it_has_a_weight_of_its_own():
     ],
 )
 def test_what_a_penalty_leaves_out_keeps_its_default(given, weights):
-    found = method(penalty=given).weights
+    found = method(penalty=given).penalties.weights
     assert {name: found[name].weight for name in weights} == weights
 
 
