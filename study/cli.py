@@ -12,7 +12,7 @@ import typer
 from study.commands.jobs import fetch, logs, stop, submit
 from study.commands.names import data, list_names
 from study.commands.plan import check, plan
-from study.commands.report import notebooks, pack, report, watch
+from study.commands.report import notebooks, pack, report, unpack, watch
 from study.commands.run import run
 from study.commands.show import show
 from study.commands.status import status
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "watch": watch,
     "pack": pack,
+    "unpack": unpack,
     "notebooks": notebooks,
     "data": data,
     "list": list_names,

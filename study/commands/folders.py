@@ -34,7 +34,7 @@ def results_folder(folder: str) -> "Store":
 
 
 @contextmanager
-def writable_store(results: str) -> "Iterator[Store]":
+def writable_store(results: str, argument: str = "--results") -> "Iterator[Store]":
     """The results folder, created if need be. If the block fails, folders created here that are still empty go."""
     from trainables.errors import BadInput
     from trainables.results.store import open_store
@@ -48,7 +48,7 @@ def writable_store(results: str) -> "Iterator[Store]":
             store.delete("run.probe")
         except (OSError, ValueError) as error:
             reason = " ".join((getattr(error, "strerror", None) or str(error)).split())
-            raise BadInput(f"--results: {results} cannot be written ({reason})") from error
+            raise BadInput(f"{argument}: {results} cannot be written ({reason})") from error
         yield store
     except BaseException:
         with suppress(OSError):

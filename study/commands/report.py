@@ -1,4 +1,4 @@
-"""`study report`, `watch`, `notebooks` and `pack`: what can be made from a results folder."""
+"""`study report`, `watch`, `notebooks`, `pack` and `unpack`: what can be made from a results folder."""
 
 import signal
 from contextlib import suppress
@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from study.commands.folders import absolute, bad_folder_is_bad_input, folder_for_output, results_folder
+from study.commands.folders import (
+    absolute,
+    bad_folder_is_bad_input,
+    folder_for_output,
+    results_folder,
+    writable_store,
+)
 from study.commands.options import Folder
 
 
@@ -62,6 +68,17 @@ def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -
     results_folder(folder)
     with bad_folder_is_bad_input():
         print(f"{file}: {pack_folder(folder, file)} files")
+
+
+def unpack(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A packed results folder.")], folder: Folder
+) -> None:
+    """Write a packed file back to a results folder, which `study run` extends."""
+    from trainables.results.pack import unpack as unpack_folder
+
+    results_folder(file)
+    with writable_store(folder, "DIR") as store, bad_folder_is_bad_input():
+        print(f"{folder}: {unpack_folder(file, store)} files")
 
 
 def notebooks(

@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import analysis
-from trainables.results.pack import open_source, pack
+from trainables.results.pack import SCHEMA, open_source, pack, unpack
 from trainables.results.record import history_path, record_path
+from trainables.results.store import open_store
 
 PROMISED = [
     "trial",
@@ -112,6 +115,31 @@ def test_packed_folder_is_the_folder(study, tmp_path):
     pd.testing.assert_frame_equal(analysis.load_test_errors(packed), analysis.load_test_errors(folder))
     with pytest.raises(OSError, match="read only"):
         open_source(packed).write("x", b"")
+
+
+def test_an_unpacked_folder_has_every_byte_of_the_first(study, tmp_path):
+    folder = study(**SMALL)
+    packed, again = tmp_path / "packed.parquet", tmp_path / "again"
+    pack(folder, packed)
+    assert unpack(packed, open_store(again)) == pack(again, tmp_path / "again.parquet")
+    assert contents(again) == contents(folder)
+    with pytest.raises(FileExistsError, match="already holds a study"):
+        unpack(packed, open_store(again))
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "path", ["../escaped", "trials/../../escaped", "trials/..", "/escaped", "trials/a/escaped"]
+)
+def test_unpacking_writes_no_other_paths(path, tmp_path):
+    rows = {"path": ["study.yaml", path, f"{path}/record.json"], "content": [b"name: a", b"x", b"x"]}
+    pq.write_table(pa.table(rows, schema=SCHEMA), tmp_path / "packed.parquet")
+    assert unpack(tmp_path / "packed.parquet", open_store(tmp_path / "in/folder")) == 1
+    assert not list(tmp_path.rglob("escaped"))
+    assert [file.name for file in (tmp_path / "in/folder").rglob("*")] == ["study.yaml"]
 
 
 def test_the_test_errors_of_a_trial_have_its_metric_as_their_mean(study):

@@ -10,6 +10,7 @@ import pytest
 from tests_support import study
 from typer.testing import CliRunner
 
+from analysis import REFERENCE
 from study.cli import app
 from study.config import load_config
 from study.plan import plan, write_folder
@@ -57,6 +58,9 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["watch", "other"], 2, "DIR: other is not a results folder"),
         (["watch", "nowhere"], 2, "nowhere: no such results folder"),
         (["pack", "other", "packed.parquet"], 2, "DIR: other is not a results folder"),
+        (["unpack", "nowhere.parquet", "there"], 2, "nowhere.parquet: no such results folder"),
+        (["unpack", "other/notes.txt", "there"], 2, "not a packed results folder"),
+        (["unpack", str(REFERENCE / "toy-blockwise.parquet"), "/proc/there"], 2, "DIR: /proc/there cannot"),
         (["notebooks", "other"], 2, "DIR: other is not a results folder"),
         (["list", "training", "x"], 2, "the block training has no 'x'"),
         (["list", "model", "eggn"], 2, "did you mean 'egnn'"),

@@ -173,6 +173,21 @@ def test_a_packed_folder_gives_the_same_report_and_notebooks(finished, here, tmp
     assert again["finding"] == there["finding"]
 
 
+def test_an_unpacked_folder_needs_no_further_run(finished, here, tmp_path):
+    _, config, results = finished
+    packed, again = tmp_path / "study.parquet", tmp_path / "again"
+    assert here("pack", results, packed).returncode == 0
+    assert here("unpack", packed, again).returncode == 0
+    assert here("unpack", packed, again).returncode == 2
+    before = contents(again)
+    assert here("run", config, "--results", again).returncode == 0
+    assert (
+        contents(again)
+        == before
+        == {again / path.relative_to(results): what for path, what in contents(results).items()}
+    )
+
+
 def contents(results):
     return {path: path.read_bytes() for path in results.glob("trials/*/*")}
 

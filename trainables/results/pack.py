@@ -1,7 +1,7 @@
 """A results folder in one Parquet file, which every function of the analysis takes in place of the folder.
 
-The file has a row for each file of the folder, `path` and `content`, zstd-compressed. It holds data only: it
-is read into memory and never written to the paths that it names.
+The file has a row for each file of the folder, `path` and `content`, zstd-compressed. It holds data only, and of
+the paths that it names only those of a results folder are ever written.
 """
 
 import io
@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainables.results.folder import CONFIG, PLAN
+from trainables.results.folder import CONFIG, PLAN, TRIAL_NAME
 from trainables.results.record import history_path, record_path, test_errors_path
 from trainables.results.store import Store, open_store, read_all
 
@@ -64,17 +64,39 @@ def open_source(source: str | Path) -> Store:
 
 def pack(source: str | Path, file: str | Path) -> int:
     """Write config, plan and all that trials left to one Parquet file; returns how many files."""
-    store = open_source(source)
-    paths = [CONFIG, PLAN]
-    for trial in store.names("trials"):
-        paths += [record_path(trial), history_path(trial), test_errors_path(trial)]
-    files = read_all(store, paths)
+    files = _files(open_source(source))
     table = pa.table({"path": list(files), "content": list(files.values())}, schema=SCHEMA)
     target = Path(file).expanduser()
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     open_store(target.parent).write(target.name, buffer.getvalue())
     return len(files)
+
+
+def unpack(file: str | Path, target: Store) -> int:
+    """Write the files of a packed folder to a results folder without a study, so that a run can extend it.
+
+    Returns:
+        How many files.
+
+    Raises:
+        FileExistsError: If the target holds a study.
+        FileNotFoundError, ValueError: As `open_source`.
+    """
+    files = _files(open_source(file))
+    if read_all(target, [CONFIG]):
+        raise FileExistsError(f"{target.uri} already holds a study; unpack into a new folder")
+    for path, content in reversed(files.items()):  # study.yaml last: without it the same command starts again
+        target.write(path, content)
+    return len(files)
+
+
+def _files(store: Store) -> dict[str, bytes]:
+    """Config, plan and all that trials left, by path."""
+    paths = [CONFIG, PLAN]
+    for trial in filter(TRIAL_NAME.fullmatch, store.names("trials")):
+        paths += [record_path(trial), history_path(trial), test_errors_path(trial)]
+    return read_all(store, paths)
 
 
 def first_line(error: Exception) -> str:
