@@ -1,4 +1,4 @@
-"""The published results can be had again: trials of the reference study, trained anew from their specs."""
+"""The reference study is reproducible: trials of it, trained again from their specs."""
 
 import math
 
@@ -22,8 +22,6 @@ TRIALS = [
     ("reference-egnn", "arm == 'strict' and lr == 1e-3", SHORT),
     ("reference-egnn", "arm == 'triangle' and lr == 1e-3", SHORT),
     ("reference-egnn", "arm == 'ace' and lr == 1e-3", SHORT),
-    ("published-egnn", "arm == 'strict' and lr == 1e-3", LONG),
-    ("published-egnn", "arm == 'triangle' and lr == 1e-3", LONG),
     ("published-egnn", "arm == 'strict' and lr == 1e-2", LONG),
     *(
         (
@@ -34,12 +32,23 @@ TRIALS = [
         for name in ("adam", "adam_block", "muon")
     ),
 ]
+AT_PUBLISHED_LENGTH = [
+    (part, f"arm == '{arm}' and lr == 1e-3", LONG)
+    for part, arms in {
+        "published-egnn": ("strict", "triangle"),
+        "published-segnn": ("strict", "triangle", "clip"),
+    }.items()
+    for arm in arms
+]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("part", "which", "tolerance"), TRIALS)
-def test_a_trial_of_the_reference_study_can_be_had_again(part, which, tolerance, tmp_path):
+@pytest.mark.parametrize(
+    ("part", "which", "tolerance"),
+    [*TRIALS, *(pytest.param(*trial, marks=pytest.mark.published) for trial in AT_PUBLISHED_LENGTH)],
+)
+def test_a_trial_trained_again_has_the_recorded_result(part, which, tolerance, tmp_path):
     packed = REFERENCE / f"{part}.parquet"
     (trial,) = load_trials(packed).query(f"seed == 0 and {which}")["trial"]
     records, _ = read_records(open_source(packed), [trial])
