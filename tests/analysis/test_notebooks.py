@@ -14,7 +14,7 @@ def test_a_notebook_as_it_is_shows_the_reference_study_from_anywhere(name, tmp_p
     notebook = read_notebook(name)
     execute(notebook, name)
     page = as_page(notebook)
-    assert "136 trials with a result" in page
+    assert "236 trials with a result" in page
     assert "image/svg" in page
     assert not [child for child in psutil.Process().children() if "ipykernel_launcher" in child.cmdline()]
 
