@@ -144,6 +144,15 @@ def test_variance_shares_of_a_balanced_grid():
     assert table["sum_of_squares"].sum() == pytest.approx(np.sum((logs - logs.mean()) ** 2))
 
 
+def test_variance_is_not_split_between_factors_that_go_together():
+    """Each arm has seeds of its own: what is the arm's and what the seeds' cannot be said."""
+    losses = 10 ** np.random.default_rng(4).normal(size=(4, 2))
+    other = grid(losses, arm="ace")
+    other["seed"] += 2
+    assert not variance_shares(pd.concat([grid(losses), grid(losses * 2, arm="ace")])).empty
+    assert variance_shares(pd.concat([grid(losses), other])).empty
+
+
 def test_hyperparameter_sensitivity_by_hand():
     """Each case wants another rate: tuned reaches 1 in both, any one rate less."""
     trials = pd.concat([grid([[1], [0], [3], [3]], case="one"), grid([[3], [1], [0], [3]], case="two")])
