@@ -10,10 +10,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 
 from analysis.formats import rate
 from analysis.plots.labels import elided, short
-from analysis.plots.style import LOOK
+from analysis.plots.style import LETTER, LOOK
 
 ALONE = 3.0  # factor: what an axis of one learning rate shows on each side of it
-LETTER, LINE = 0.058, 0.15  # inches: width of a letter and height of a line of a legend
+LINE = 0.15  # inches: height of a line of a legend
 COLUMN_OF_LEGEND = 0.48  # inches: what a column of a legend needs beside its letters
 
 

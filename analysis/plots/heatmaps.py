@@ -9,9 +9,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from analysis.formats import rate
-from analysis.plots.axes import LETTER, in_words
+from analysis.plots.axes import in_words
 from analysis.plots.labels import LONGEST_NAME, NOTHING_LEARNED, elided, short
-from analysis.plots.style import COLUMN, styled
+from analysis.plots.style import COLUMN, LETTER, styled
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.failure import failure_rates
 

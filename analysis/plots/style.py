@@ -11,6 +11,7 @@ from matplotlib.typing import FillStyleType
 
 COLUMN = 3.4  # inches: one column of a two-column page
 PAGE = 7.0  # inches: the whole width of the page
+LETTER = 0.058  # inches: width of a letter of a legend
 
 LOOK: dict[Any, Any] = {
     "font.size": 8,

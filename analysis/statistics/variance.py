@@ -20,8 +20,8 @@ def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of the variance of log10(loss) by arm, learning rate, both together, seed and the rest, for each case.
 
     Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A factor with
-    one level is left out, and so is the interaction where no trial is left to tell it from noise. A case whose
-    factors go together, such as arms with seeds of their own, has no rows.
+    one level is left out, and so is the interaction where no trial is left to tell it from noise. A case with
+    collinear factors, as where no two arms share a seed, has no rows.
 
     Returns:
         Columns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
@@ -39,7 +39,7 @@ def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
-    """The type II table of one case; None where there is nothing to split or factors cannot be told apart."""
+    """The type II table of one case; None where there is nothing to split or factors are collinear."""
     data = pd.DataFrame(
         {
             "y": np.log10(mine["loss"]),
@@ -61,7 +61,9 @@ def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
 
     model = ols("y ~ " + " + ".join(terms), data)
     if np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
-        return None  # factors that go together, such as an arm with seeds of its own, cannot be told apart
+        return (
+            None  # collinear factors, as where no two arms share a seed, have no sums of squares of their own
+        )
     return anova_lm(model.fit(), typ=2)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from trainables.results.store import Store
 
 
-def results_folder(folder: str) -> "Store":
+def results_folder(folder: str, argument: str = "DIR") -> "Store":
     """The store of a results folder or packed file.
 
     Raises:
@@ -20,7 +20,7 @@ def results_folder(folder: str) -> "Store":
     from trainables.results.folder import CONFIG, PLAN
     from trainables.results.pack import open_source
 
-    with bad_folder_is_bad_input():
+    with bad_folder_is_bad_input(argument):
         store = open_source(folder)
         for name in (PLAN, CONFIG):
             with suppress(FileNotFoundError, NotADirectoryError):
@@ -29,7 +29,7 @@ def results_folder(folder: str) -> "Store":
         if store.names("trials"):
             return store
     raise BadInput(
-        f"DIR: {folder} is not a results folder: it holds neither plan.json nor study.yaml nor trials"
+        f"{argument}: {folder} is not a results folder: it holds neither plan.json nor study.yaml nor trials"
     )
 
 

@@ -76,7 +76,7 @@ def unpack(
     """Write a packed file back to a results folder, which `study run` extends."""
     from trainables.results.pack import unpack as unpack_folder
 
-    results_folder(file)
+    results_folder(file, "FILE")
     with writable_store(folder, "DIR") as store, bad_folder_is_bad_input():
         print(f"{folder}: {unpack_folder(file, store)} files")
 

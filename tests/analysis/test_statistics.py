@@ -144,8 +144,8 @@ def test_variance_shares_of_a_balanced_grid():
     assert table["sum_of_squares"].sum() == pytest.approx(np.sum((logs - logs.mean()) ** 2))
 
 
-def test_variance_is_not_split_between_factors_that_go_together():
-    """Each arm has seeds of its own: what is the arm's and what the seeds' cannot be said."""
+def test_variance_is_not_split_between_collinear_factors():
+    """No two arms share a seed, so the arm follows from the seed."""
     losses = 10 ** np.random.default_rng(4).normal(size=(4, 2))
     other = grid(losses, arm="ace")
     other["seed"] += 2

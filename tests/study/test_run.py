@@ -232,7 +232,7 @@ def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished
 
 
 @pytest.mark.slow  # the random kills of tests/faults hold this every day; this looks at the records themselves
-def test_an_interrupted_run_keeps_what_is_done_and_goes_on(tmp_path, study, data_folder):
+def test_an_interrupted_run_keeps_what_is_done_and_resumes(tmp_path, study, data_folder):
     content = {**SMALL, "grid": {"lr": [1e-3], "seed": 2}}
     content["training"] = {"epochs": 40, "batch_size": 5}
     config = write_config(tmp_path, content)

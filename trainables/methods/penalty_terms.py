@@ -69,6 +69,11 @@ class PenaltyTerms:
         lie_form, form: As `lie_form` and `penalty_form` of trainables.methods.relaxed.
     """
 
+    symmetry: Symmetry
+    directions: Tensor
+    offset: int
+    """These three are set by `begin_step`."""
+
     def __init__(self, penalty: Penalty, lie_form: LieForm, form: PenaltyForm) -> None:
         self.weights = {
             "norm": penalty.norm,
@@ -76,9 +81,6 @@ class PenaltyTerms:
             "parity": penalty.lie if penalty.parity is None else penalty.parity,
         }
         self.lie_form, self.form = lie_form, form
-        self.symmetry = Symmetry(inversion=True, translations=True)
-        self.directions = self.symmetry.rotation_axes
-        self.offset = 0
 
     def begin_step(self, step: int, symmetry: Symmetry) -> None:
         """Draw what is random in this step: the generator of the Lie term and the rows of a sample."""

@@ -14,7 +14,7 @@ from trainables.errors import BadInput
 from trainables.tasks import datasets
 from trainables.tasks.datasets import BY_HAND, DATASETS, Dataset, Source, fetch, sha256
 
-BOTNET = Path(__file__).parents[3] / "shared" / "data" / "botnet"
+BOTNET = Path(__file__).parents[4] / "shared" / "data" / "botnet"
 CONTENT = b"3\nProperties=species:S:1:pos:R:3\n"
 
 
