@@ -51,6 +51,11 @@ class Topology:
     def nodes(self) -> int:
         return self.graphs * self.nodes_per_graph
 
+    @property
+    def degree(self) -> int:
+        """`num_senders` under its former name, for models written for version 0.1."""
+        return self.num_senders
+
     def to_edges(self, node_features: Tensor) -> Tensor:
         """(nodes, ...) -> (edges, ...): the receiver's feature on each of its edges."""
         expanded = node_features.unsqueeze(1).expand(-1, self.num_senders, *node_features.shape[1:])
@@ -130,8 +135,8 @@ def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -
     return Topology(senders, graphs, nodes_per_graph, nodes_per_graph - 1)
 
 
-def nearest_topology(positions: Tensor, graphs: int, neighbors: int, *, itself: bool = False) -> Topology:
-    """The `neighbors` nearest nodes of each node within its graph; positions (nodes, any).
+def nearest_topology(positions: Tensor, graphs: int, num_neighbors: int, *, itself: bool = False) -> Topology:
+    """The `num_neighbors` nearest nodes of each node within its graph; positions (nodes, any).
 
     Distances come from one batched matrix product, so that no compiled extension is needed.
 
@@ -142,11 +147,11 @@ def nearest_topology(positions: Tensor, graphs: int, neighbors: int, *, itself: 
     squares = points.square().sum(-1)
     distances = squares[:, :, None] + squares[:, None, :] - 2 * points @ points.transpose(1, 2)
     distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if itself else torch.inf)
-    nearest = distances.topk(neighbors, dim=-1, largest=False, sorted=False).indices
+    nearest = distances.topk(num_neighbors, dim=-1, largest=False, sorted=False).indices
     nodes_per_graph = points.shape[1]
     first_node = nodes_per_graph * torch.arange(graphs, device=positions.device)
     senders = (first_node[:, None, None] + nearest).reshape(-1)
-    return Topology(senders, graphs, nodes_per_graph, neighbors)
+    return Topology(senders, graphs, nodes_per_graph, num_neighbors)
 
 
 def topology_of(adjacency: Tensor, graphs: int, device: torch.device) -> Topology:

@@ -44,7 +44,7 @@ WIDE_LOOK = LOOK | {
     "lines.markersize": 5.5,
     "lines.linewidth": 1.6,
 }
-# Okabe and Ito's colors, ordered so that neighbours differ in lightness as well.
+# Okabe and Ito's colors, ordered so that neighbors differ in lightness as well.
 COLORS = ("#000000", "#E69F00", "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 FILLS: tuple[FillStyleType, ...] = ("full", "none", "left", "bottom")

@@ -11,6 +11,7 @@ from study.grid import USUAL, different, read_grid
 from study.search.settings import check_search
 from trainables.errors import BadInput, first_message, nearest
 from trainables.registry import check_name, resolve
+from trainables.results.renamed import with_present_names
 
 
 def resolve_config(content: dict[str, Any]) -> StudyConfig:
@@ -51,6 +52,7 @@ def outline(content: dict[str, Any]) -> StudyConfig:
     if not isinstance(arms, dict) or not arms:
         raise BadInput("arms: must name at least one arm, such as `strict: {method: strict}`")
     check_search(content)
+    content = with_present_names(content)
     settled = {
         **content,
         "task": _named(content["task"], "task"),

@@ -29,7 +29,7 @@ class EGNN(nn.Module):
         signature: "vectors" gives (nodes, 3), the displacement of each node; "scalars" gives (graphs, outputs), the
             mean over the nodes of a perceptron of their features.
         hidden, layers: Width and number of the message layers.
-        neighbours: Senders of each node where the task gives no edges.
+        num_neighbors: Senders of each node where the task gives no edges.
     """
 
     embedding_layers = ("embedding",)
@@ -43,10 +43,10 @@ class EGNN(nn.Module):
         *,
         hidden: Annotated[int, Field(ge=1)] = 64,
         layers: Annotated[int, Field(ge=1)] = 4,
-        neighbours: Annotated[int, Field(ge=1)] = 16,
+        num_neighbors: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
         super().__init__()
-        self.neighbors = neighbours
+        self.num_neighbors = num_neighbors
         self.embedding = nn.Linear(count_invariants(signature), hidden)
         self.layers = nn.ModuleList(
             EGNNLayer(hidden, signature.vectors, signature.edge_scalars + 1) for _ in range(layers)
@@ -57,7 +57,7 @@ class EGNN(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), the displacement of each node, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbors)
+        graph, topology = with_topology(graph, self.num_neighbors)
         features = self.embedding(node_invariants(graph))
         positions = graph.positions
         distances = squared_lengths(relative_positions(positions, topology))

@@ -61,10 +61,10 @@ class Equiformer(nn.Module):
         radial: int = 32,
         radial_hidden: int = 64,
         length: float = 1.0,
-        neighbours: int = 20,
+        num_neighbors: int = 20,
     ) -> None:
         super().__init__()
-        self.signature, self.neighbors = signature, neighbours
+        self.signature, self.num_neighbors = signature, num_neighbors
         self.couplings = Couplings(degree)
         self.radial_basis = ExponentialNormal(radial, length)
         edge_inputs = radial + signature.edge_scalars
@@ -84,7 +84,7 @@ class Equiformer(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), each node's vectors weighted by functions of its scalars, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbors)
+        graph, topology = with_topology(graph, self.num_neighbors)
         relative = relative_positions(graph.positions, topology).flatten(0, 1)
         harmonics, couplings = self.couplings(relative)
         radial = self.radial_basis(relative.norm(dim=-1, keepdim=True))

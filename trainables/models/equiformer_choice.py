@@ -32,7 +32,7 @@ def equiformer(
     radial: Annotated[int, Field(ge=2)] = 32,
     radial_hidden: Count = 64,
     length: Annotated[float, Field(gt=0)] = 1.0,
-    neighbours: Count = 20,
+    num_neighbors: Count = 20,
     features: Annotated[int, later(ge=0)] = 0,
     inversion: Annotated[bool, later()] = True,
 ) -> Equiformer | PublishedEquiformer:
@@ -47,7 +47,7 @@ def equiformer(
         radial: Number of radial functions.
         radial_hidden: Width of the networks on them.
         length: Their length in units of the positions.
-        neighbours: Number of nearest neighbors where the graph comes without edges.
+        num_neighbors: Number of nearest neighbors where the graph comes without edges.
         features: With a list of channels, scalars that the last block ends with and the head reads (512 in the
             paper), for invariant outputs; 0 for those of `channels`.
         inversion: With a list of channels, False for features without parity, as published: then inversions are no
@@ -62,7 +62,7 @@ def equiformer(
             raise BadInput(f"model.channels: {count} cannot be divided among {heads} heads")
     options: dict[str, Any] = {
         "layers": layers, "heads": heads, "logits": logits, "expansion": expansion, "radial": radial,
-        "radial_hidden": radial_hidden, "length": length, "neighbours": neighbours,
+        "radial_hidden": radial_hidden, "length": length, "num_neighbors": num_neighbors,
     }  # fmt: skip
     if isinstance(channels, list):
         if len(channels) != degree + 1:

@@ -71,10 +71,10 @@ class PublishedEquiformer(nn.Module):
         radial: int = 32,
         radial_hidden: int = 64,
         length: float = 1.0,
-        neighbours: int = 20,
+        num_neighbors: int = 20,
     ) -> None:
         super().__init__()
-        self.signature, self.neighbors = signature, neighbours
+        self.signature, self.num_neighbors = signature, num_neighbors
         self.largest, self.inversion = len(channels) - 1, inversion
         self.couplings = Couplings(self.largest, inversion)
         self.radial_basis = ExponentialNormal(radial, length)
@@ -98,7 +98,7 @@ class PublishedEquiformer(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), each node's vectors weighted by functions of its scalars, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbors)
+        graph, topology = with_topology(graph, self.num_neighbors)
         relative = relative_positions(graph.positions, topology).flatten(0, 1)
         couplings = by_path(self.couplings(relative)[1], self.largest, self.inversion)
         radial = self.radial_basis(relative.norm(dim=-1, keepdim=True))

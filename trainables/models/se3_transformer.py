@@ -57,7 +57,7 @@ class SE3Transformer(nn.Module):
             al. 2018, arXiv 1802.08219).
         radial, radial_hidden, length: Number of radial functions, width of the networks on them, and their length in
             units of the positions.
-        neighbours: Number of nearest neighbors where the graph comes without edges.
+        num_neighbors: Number of nearest neighbors where the graph comes without edges.
     """
 
     embedding_layers = ("embed_scalars", "embed_vectors")
@@ -77,12 +77,12 @@ class SE3Transformer(nn.Module):
         radial: Annotated[int, Field(ge=2)] = 16,
         radial_hidden: Count = 32,
         length: Annotated[float, Field(gt=0)] = 1.0,
-        neighbours: Count = 16,
+        num_neighbors: Count = 16,
     ) -> None:
         super().__init__()
         if channels % heads:
             raise BadInput(f"model.channels: {channels} cannot be divided among {heads} heads")
-        self.neighbors = neighbours
+        self.num_neighbors = num_neighbors
         self.couplings = Couplings(degree)
         self.products = [(2 * out + 1) * len(paths) for out, paths in enumerate(coupling_paths(degree))]
         self.radial_basis = ExponentialNormal(radial, length)
@@ -103,7 +103,7 @@ class SE3Transformer(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), a vector of each node, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbors)
+        graph, topology = with_topology(graph, self.num_neighbors)
         differences = relative_positions(graph.positions, topology).flatten(0, 1)
         by_degree = self.couplings(differences)[1].split(self.products, dim=-1)
         couplings = [coupling.transpose(1, 2).contiguous() for coupling in by_degree]

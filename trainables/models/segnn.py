@@ -42,7 +42,7 @@ class SEGNN(nn.Module):
         signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes.
         hidden: Number of scalars and of vectors in a node's features.
         layers: Number of message layers.
-        neighbours: Senders of each node where the task gives no edges.
+        num_neighbors: Senders of each node where the task gives no edges.
     """
 
     revision = 2  # 1: other gates, edges the other way round, degree-0 component of a node's harmonics not 1
@@ -57,10 +57,10 @@ class SEGNN(nn.Module):
         *,
         hidden: Annotated[int, Field(ge=1)] = 32,
         layers: Annotated[int, Field(ge=1)] = 4,
-        neighbours: Annotated[int, Field(ge=1)] = 16,
+        num_neighbors: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
         super().__init__()
-        self.neighbors = neighbours
+        self.num_neighbors = num_neighbors
         self.output = signature.output
         features = (hidden, hidden)
         outputs = (0, 1) if signature.output == "vectors" else (signature.outputs, 0)
@@ -71,7 +71,7 @@ class SEGNN(nn.Module):
 
     def forward(self, graph: Graph) -> Tensor:
         """(nodes, 3), the displacement of each node, or (graphs, outputs)."""
-        graph, topology = with_topology(graph, self.neighbors)
+        graph, topology = with_topology(graph, self.num_neighbors)
         to_senders = -relative_positions(graph.positions, topology)
         of_edges = harmonics(to_senders)
         of_nodes = node_harmonics(topology.mean_senders(of_edges.vector), harmonics(graph.vectors))

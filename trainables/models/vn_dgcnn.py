@@ -24,7 +24,7 @@ class VNDGCNN(nn.Module):
 
     Args:
         width: Share of the published channels (1: 2,899,830 parameters for 40 classes).
-        neighbours: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
+        num_neighbors: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
         slope: Slope of the leaky ReLU, of vectors and of the classifier.
 
     Raises:
@@ -42,13 +42,13 @@ class VNDGCNN(nn.Module):
         signature: Signature,
         *,
         width: Annotated[float, Field(gt=0.1, le=4)] = 1.0,
-        neighbours: Annotated[int, Field(ge=1)] = 20,
+        num_neighbors: Annotated[int, Field(ge=1)] = 20,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5,
         slope: Annotated[float, Field(ge=0, lt=1)] = 0.2,
     ) -> None:
         super().__init__()
         check_cloud_signature(signature)
-        self.neighbors = neighbours
+        self.num_neighbors = num_neighbors
         channels = [1, *vector_channels(width, 64, 64, 128, 256)]
         (wide,) = vector_channels(width, 1024)
         first, second = int(512 * width), int(256 * width)
@@ -67,11 +67,11 @@ class VNDGCNN(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """(clouds, outputs)"""
         points = cloud_positions(graph).unsqueeze(-1)
-        neighbors = min(self.neighbors, points.shape[1])
+        num_neighbors = min(self.num_neighbors, points.shape[1])
         layers = []
         for edges in self.edges:
             features = points.flatten(0, 1).flatten(1)
-            topology = nearest_topology(features, graph.graphs, neighbors, itself=True)
+            topology = nearest_topology(features, graph.graphs, num_neighbors, itself=True)
             points = edges(points, topology)
             layers.append(points)
         invariants = self.frame(self.joint(torch.cat(layers, dim=-1)))

@@ -36,7 +36,7 @@ class VNPointNet(nn.Module):
 
     Args:
         width: Share of the published channels (1: 1,972,745 parameters for 40 classes).
-        neighbours: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
+        num_neighbors: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
         slope: Slope of the leaky ReLU of vectors.
 
     Raises:
@@ -54,13 +54,13 @@ class VNPointNet(nn.Module):
         signature: Signature,
         *,
         width: Annotated[float, Field(gt=0.1, le=4)] = 1.0,
-        neighbours: Annotated[int, Field(ge=1)] = 20,
+        num_neighbors: Annotated[int, Field(ge=1)] = 20,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4,
         slope: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:
         super().__init__()
         check_cloud_signature(signature)
-        self.neighbors = neighbours
+        self.num_neighbors = num_neighbors
         narrow, middle, wide = vector_channels(width, 64, 128, 1024)
         self.edges = vector_neuron(3, narrow, slope)
         self.points = vector_neuron(narrow, narrow, slope)
@@ -74,7 +74,7 @@ class VNPointNet(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """(clouds, outputs)"""
         positions = cloud_positions(graph)
-        points = self.points(self.edges(neighbor_vectors(positions, self.neighbors)).mean(2))
+        points = self.points(self.edges(neighbor_vectors(positions, self.num_neighbors)).mean(2))
         points = self.joint(points, self.cloud(points))
         invariants = self.frame(self.norm(self.widen(points)))
         return self.classifier(invariants.amax(1))
@@ -101,13 +101,13 @@ def vector_neurons(channels: list[int], slope: float) -> nn.Sequential:
     return nn.Sequential(*(vector_neuron(before, after, slope) for before, after in pairwise(channels)))
 
 
-def neighbor_vectors(positions: Tensor, neighbors: int) -> Tensor:
+def neighbor_vectors(positions: Tensor, num_neighbors: int) -> Tensor:
     """Three vectors on each edge j -> i: x_j - x_i, x_i and x_j cross x_i; a point is its own first neighbor.
 
-    positions (clouds, points, 3) -> (clouds, points, neighbors, 3, 3), channels last
+    positions (clouds, points, 3) -> (clouds, points, num_neighbors, 3, 3), channels last
     """
     clouds, points, _ = positions.shape
-    topology = nearest_topology(positions.flatten(0, 1), clouds, min(neighbors, points), itself=True)
+    topology = nearest_topology(positions.flatten(0, 1), clouds, min(num_neighbors, points), itself=True)
     others = positions.flatten(0, 1)[topology.senders].view(clouds, points, topology.num_senders, 3)
     centers = positions.unsqueeze(2).expand_as(others)
     return torch.stack([others - centers, centers, torch.linalg.cross(others, centers)], dim=-1)

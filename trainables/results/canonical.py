@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+from trainables.results.renamed import with_first_names
+
 
 def canonical_json(content: Any, allow_nan: bool = False) -> str:
     """JSON with sorted keys and no white space: equal content gives equal text.
@@ -21,4 +23,4 @@ def content_hash(content: Any, allow_nan: bool = False) -> str:
 
 def trial_id(spec: dict[str, Any]) -> str:
     """The id of a trial from the plain JSON content of its spec: 16 hexadecimal digits."""
-    return content_hash(spec)[:16]
+    return content_hash(with_first_names(spec))[:16]

@@ -1,6 +1,6 @@
 """study.yaml and plan.json: the one reader and the one writer of what a results folder says was asked.
 
-What damage means is for the caller to say: a run writes the file again, an analysis goes on without it.
+What damage means is for the caller to say: a run writes the file again, an analysis continues without it.
 """
 
 import json
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.results.canonical import trial_id
+from trainables.results.renamed import with_present_names
 from trainables.results.store import Store
 from trainables.results.yaml_text import BadYAML, read_yaml
 
@@ -64,7 +65,7 @@ def read_config(store: Store) -> dict[str, Any]:
         raise Damaged(str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("name"), str):
         raise Damaged("it names no study")
-    return content
+    return with_present_names(content)
 
 
 def read_plan(store: Store) -> Plan:
@@ -80,8 +81,12 @@ def read_plan(store: Store) -> Plan:
         raise Damaged(str(error)) from error
     if not isinstance(content, list):
         raise Damaged("it is not a list of trials")
-    entries = [entry for entry in content if _is_trial(entry)]
+    entries = [_with_present_names(entry) for entry in content if _is_trial(entry)]
     return Plan(entries, len(content) - len(entries))
+
+
+def _with_present_names(entry: dict[str, Any]) -> dict[str, Any]:
+    return entry | {key: with_present_names(entry[key]) for key in ("spec", "shared") if key in entry}
 
 
 def _is_trial(entry: Any) -> bool:

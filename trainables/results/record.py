@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from trainables.results.canonical import content_hash
 from trainables.results.outcomes import Outcome, Reason
+from trainables.results.renamed import with_present_names
 from trainables.results.store import Store, read_all
 
 UNFIT = "its checksum does not fit its record"
@@ -151,10 +152,11 @@ def decode_record(content: bytes, trial_id: str) -> Record:
         raise BadRecord(f"{where}: is the record of another trial")
     known = {entry.name for entry in fields(Record)}
     try:
-        return _WELL_TYPED.validate_python({key: value for key, value in loaded.items() if key in known})
+        record = _WELL_TYPED.validate_python({key: value for key, value in loaded.items() if key in known})
     except ValidationError as error:
         complaint = error.errors()[0]
         raise BadRecord(f"{where}: {complaint['loc'][0]}: {complaint['msg']}") from error
+    return replace(record, spec=with_present_names(record.spec))
 
 
 def read_records(store: Store, trial_ids: list[str]) -> tuple[dict[str, Record], list[str]]:

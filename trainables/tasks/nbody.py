@@ -42,7 +42,7 @@ def nbody(
     val: Annotated[int, Field(ge=1)] = 2000,
     test: Annotated[int, Field(ge=1)] = 2000,
     seed: Annotated[int, Field(ge=0)] = 43,
-    neighbors: Annotated[int | None, later(ge=1)] = None,
+    num_neighbors: Annotated[int | None, later(ge=1)] = None,
     cutoff: Annotated[float | None, later(gt=0)] = None,
 ) -> Task:
     """The task with its data from the cache in `folder`, simulated first if it is not there.
@@ -50,13 +50,15 @@ def nbody(
     A smaller split is the beginning of a larger one with the same seed.
 
     Args:
-        neighbors, cutoff: The network's edges come from that many nearest bodies, or from those nearer than that;
+        num_neighbors, cutoff: The network's edges come from that many nearest bodies, or from those nearer than that;
             from all others without either. The simulation always has the forces of all pairs.
     """
-    if neighbors is not None and cutoff is not None:
-        raise BadInput("task.cutoff: give either it or task.neighbors, not both")
-    if neighbors is not None and neighbors >= bodies:
-        raise BadInput(f"task.neighbors: {neighbors} of {bodies} bodies; each has {bodies - 1} others")
+    if num_neighbors is not None and cutoff is not None:
+        raise BadInput("task.cutoff: give either it or task.num_neighbors, not both")
+    if num_neighbors is not None and num_neighbors >= bodies:
+        raise BadInput(
+            f"task.num_neighbors: {num_neighbors} of {bodies} bodies; each has {bodies - 1} others"
+        )
     splits = {}
     for stream, (name, count) in enumerate(zip(SPLITS, (train, val, test), strict=True)):
         content = {"bodies": bodies, "law": law, "count": count, "seed": seed, "stream": stream, "version": 1}
@@ -71,7 +73,7 @@ def nbody(
             name: {key: torch.tensor(array) for key, array in arrays.items()}
             for name, arrays in splits.items()
         },
-        neighbors,
+        num_neighbors,
         cutoff,
     )
 
@@ -80,20 +82,20 @@ class NBody(Displacements):
     """Splits hold positions, velocities, targets (samples, bodies, 3) and charges (samples, bodies).
 
     The model returns the displacement of each particle; the metric is the mean squared error of the
-    coordinates of the target positions. The trivial predictor goes on at constant velocity.
+    coordinates of the target positions. The trivial predictor assumes constant velocity.
     """
 
     signature = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
     symmetry = Symmetry(inversion=True, translations=True)
 
     def __init__(
-        self, splits: dict[str, Split], neighbors: int | None = None, cutoff: float | None = None
+        self, splits: dict[str, Split], num_neighbors: int | None = None, cutoff: float | None = None
     ) -> None:
         self.splits = splits
-        self.neighbors, self.cutoff = neighbors, cutoff
+        self.num_neighbors, self.cutoff = num_neighbors, cutoff
         val = splits["val"]
         bodies = val["positions"].shape[1]
-        self.evaluation_batch = samples_at_once(500, bodies * (neighbors or bodies - 1))
+        self.evaluation_batch = samples_at_once(500, bodies * (num_neighbors or bodies - 1))
         constant_velocity = val["positions"] + DURATION * val["velocities"]
         self.trivial = float((constant_velocity - val["targets"]).square().mean())
 
@@ -112,8 +114,8 @@ class NBody(Displacements):
 
     def _topology(self, positions: Tensor) -> Topology:
         graphs, bodies, _ = positions.shape
-        if self.neighbors is not None:
-            return nearest_topology(positions.flatten(0, 1), graphs, self.neighbors)
+        if self.num_neighbors is not None:
+            return nearest_topology(positions.flatten(0, 1), graphs, self.num_neighbors)
         if self.cutoff is not None:
             return cutoff_topology(positions.flatten(0, 1), graphs, self.cutoff)
         return complete_topology(graphs, bodies, positions.device)

@@ -123,7 +123,7 @@ def first_gradients(specs, folder, device, team):
 
 @pytest.mark.slow
 def test_gradients_of_vector_neurons_are_those_of_the_whole_batch(data_folder):
-    models = [{"name": "vn_pointnet", "width": 0.2}, {"name": "vn_dgcnn", "width": 0.2, "neighbours": 5}]
+    models = [{"name": "vn_pointnet", "width": 0.2}, {"name": "vn_dgcnn", "width": 0.2, "num_neighbors": 5}]
     specs = [spec_of(CLOUDS, model, method) for model in models for method in ({"name": "strict"}, CUT)]
     together, alone = (in_processes(count, CPU, first_gradients, specs, data_folder) for count in (2, 1))
     for found, expected in zip(together, alone, strict=True):

@@ -22,8 +22,8 @@ MODELS = {
         {"channels": 8, "layers": 1, "heads": 2, "radial": 8, "radial_hidden": 8, "logits": 4},
     ),
     "se3_transformer": (PARTICLES, {"channels": 4, "layers": 1, "heads": 2, "radial": 4}),
-    "vn_pointnet": (CLOUDS, {"width": 0.15, "neighbours": 5, "dropout": 0.0}),
-    "vn_dgcnn": (CLOUDS, {"width": 0.15, "neighbours": 5, "dropout": 0.0}),
+    "vn_pointnet": (CLOUDS, {"width": 0.15, "num_neighbors": 5, "dropout": 0.0}),
+    "vn_dgcnn": (CLOUDS, {"width": 0.15, "num_neighbors": 5, "dropout": 0.0}),
 }
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 State = dict[str, Tensor]
 FLOOR = 1e-6
-NEIGHBOURS = 20
+NUM_NEIGHBORS = 20
 
 
 def linear(state: State, name: str, x: Tensor) -> Tensor:
@@ -139,13 +139,13 @@ def vector_neuron(state: State, name: str, x: Tensor, slope: float) -> Tensor:
     return slope * p + (1 - slope) * torch.where(dots >= 0, p, cut)
 
 
-def neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
+def neighbors(x: Tensor) -> tuple[Tensor, Tensor]:
     """The vectors of each point's neighbors, itself among them, and its own beside each of them.
 
-    (clouds, channels, 3, points) -> twice (clouds, channels, 3, points, neighbours)
+    (clouds, channels, 3, points) -> twice (clouds, channels, 3, points, neighbors)
     """
     points = x.flatten(1, 2).transpose(1, 2)
-    nearest = torch.cdist(points, points).argsort(dim=-1)[..., :NEIGHBOURS]
+    nearest = torch.cdist(points, points).argsort(dim=-1)[..., :NUM_NEIGHBORS]
     others = torch.stack(
         [cloud[:, :, index] for cloud, index in zip(x.unbind(0), nearest.unbind(0), strict=True)]
     )
@@ -165,7 +165,7 @@ def invariants(state: State, name: str, x: Tensor, slope: float) -> Tensor:
 
 def vn_pointnet(state: State, clouds: Tensor) -> Tensor:
     """(clouds, points, 3) -> log-probabilities (clouds, classes)"""
-    others, centers = neighbours(clouds.transpose(1, 2).unsqueeze(1))
+    others, centers = neighbors(clouds.transpose(1, 2).unsqueeze(1))
     cross = torch.linalg.cross(others, centers, dim=2)
     x = torch.cat([others - centers, centers, cross], dim=1)
     x = vector_neuron(state, "feat.conv_pos", x, 0).mean(-1)
@@ -190,7 +190,7 @@ def vn_dgcnn(state: State, clouds: Tensor) -> Tensor:
     slope = 0.2
     x, layers = clouds.transpose(1, 2).unsqueeze(1), []
     for layer in ("conv1", "conv2", "conv3", "conv4"):
-        others, centers = neighbours(x)
+        others, centers = neighbors(x)
         edges = torch.cat([others - centers, centers], dim=1)
         x = vector_neuron(state, layer, edges, slope).mean(-1)
         layers.append(x)

@@ -44,23 +44,25 @@ SMALL = {"hidden": 8, "layers": 2}
 SMALL_ATTENTION = {"channels": 4, "heads": 2, "layers": 2}
 TINY_ATTENTION = {"channels": 8, "layers": 2, "heads": 2, "logits": 4}
 PUBLISHED = {"channels": [8, 4, 2], "layers": 2, "heads": 2, "logits": 4, "expansion": 2}
-NARROW = {"width": 0.2, "neighbours": 4}
+NARROW = {"width": 0.2, "num_neighbors": 4}
 CASES = {
     "egnn-nbody": Case("egnn", NBODY, SMALL),
     "egnn-molecule": Case("egnn", MOLECULE, SMALL),
     "segnn-nbody": Case("segnn", NBODY, SMALL),
     "segnn-molecule": Case("segnn", MOLECULE, SMALL),
-    "segnn-cloud": Case("segnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
+    "segnn-cloud": Case("segnn", CLOUD, {**SMALL, "num_neighbors": 4}, nodes=10, edges=False),
     "se3_transformer-nbody": Case("se3_transformer", NBODY, SMALL_ATTENTION),
     "se3_transformer-molecule": Case("se3_transformer", MOLECULE, SMALL_ATTENTION),
     "se3_transformer-cloud": Case(
-        "se3_transformer", CLOUD, {**SMALL_ATTENTION, "neighbours": 4}, nodes=10, edges=False
+        "se3_transformer", CLOUD, {**SMALL_ATTENTION, "num_neighbors": 4}, nodes=10, edges=False
     ),
     "tensor_field-nbody": Case("se3_transformer", NBODY, {**SMALL_ATTENTION, "attention": False}),
-    "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "neighbours": 4}, nodes=10, edges=False),
+    "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "num_neighbors": 4}, nodes=10, edges=False),
     "equiformer-nbody": Case("equiformer", NBODY, TINY_ATTENTION),
     "equiformer-molecule": Case("equiformer", MOLECULE, TINY_ATTENTION),
-    "equiformer-cloud": Case("equiformer", CLOUD, {**TINY_ATTENTION, "neighbours": 4}, nodes=10, edges=False),
+    "equiformer-cloud": Case(
+        "equiformer", CLOUD, {**TINY_ATTENTION, "num_neighbors": 4}, nodes=10, edges=False
+    ),
     "equiformer-degree-3": Case("equiformer", MOLECULE, {**TINY_ATTENTION, "degree": 3}),
     "published_equiformer-nbody": Case("equiformer", NBODY, PUBLISHED),
     "published_equiformer-molecule": Case("equiformer", MOLECULE, {**PUBLISHED, "features": 6}),

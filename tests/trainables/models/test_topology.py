@@ -23,3 +23,7 @@ def test_each_edge_has_the_feature_of_its_receiver(topology, width):
     assert torch.allclose(topology.sum_edges(there), topology.num_senders * features)
     assert topology.sum_edges(there).shape == features.shape
     assert topology.mean_nodes(features).shape == (topology.graphs, *width)
+
+
+def test_models_written_for_the_first_version_find_the_number_of_senders():
+    assert TRIANGLE.degree == TRIANGLE.num_senders

@@ -47,7 +47,7 @@ def cloud_graph(positions: Tensor) -> Graph:
 def calibrated(model_class: type[nn.Module], clouds: Tensor) -> nn.Module:
     """A small model in eval mode whose batch-norm statistics are those of `clouds`."""
     torch.manual_seed(0)
-    options = {"width": 0.2} if model_class is PointNet else {"width": 0.2, "neighbours": 4}
+    options = {"width": 0.2} if model_class is PointNet else {"width": 0.2, "num_neighbors": 4}
     model = model_class(CLASSES, **options)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d):
@@ -80,18 +80,18 @@ def assert_same_gradients(
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2])
-@pytest.mark.parametrize("neighbours", [1, 5])
-def test_edge_layer_is_the_mean_over_materialised_edges(slope, neighbours, generator):
+@pytest.mark.parametrize("num_neighbors", [1, 5])
+def test_edge_layer_is_the_mean_over_materialized_edges(slope, num_neighbors, generator):
     clouds, points, channels_in, channels_out = 2, 9, 3, 4
     layer = EdgeVectorNeuron(channels_in, channels_out, slope)
     nodes = torch.randn(clouds, points, 3, channels_in, generator=generator, requires_grad=True)
-    topology = nearest_topology(nodes.flatten(0, 1).flatten(1), clouds, neighbours)
+    topology = nearest_topology(nodes.flatten(0, 1).flatten(1), clouds, num_neighbors)
 
     flat = nodes.flatten(0, 1)
     receivers = topology.to_edges(flat)
     edges = torch.cat([flat[topology.senders] - receivers, receivers], dim=-1) @ layer.linear.weight.T
     plain = reference_activation(edges[..., :channels_out], edges[..., channels_out:], slope)
-    plain = topology.sum_edges(plain) / neighbours
+    plain = topology.sum_edges(plain) / num_neighbors
 
     fast = layer(nodes, topology)
     assert_same_gradients(fast.flatten(0, 1), plain, [nodes, layer.linear.weight], generator)
@@ -126,7 +126,7 @@ def test_frame_is_the_product_with_three_learned_vectors(generator):
     assert_same_gradients(layer(points), plain, [points, *layer.parameters()][:3], generator)
 
 
-def test_neighbour_vectors(generator):
+def test_neighbor_vectors(generator):
     positions = torch.randn(2, 8, 3, generator=generator)
     edges = neighbor_vectors(positions, 3)
     for cloud, point in [(0, 0), (1, 5)]:
@@ -228,8 +228,8 @@ def test_the_control_knows_points_but_not_rotations(generator):
 
 
 @pytest.mark.parametrize("model_class", [VNPointNet, VNDGCNN])
-def test_fewer_points_than_neighbours(model_class, generator):
-    model = model_class(CLASSES, width=0.2, neighbours=20)
+def test_fewer_points_than_neighbors(model_class, generator):
+    model = model_class(CLASSES, width=0.2, num_neighbors=20)
     assert model(cloud_graph(torch.randn(2, 6, 3, generator=generator))).isfinite().all()
 
 

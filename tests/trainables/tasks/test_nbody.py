@@ -158,7 +158,7 @@ def test_neighbors_and_cutoff_choose_the_edges(tmp_path):
     size = {"bodies": 6, **SMALL}
     whole = nbody(tmp_path, **size)
     distances = torch.cdist(whole.splits["val"]["positions"], whole.splits["val"]["positions"])
-    near = nbody(tmp_path, **size, neighbors=2)
+    near = nbody(tmp_path, **size, num_neighbors=2)
     topology = near.graph(near.splits["val"]).topology
     nearest = distances.argsort(-1)[..., 1:3] + 6 * torch.arange(8)[:, None, None]
     assert topology.senders.view(8, 6, 2).sort(-1).values.equal(nearest.sort(-1).values)
@@ -173,9 +173,9 @@ def test_neighbors_and_cutoff_choose_the_edges(tmp_path):
     assert graph.edge_scalars[:, 0].equal(charges[receivers] * charges[graph.topology.senders])
 
 
-@pytest.mark.parametrize("options", [{"neighbors": 5}, {"neighbors": 2, "cutoff": 1.0}])
+@pytest.mark.parametrize("options", [{"num_neighbors": 5}, {"num_neighbors": 2, "cutoff": 1.0}])
 def test_edges_that_cannot_be_are_refused(options, tmp_path):
-    with pytest.raises(BadInput, match=r"task\.(neighbors|cutoff)"):
+    with pytest.raises(BadInput, match=r"task\.(num_neighbors|cutoff)"):
         nbody(tmp_path, **SMALL, **options)
 
 
@@ -195,7 +195,7 @@ def saved_numbers(bodies, graphs):
         for name in ("positions", "velocities", "targets")
     }
     split["charges"] = torch.ones(graphs, bodies)
-    task = NBody({"val": split}, neighbors=8)
+    task = NBody({"val": split}, num_neighbors=8)
     model = registry.build(
         "model", registry.resolve("model", {"name": "egnn", "hidden": 8, "layers": 2}), task.signature
     )

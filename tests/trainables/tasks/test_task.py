@@ -7,7 +7,7 @@ from trainables import registry
 
 @pytest.mark.parametrize(
     ("bodies", "options", "samples"),
-    [(5, {}, 500), (100, {}, 6), (100, {"neighbors": 16}, 37), (300, {}, 1)],
+    [(5, {}, 500), (100, {}, 6), (100, {"num_neighbors": 16}, 37), (300, {}, 1)],
     ids=["few bodies", "many", "many with few edges", "more edges than a batch"],
 )
 def test_large_graphs_are_evaluated_in_small_batches(tmp_path, bodies, options, samples):

@@ -103,7 +103,7 @@ def small_task(name: str) -> Task:
     sizes = {"train": 2 * SAMPLES, "val": SAMPLES, "test": SAMPLES}
     options: dict[str, Any] = {
         "nbody": {},
-        "nbody_neighbors": {"neighbors": 2},
+        "nbody_neighbors": {"num_neighbors": 2},
         "pointclouds": {
             "points": 32,
             "augment": {"dropout": 0.5, "scale": 1.2, "shift": 0.1, "jitter": 0.01},

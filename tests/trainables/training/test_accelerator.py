@@ -16,8 +16,8 @@ GRAPHS = {
     "equiformer": {"name": "equiformer", "channels": 4, "layers": 1, "heads": 1, "degree": 1},
 }
 CLOUDS = {
-    "vn_pointnet": {"name": "vn_pointnet", "width": 0.2, "neighbours": 4},
-    "vn_dgcnn": {"name": "vn_dgcnn", "width": 0.2, "neighbours": 4},
+    "vn_pointnet": {"name": "vn_pointnet", "width": 0.2, "num_neighbors": 4},
+    "vn_dgcnn": {"name": "vn_dgcnn", "width": 0.2, "num_neighbors": 4},
 }
 METHODS = {
     "strict": {"name": "strict"},

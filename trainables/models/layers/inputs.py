@@ -8,15 +8,15 @@ from torch import Tensor
 from trainables.graph import Graph, Signature, Topology, nearest_topology
 
 
-def with_topology(graph: Graph, neighbors: int) -> tuple[Graph, Topology]:
-    """The graph with edges, and the edges: its own if it has any, else those from the `neighbors` nearest nodes.
+def with_topology(graph: Graph, num_neighbors: int) -> tuple[Graph, Topology]:
+    """The graph with edges, and the edges: its own if it has any, else those from the `num_neighbors` nearest nodes.
 
     A graph without edges has no edge_scalars. Graphs with too few nodes are connected completely.
     """
     if graph.topology is not None:
         return graph, graph.topology
     others = len(graph.positions) // graph.graphs - 1
-    topology = nearest_topology(graph.positions, graph.graphs, min(neighbors, others))
+    topology = nearest_topology(graph.positions, graph.graphs, min(num_neighbors, others))
     edge_scalars = graph.positions.new_zeros(len(topology.senders), 0)
     return replace(graph, topology=topology, edge_scalars=edge_scalars), topology
 

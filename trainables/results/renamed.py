@@ -1,0 +1,48 @@
+"""Options of our own tasks and models that once had another name.
+
+Configs, plans and records may hold either name. A trial's id is the hash of its spec under the first names, so the
+results from before a renaming keep their ids and can be extended.
+"""
+
+from typing import Any
+
+FIRST_NAMES = {"task": {"num_neighbors": "neighbors"}, "model": {"num_neighbors": "neighbours"}}
+PRESENT_NAMES = {kind: {first: now for now, first in names.items()} for kind, names in FIRST_NAMES.items()}
+
+
+def with_first_names(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec with the option names that ids are made of."""
+    return _renamed(spec, FIRST_NAMES)
+
+
+def with_present_names(content: dict[str, Any]) -> dict[str, Any]:
+    """The spec or config with today's option names; the axes of a config's grid are renamed too."""
+    renamed = _renamed(content, PRESENT_NAMES)
+    if isinstance(content.get("grid"), dict):
+        renamed["grid"] = {_axis(key, content): values for key, values in content["grid"].items()}
+    return renamed
+
+
+def _renamed(content: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """An option given under both names keeps them, so that the check of options names the unknown one."""
+    blocks = {kind: content.get(kind) for kind in names}
+    return content | {
+        kind: {
+            option if names[kind].get(option) in block else names[kind].get(option, option): value
+            for option, value in block.items()
+        }
+        for kind, block in blocks.items()
+        if isinstance(block, dict) and _is_ours(block)
+    }
+
+
+def _axis(key: Any, content: dict[str, Any]) -> Any:
+    kind, _, option = str(key).partition(".")
+    names = PRESENT_NAMES.get(kind, {})
+    return f"{kind}.{names[option]}" if option in names and _is_ours(content.get(kind)) else key
+
+
+def _is_ours(description: Any) -> bool:
+    """Whether a task or model is this project's and not a user's `package.module:Name`."""
+    name = description.get("name") if isinstance(description, dict) else description
+    return isinstance(name, str) and ":" not in name
