@@ -60,15 +60,14 @@ def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
     from statsmodels.stats.anova import anova_lm
 
     model = ols("y ~ " + " + ".join(terms), data)
+    # Collinear factors, as where no two arms share a seed, have no sums of squares of their own.
     if np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
-        return (
-            None  # collinear factors, as where no two arms share a seed, have no sums of squares of their own
-        )
+        return None
     return anova_lm(model.fit(), typ=2)
 
 
 def _seeds(mine: pd.DataFrame) -> dict[str, pd.Series]:
-    """The seed, and those of initial weights and data order where they are told apart."""
+    """The seed, and those of initial weights and data order where they differ."""
     if "seeds.rest" not in mine:
         return {"seed": mine["seed"].astype(str)}
     columns = {"seed": "seeds.rest", "init": "seeds.init", "order": "seeds.order"}

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class Planner:
-    """Calls functions one after the other in a second process, while this process goes on.
+    """Calls functions one after the other in a second process, while this process continues.
 
     A context manager, which kills the process in the end, also in the middle of a call.
     """

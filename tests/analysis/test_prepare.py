@@ -30,7 +30,7 @@ def test_failed_trials_count_and_crashed_do_not():
     assert list(trials["failed"]) == [False, False, True]
 
 
-def test_cases_and_arms_are_told_apart():
+def test_cases_and_arms_are_distinguished():
     base = {
         "task": "nbody",
         "model": "egnn",

@@ -57,7 +57,7 @@ def test_the_page_sorts_filters_and_loads_nothing(study, browser):
 
 
 @needs_browser
-def test_the_first_screen_tells_the_finding_at_any_width_and_in_the_dark(study, browser):
+def test_the_first_screen_states_the_finding_at_any_width_and_in_dark_mode(study, browser):
     arms = {
         "strict": {"name": "strict"},
         "ace": {"name": "ace"},

@@ -1,6 +1,6 @@
 """Training steps of the vector-neuron networks on 2 clouds of 300 points, full width, against plain ones.
 
-The plain networks keep channels in the middle, (clouds, channels, 3, points, neighbours), and hold the features
+The plain networks keep channels in the middle, (clouds, channels, 3, points, neighbors), and hold the features
 of all edges, as the paper's formulas are written.
 """
 
@@ -14,7 +14,7 @@ from trainables.graph import Graph, Signature
 from trainables.models.vn_dgcnn import VNDGCNN
 from trainables.models.vn_pointnet import VNPointNet
 
-CLOUDS, POINTS, NEIGHBOURS, CLASSES = 2, 300, 20, 40
+CLOUDS, POINTS, NUM_NEIGHBORS, CLASSES = 2, 300, 20, 40
 SIGNATURE = Signature(scalars=0, vectors=0, edge_scalars=0, output="scalars", outputs=CLASSES)
 
 
@@ -76,12 +76,12 @@ class PlainFrame(nn.Module):
 
 
 def edges(x: Tensor, cross: bool) -> Tensor:
-    """(clouds, channels, 3, points) -> (clouds, 2 or 3 times the channels, 3, points, neighbours)."""
+    """(clouds, channels, 3, points) -> (clouds, 2 or 3 times the channels, 3, points, neighbors)."""
     flat = x.flatten(1, 2)
     squares = flat.square().sum(1)
     distances = squares[:, :, None] + squares[:, None, :] - 2 * flat.transpose(1, 2) @ flat
     distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    nearest = distances.topk(NEIGHBOURS, dim=-1, largest=False).indices
+    nearest = distances.topk(NUM_NEIGHBORS, dim=-1, largest=False).indices
     cloud = torch.arange(len(x)).view(-1, 1, 1)
     others = x.permute(0, 3, 1, 2)[cloud, nearest].permute(0, 3, 4, 1, 2)
     centers = x.unsqueeze(-1).expand_as(others)

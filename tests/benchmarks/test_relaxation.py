@@ -72,13 +72,13 @@ def relaxed_step(name, method):
     model, loss = build(name)
     model = method.relax(model, torch.Generator().manual_seed(0))
 
-    def penalised(model):
+    def penalized(model):
         method.begin_step(model, 25, 111)
         value = loss(model)
         penalty = method.penalty(model)
         return value if penalty is None else value + penalty
 
-    return timing.training_step(model, penalised)
+    return timing.training_step(model, penalized)
 
 
 @pytest.mark.parametrize("way", WAYS)

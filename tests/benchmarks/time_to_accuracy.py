@@ -51,9 +51,9 @@ def main() -> None:
         ]
         if options.compile:
             compile_network(trainings[1].model)
-        while any(training.goes_on(options.target, options.most) for training in trainings):
+        while any(training.is_unfinished(options.target, options.most) for training in trainings):
             for training in trainings:
-                if training.goes_on(options.target, options.most):
+                if training.is_unfinished(options.target, options.most):
                     training.epoch()
         print(f"seed {seed}: {report(trainings, options.target)}", flush=True)
 
@@ -67,7 +67,7 @@ class Training:
         self.seconds: list[float] = []
         self.error = float("inf")
 
-    def goes_on(self, target: float, most: float) -> bool:
+    def is_unfinished(self, target: float, most: float) -> bool:
         """Whether it may still reach the target: a training whose error is no number ends."""
         return self.error > target and sum(self.seconds) < most
 

@@ -1,7 +1,7 @@
 """CPU time of two ways to do the same, in turn, and where the time of one of them goes.
 
 Wall time on a busy machine says little. So does CPU time on one taken later than the other: caches, clock and
-neighbours change. Each round runs the reference and then ours, and the ratio is taken within the round.
+neighbors change. Each round runs the reference and then ours, and the ratio is taken within the round.
 """
 
 import resource
@@ -97,11 +97,11 @@ def relaxed_step(
     relaxed = method.relax(model, torch.Generator().manual_seed(0))
     prepare(relaxed)
 
-    def penalised(relaxed: nn.Module) -> Tensor:
+    def penalized(relaxed: nn.Module) -> Tensor:
         method.begin_step(relaxed, 25, 111)  # a quarter of the way through the 100 relaxed steps
         return loss(relaxed) + method.penalty(relaxed)
 
-    return training_step(relaxed, penalised)
+    return training_step(relaxed, penalized)
 
 
 def table(comparisons: list[Comparison]) -> str:

@@ -43,7 +43,7 @@ CONTENT = {
 
 
 class RealRun:
-    """A results folder and the process that runs the study in it, told from all others by a mark it inherits."""
+    """A results folder and the process that runs the study in it, found among all others by a mark it inherits."""
 
     def __init__(self, folder, content=CONTENT, results=None, **environment):
         self.config, self.log = folder / "config.yaml", folder / "log"

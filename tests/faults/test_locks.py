@@ -44,7 +44,7 @@ class Slow(LocalStore):
         super().write(path, content)
 
 
-def test_one_of_many_that_start_at_once_goes_on_on_slow_storage(tmp_path):
+def test_one_of_many_simultaneous_starts_runs_on_slow_storage(tmp_path):
     inside, most, refused = [], [], []
 
     def compete(delay):

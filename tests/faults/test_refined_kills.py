@@ -34,7 +34,7 @@ def rounds(results):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3 * RUN_SECONDS)
-def test_five_kills_change_no_round_and_a_larger_budget_goes_on(tmp_path, real_run):
+def test_five_kills_change_no_round_and_a_larger_budget_continues(tmp_path, real_run):
     reference = undisturbed(tmp_path / "undisturbed", REFINED)
     moments = random.Random(0)
     # One kill at least within the grid and one after it, all of them long before the last trial.

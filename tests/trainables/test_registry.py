@@ -1,4 +1,4 @@
-"""Descriptions of tasks, models and methods: options filled in, editions told apart."""
+"""Descriptions of tasks, models and methods: options filled in, editions distinguished."""
 
 import sys
 from types import ModuleType

@@ -23,7 +23,7 @@ class Conditions:
         gpus: GPUs of one trial; fractions share a GPU, 0 trains on the CPU.
         processes: That share each batch of a trial.
         limits: Limits of one trial.
-        report_seconds: Between two reports of a trial that goes on.
+        report_seconds: Between two reports of a running trial.
         code_folder: Where the modules of users' own models lie, searched last.
     """
 

@@ -1,4 +1,4 @@
-"""The trainable that Ray Tune runs: one trial of a study, in a worker that goes on to the next."""
+"""The trainable that Ray Tune runs: one trial of a study, in a worker that is used again for the next."""
 
 import sys
 import threading

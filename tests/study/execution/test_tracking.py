@@ -59,7 +59,7 @@ def test_a_callback_of_an_arm_sees_its_trials_alone():
     assert seeing.seen == ["b"]
 
 
-def test_tensorboard_has_a_run_for_each_trial_while_it_goes_on(tmp_path):
+def test_tensorboard_has_a_run_for_each_trial_while_it_trains(tmp_path):
     board, trial = tracking.tensorboard(str(tmp_path)), pretended("strict-lr1e-3-s0")
     start(board, trial)
     result = {"training_iteration": 1, "timesteps_total": 4, "train_loss": 2.0, "val_loss": float("inf")}

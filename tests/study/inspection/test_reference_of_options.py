@@ -39,7 +39,7 @@ def test_no_meaning_sends_the_reader_into_the_code():
     }
 
 
-def test_an_option_is_told_as_its_signature_has_it():
+def test_an_option_is_described_as_its_signature_has_it():
     _, options = reference.options("model", "egnn")
     layers = {option.name: option for option in options}["layers"]
     assert (layers.type, layers.range, layers.default) == ("whole number", ">= 1", "4")

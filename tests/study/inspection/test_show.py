@@ -72,14 +72,14 @@ def test_logs_follows_a_job_to_its_end(store, capsys, monkeypatch):
     store.write("job.json", b'{"id": "raysubmit_1", "address": "http://127.0.0.1:1"}')
 
     def wait(job, show):
-        show(f"{job.id} goes on\n")
+        show(f"{job.id} is running\n")
         return 3
 
     monkeypatch.setattr("study.execution.jobs.wait", wait)
     with pytest.raises(typer.Exit) as ended:
         logs(store.uri, follow=True)
     assert ended.value.exit_code == 3
-    assert capsys.readouterr().out == "raysubmit_1 goes on\n"
+    assert capsys.readouterr().out == "raysubmit_1 is running\n"
 
 
 def test_a_folder_without_a_plan_is_one_line(tmp_path):

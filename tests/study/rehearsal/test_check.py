@@ -145,7 +145,7 @@ def test_every_value_of_an_axis_of_an_arm_is_tried(networks):
         facts_of(content, networks)
 
 
-def test_a_network_that_is_not_equivariant_and_one_that_grows_are_told(networks):
+def test_a_network_that_is_not_equivariant_and_one_that_grows_are_named(networks):
     strict, _ = facts_of(with_model("Skewed"), networks)
     assert any("not equivariant" in line for line in strict.warnings)
     _, triangle = facts_of(with_model("Net", width=4), networks)

@@ -37,7 +37,7 @@ def test_results_come_from_another_process(planner):
     assert planner.begin(divmod, 7, 2)() == (3, 1)
 
 
-def test_this_process_goes_on_meanwhile(planner):
+def test_this_process_continues_meanwhile(planner):
     started = time.monotonic()
     result = planner.begin(time.sleep, 0.3)
     assert time.monotonic() - started < 0.3

@@ -38,7 +38,7 @@ def test_theta_follows_its_schedule_and_the_model_is_strict_in_the_end():
     seen = train(relaxation, 20, torch.Generator().manual_seed(1))
     expected = [theta("triangle", step, 16) for step in range(20)]
     assert [strength for strength, _ in seen] == expected
-    assert [penalised for _, penalised in seen] == [strength > 0 for strength in expected]
+    assert [penalized for _, penalized in seen] == [strength > 0 for strength in expected]
     assert not relaxed_layers(relaxation.model)
     delivered = relaxation.finish().double()
     assert list(delivered.state_dict()) == keys
@@ -64,12 +64,12 @@ def test_statistics_start_anew_with_the_strict_phase():
 
 def test_no_penalty_is_asked_for_where_its_weight_is_0():
     relaxation = Relaxation(network(), steps=10, penalty=0.0, show=None)
-    assert not any(penalised for _, penalised in train(relaxation, 10, torch.Generator()))
+    assert not any(penalized for _, penalized in train(relaxation, 10, torch.Generator()))
 
 
-def test_other_companions_are_penalised_too():
+def test_other_companions_are_penalized_too():
     relaxation = Relaxation(network(), steps=10, companion="mlp", show=None)
-    assert any(penalised for _, penalised in train(relaxation, 10, torch.Generator()))
+    assert any(penalized for _, penalized in train(relaxation, 10, torch.Generator()))
 
 
 class Bypassed(nn.Module):

@@ -21,7 +21,7 @@ def isotropic(tmp_path_factory) -> Task:
     return nbody(tmp_path_factory.mktemp("data"), train=600, val=2, test=2)
 
 
-def test_isotropic_data_are_not_told_from_turned_ones(isotropic):
+def test_isotropic_data_are_not_distinguished_from_rotated_data(isotropic):
     """Velocities have random directions; positions are normal, and seldom touch the box."""
     found = anisotropy(isotropic)
     assert found.low < 0.5 < found.high

@@ -62,7 +62,7 @@ def test_the_draws_are_decided_by_the_generator():
     assert not torch.equal(once, other)
 
 
-def test_a_task_augments_its_batches_only_where_it_is_told_to(tmp_path):
+def test_a_task_augments_its_batches_only_where_asked(tmp_path):
     sizes = {"name": "pointclouds", "points": 16, "train": 8, "val": 8, "test": 8}
     plain = registry.resolve("task", sizes)
     assert "augment" not in plain, "the ids of trials without it stay what they were"

@@ -121,7 +121,7 @@ def test_the_moments_of_adam_block_are_adams():
 
 
 @pytest.mark.parametrize("name", ["muon", "adam_block"])
-def test_an_interrupted_training_goes_on_as_if_it_had_not_been(name):
+def test_an_interrupted_training_resumes_exactly(name):
     def train(optimizers, model, seed):
         for parameter in model.parameters():
             parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))

@@ -223,7 +223,7 @@ def test_a_users_layer_says_what_its_matrices_are():
     assert torch.equal(transposed.of(layer.weight), layer.weight[1].T)
 
 
-def test_of_nested_layers_the_outermost_is_heard_and_shared_parameters_count_once():
+def test_of_nested_layers_the_outermost_counts_and_shared_parameters_count_once():
     class Outer(nn.Module):
         def __init__(self):
             super().__init__()

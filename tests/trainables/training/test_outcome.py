@@ -39,7 +39,7 @@ def ended(*metrics, judged):
     return reason(failed_after_training(metrics, best, judged, RULES))
 
 
-def test_a_healthy_epoch_goes_on():
+def test_training_continues_after_a_healthy_epoch():
     assert failed_during_training(row(), 1.0, RULES, 0.0) is None
 
 

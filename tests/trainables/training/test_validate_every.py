@@ -40,7 +40,7 @@ def test_the_training_is_the_same_and_the_best_validated_epoch_is_chosen(make_sp
 
 
 @each_method
-def test_a_trial_goes_on_exactly_from_an_epoch_without_validation(make_spec, task, method):
+def test_a_trial_resumes_exactly_from_an_epoch_without_validation(make_spec, task, method):
     spec = make_spec(method, epochs=5, validate_every=3)
     record, rows = run_trial(spec, task, CPU)
     states = []

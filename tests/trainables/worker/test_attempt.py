@@ -58,7 +58,7 @@ def surroundings(tmp_path, folder, node):
     )
 
 
-def test_a_trial_goes_on_from_its_checkpoint_on_another_node(spec, epochs, monkeypatch, tmp_path):
+def test_a_trial_resumes_from_its_checkpoint_on_another_node(spec, epochs, monkeypatch, tmp_path):
     monkeypatch.setattr(attempts, "CHECKPOINT_SECONDS", 0.0)
     undisturbed = attempt(spec, surroundings(tmp_path, "undisturbed", "b"))
     assert epochs == list(range(EPOCHS))

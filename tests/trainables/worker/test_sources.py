@@ -57,5 +57,5 @@ def test_data_that_is_not_on_this_machine_is_left_out(make_spec, tmp_path, modul
     assert set(of(make_spec, tmp_path, task)) == {"module users_network_of_sources", "trainables"}
 
 
-def test_changes_of_this_project_are_told_by_revisions():
+def test_changes_of_this_project_are_identified_by_revisions():
     assert not changed({"trainables": "b", "data x": "1"}, {"trainables": "a", "data y": "2"})
