@@ -1,18 +1,13 @@
-"""Real runs of a small study through the command line: finished, gone on with, extended, interrupted."""
+"""Real runs of a small study through the command line: finished, run again, extended, packed."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-import yaml
-from tests_support import changed
+from small_runs import SMALL, contents, write_config
 from tests_support import study as study_here
 
 from analysis.load import load_trials
@@ -22,60 +17,7 @@ from trainables.results.store import open_store
 from trainables.spec import TrialSpec
 from trainables.training.loop import run_trial
 
-STUDY = [str(Path(sys.executable).with_name("study"))]
-SMALL = {
-    **changed("grid", {"lr": [1e-3, 1e3], "seed": 1}),
-    "model": {"name": "mine:Own", "hidden": 8, "layers": 2},
-}
-OWN_CALLBACK = """
-import sys
-from pathlib import Path
-
-from ray import tune
-
-
-class Modules(tune.Callback):
-    def on_trial_complete(self, **unused):
-        Path("modules").write_text(" ".join(sys.modules))
-"""
-OWN_MODEL = "from trainables.models.egnn import EGNN\n\n\nclass Own(EGNN):\n    pass\n"
 VARYING = ["seconds", "cpu_seconds", "started", "worker"]
-
-
-@pytest.fixture(scope="session")
-def data_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("study-data")
-
-
-@pytest.fixture(scope="session")
-def study(data_folder):
-    """Run the command line; returns the finished process."""
-
-    def run(*arguments, cwd):
-        environment = {**os.environ, "STUDY_DATA": str(data_folder)}
-        return subprocess.run(
-            [*STUDY, *map(str, arguments)],
-            capture_output=True, text=True, timeout=200, check=False, cwd=cwd, env=environment,
-        )  # fmt: skip
-
-    return run
-
-
-def write_config(folder, content):
-    """The config of a study of a user's own model, which lies beside it."""
-    (folder / "mine.py").write_text(OWN_MODEL)
-    (folder / "watching.py").write_text(OWN_CALLBACK)
-    for name in (
-        "study",
-        "analysis",
-        "trainables",
-        "random",
-        "torch",
-    ):  # nothing here hides what the run needs
-        (folder / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
-    path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -188,10 +130,6 @@ def test_an_unpacked_folder_needs_no_further_run(finished, here, tmp_path):
     )
 
 
-def contents(results):
-    return {path: path.read_bytes() for path in results.glob("trials/*/*")}
-
-
 def test_running_again_runs_nothing_and_changes_nothing(finished, here):
     _, config, results = finished
     before = contents(results)
@@ -229,87 +167,3 @@ def test_a_config_that_changes_trials_is_refused_before_anything_starts(finished
     assert "Traceback" not in refused.stderr
     assert contents(results) == before
     assert time.monotonic() - started < 60
-
-
-@pytest.mark.slow  # the random kills of tests/faults hold this every day; this looks at the records themselves
-def test_an_interrupted_run_keeps_what_is_done_and_resumes(tmp_path, study, data_folder):
-    content = {**SMALL, "grid": {"lr": [1e-3], "seed": 2}}
-    content["training"] = {"epochs": 40, "batch_size": 5}
-    config = write_config(tmp_path, content)
-    results = tmp_path / "results"
-    command = [*STUDY, "run", str(config), "--results", str(results)]
-    environment = {**os.environ, "STUDY_DATA": str(data_folder)}
-    run = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
-    )
-    deadline = time.monotonic() + 120
-    while not list(results.glob("trials/*/record.json")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
-    stdout, stderr = run.communicate(timeout=60)
-    assert run.returncode == 130, stderr
-    assert "resumes from there" in stdout
-    assert "Traceback" not in stderr
-    kept = {path: content for path, content in contents(results).items() if path.name == "record.json"}
-    assert kept
-    went_on = study("run", config, "--results", results, cwd=tmp_path)
-    assert went_on.returncode == 0, went_on.stderr
-    after = contents(results)
-    assert {path: after[path] for path in kept} == kept
-    assert len([path for path in after if path.name == "record.json"]) == 4
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(700)
-def test_a_trial_that_crashes_is_tried_thrice_and_again_only_where_asked(tmp_path, study):
-    (tmp_path / "moody.py").write_text(
-        "from pathlib import Path\n"
-        "from trainables.models.egnn import EGNN\n"
-        "HERE = Path(__file__).parent\n"
-        "class Moody(EGNN):\n"
-        "    def __init__(self, signature, *, layers: int = 1):\n"
-        "        if layers == 1 and not (HERE / 'mended').exists():\n"
-        "            with (HERE / 'tries').open('a') as tries:\n"
-        "                tries.write('x')\n"
-        "            raise RuntimeError('in a bad mood')\n"
-        "        super().__init__(signature, hidden=8, layers=layers)\n"
-    )
-    content = {**SMALL, "name": "moods", "model": {"name": "moody:Moody"}}
-    content["arms"] = {"strict": {"method": "strict"}}
-    content["grid"] = {"lr": [1e-3], "seed": 1, "model.layers": [1, 2, 3]}
-    config = write_config(tmp_path, content)
-
-    def run(*options):
-        """The exit code, and the records by their number of layers."""
-        process = study("run", config, "--results", tmp_path, "--no-check", *options, cwd=tmp_path)
-        records = [json.loads(path.read_text()) for path in tmp_path.glob("trials/*/record.json")]
-        assert ("in a bad mood" in process.stdout) == (process.returncode == 1)
-        return process.returncode, {record["spec"]["model"]["layers"]: record for record in records}
-
-    code, records = run()
-    assert code == 1
-    assert set(records) == {1, 2, 3}
-    assert [layers for layers, record in records.items() if record["outcome"] == "crashed"] == [1]
-    assert records[1]["reason"] == "error"
-    assert records[1]["detail"].startswith("RuntimeError: in a bad mood (moody.py:")
-    (crashed,) = (
-        id
-        for id in [record["id"] for record in records.values()]
-        if (tmp_path / "trials" / id / "log.txt").exists()
-    )
-    log = (tmp_path / "trials" / crashed / "log.txt").read_text()
-    assert log.count("RuntimeError: in a bad mood") == 3
-    printed = study("status", tmp_path, cwd=tmp_path).stdout
-    assert (
-        f"1 trial crashed (error): {records[1]['detail']}; see {tmp_path}/trials/{crashed}/log.txt" in printed
-    )
-    (reason,) = json.loads(study("status", tmp_path, "--json", cwd=tmp_path).stdout)["crashes"]
-    assert reason["trials"] == 1
-    assert (tmp_path / "tries").read_text() == "xxx"
-
-    (tmp_path / "mended").touch()
-    assert run() == (1, records)
-    code, again = run("--retry-crashed")
-    assert code == 0
-    assert again[1]["outcome"] in ("learned", "failed")
-    assert (again[2], again[3]) == (records[2], records[3])

@@ -1,90 +1,21 @@
+"""Which layers of a network are relaxed, and what relaxing leaves as it was."""
+
 import copy
 
 import pytest
 import torch
-from e3nn import nn as enn
 from e3nn import o3
 from torch import nn
+from users_network import UsersNetwork, generator, inputs
 
 from trainables.errors import BadInput
-from trainables.models.layers.depthwise import DegreeLinear
-from trainables.models.layers.vector_edges import EdgeVectorLinear
-from trainables.models.layers.vector_neuron import VectorLinear
-from trainables.relaxation.action import project_on_commutant
-from trainables.relaxation.project import project, reset_statistics
+from trainables.relaxation.project import project
 from trainables.relaxation.recognition import relaxable_layers
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 from trainables.relaxation.representation import Representation, scalars, vectors
 
-
-class UsersNetwork(nn.Module):
-    """A small e3nn network as a user would write it, who has never heard of relaxation."""
-
-    def __init__(self):
-        super().__init__()
-        self.harmonics = o3.Irreps.spherical_harmonics(2)
-        hidden = o3.Irreps("8x0e+4x1o+2x2e")
-        gate = enn.Gate("8x0e", [torch.tanh], "6x0e", [torch.sigmoid], "4x1o+2x2e")
-        self.embed = o3.FullyConnectedTensorProduct("2x0e", self.harmonics, hidden)
-        self.mix = o3.Linear(hidden, gate.irreps_in)
-        self.gate = gate
-        self.product = o3.TensorProduct(
-            hidden, self.harmonics, "4x1o", [(1, 0, 0, "uvu", True), (2, 1, 0, "uvw", True)]
-        )
-        self.read_out = o3.Linear("4x1o", "1x1o")
-
-    def forward(self, positions, features):
-        attributes = o3.spherical_harmonics(self.harmonics, positions, normalize=True)
-        hidden = self.gate(self.mix(self.embed(features, attributes)))
-        assert self.mix.irreps_out == self.gate.irreps_in  # networks do read their layers' attributes
-        return self.read_out(self.product(hidden, attributes))
-
-
-@pytest.fixture(autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-def generator():
-    return torch.Generator().manual_seed(3)
-
-
-def inputs():
-    return torch.randn(6, 3, generator=generator()), torch.randn(6, 2, generator=generator())
-
-
-def error_of(network):
-    positions, features = inputs()
-    matrix = o3.rand_matrix()
-    with torch.no_grad():
-        rotated, straight = network(positions @ matrix.T, features), network(positions, features) @ matrix.T
-    return float((rotated - straight).norm() / straight.norm())
-
-
-def train(network, steps=100):
-    positions, features = inputs()
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        (network(positions, features) - positions.flip(-1) ** 2).square().mean().backward()
-        optimizer.step()
-
-
-def test_a_users_e3nn_network_is_relaxed_trained_and_projected():
-    network = UsersNetwork()
-    keys, classes = list(network.state_dict()), [type(module) for module in network.modules()]
-    network = relax(network, generator(), init=0.1)
-    assert set(relaxed_layers(network)) == {"embed", "mix", "product", "read_out"}
-    assert error_of(network) > 1e-2
-    train(network)
-    assert error_of(network) > 1e-2
-    network = project(network)
-    assert error_of(network) < 1e-10
-    assert list(network.state_dict()) == keys
-    assert [type(module) for module in network.modules()] == classes
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def test_a_companion_is_a_dense_map_of_the_features_alone():
@@ -226,45 +157,6 @@ def test_an_inactive_companion_is_not_run():
     assert torch.equal(network(*inputs()), expected)
 
 
-def make_companions_equivariant(network):
-    for layer in relaxed_layers(network).values():
-        layer.scale.fill_(0.7)
-        layer.companion.weight = nn.Parameter(
-            project_on_commutant(layer.inputs, layer.outputs, layer.companion.weight.detach())
-        )
-
-
-def test_folding_exactly_equivariant_companions_changes_nothing():
-    network = relax(UsersNetwork(), generator(), layers=["mix", "read_out"], init=1.0)
-    make_companions_equivariant(network)
-    relaxed = network(*inputs())
-    dropped = project(copy.deepcopy(network))(*inputs())
-    folded = project(network, fold=True)(*inputs())
-    assert (dropped - relaxed).norm() > 1e-2 * relaxed.norm()
-    torch.testing.assert_close(folded, relaxed, rtol=1e-12, atol=1e-12)
-
-
-def test_folding_keeps_the_network_exactly_equivariant():
-    network = relax(UsersNetwork(), generator(), init=1.0)
-    assert error_of(project(network, fold=True)) < 1e-10
-
-
-@pytest.mark.parametrize(
-    ("layers", "shape"),
-    [
-        ((VectorLinear(3, 5), VectorLinear(5, 2)), (4, 3, 3)),
-        ((EdgeVectorLinear(3, 5), VectorLinear(10, 2)), (4, 3, 3)),
-        ((DegreeLinear(3, 5, 2), DegreeLinear(5, 2, 2)), (4, 9, 3)),
-    ],
-)
-def test_folding_layers_that_map_the_channels_of_each_degree(layers, shape):
-    network = relax(nn.Sequential(*layers).double(), generator(), init=1.0)
-    make_companions_equivariant(network)
-    x = torch.randn(shape)
-    relaxed = network(x)
-    torch.testing.assert_close(project(network, fold=True)(x), relaxed, rtol=1e-12, atol=1e-12)
-
-
 def test_several_inputs_and_outputs():
     class Update(nn.Module):
         representation_in = (scalars(2), vectors(1))
@@ -282,49 +174,5 @@ def test_several_inputs_and_outputs():
     torch.testing.assert_close(found[1], strict[1] + added[:, 3:].view(4, 3, 2))
 
 
-def test_statistics_after_a_reset_are_those_of_what_follows():
-    norm = nn.BatchNorm1d(2)
-    norm(torch.randn(50, 2) + 100)
-    reset_statistics(nn.Sequential(norm))
-    batches = torch.randn(3, 50, 2)
-    for batch in batches:
-        norm(batch)
-    torch.testing.assert_close(norm.running_mean, batches.mean((0, 1)))
-    torch.testing.assert_close(norm.running_var, batches.var(1).mean(0))
-
-
 def test_an_e3nn_layer_with_a_channel_axis_is_left_alone():
     assert not relaxable_layers(o3.Linear("2x1o", "2x1o", f_in=4, f_out=4))
-
-
-@pytest.mark.parametrize("make", [enn.BatchNorm, lambda irreps: RunningScale()], ids=["e3nn", "own"])
-def test_running_statistics_of_other_makes_start_anew(make):
-    norm = make("2x0e+1x1o")
-    fresh = copy.deepcopy(norm.state_dict())
-    for _ in range(3):
-        norm(5 + torch.randn(64, 5))
-    assert any(not torch.equal(norm.state_dict()[name], value) for name, value in fresh.items())
-    reset_statistics(nn.Sequential(norm))
-    for name, value in fresh.items():
-        assert torch.equal(norm.state_dict()[name], value)
-    norm(torch.randn(64, 5))
-
-
-class RunningScale(nn.Module):
-    """A norm of a user's own make."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("running_mean", torch.zeros(5))
-        self.register_buffer("running_scale", torch.ones(5))
-
-    def forward(self, x):
-        self.running_mean.lerp_(x.mean(0), 0.1)
-        self.running_scale.lerp_(x.std(0), 0.1)
-        return x / self.running_scale
-
-
-def test_an_unused_buffer_of_statistics_is_left_alone():
-    norm = enn.BatchNorm("2x0e", instance=True)  # its running statistics are None
-    reset_statistics(nn.Sequential(norm))
-    assert norm.running_mean is None
