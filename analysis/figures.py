@@ -156,8 +156,8 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
             "cost",
             "Cost against gain",
             f"Test score at the chosen learning rate, {over_seeds(mine, 'with Student’s 95% interval')}, against the "
-            "seconds of an epoch: of the processor where every trial has them, else by the clock, beside whatever "
-            "else the machine did.",
+            "seconds of an epoch: processor seconds where every trial has them, else wall-clock seconds, which other "
+            "work on the machine lengthens.",
             lambda: plots.cost_against_score(mine),
         )
 

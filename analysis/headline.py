@@ -1,4 +1,4 @@
-"""The first screen of the page: one sentence for each case, one forest plot, and what should alarm the reader."""
+"""The first screen of the page: one sentence for each case, what should alarm the reader, and one forest plot."""
 
 import math
 from typing import Any

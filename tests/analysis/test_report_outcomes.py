@@ -58,7 +58,8 @@ def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(no_figures, 
     assert "the constraint of ace was not met at the projection in 7 of 14 trials" in line
     assert "up to 0.6" in line
     page = page_of(folder)
-    assert page.index(line.split("(")[0]) < page.index('class="lead"')
+    marked = page.index(line.split("(")[0])
+    assert page.index('class="lead"') < marked < page.index('class="forest"')
     assert line in " ".join(closing(summary).split())
 
 
