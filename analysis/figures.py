@@ -141,7 +141,7 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
             "seed_spread",
             "Spread between seeds",
             f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, {below}. "
-            "Crosses are failed trials.",
+            "Crosses are failed trials, at the edge where their score lies beyond it.",
             lambda: plots.seed_spread(mine),
         )
         yield (

@@ -18,7 +18,8 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: s
     """Test score of every seed at each arm's learning rate, beside mean and Student's 95% interval, in one case.
 
     Args:
-        rates: One row per case and arm: case, arm, lr; those chosen on validation if None. Failed trials are crosses.
+        rates: One row per case and arm: case, arm, lr; those chosen on validation if None. Failed trials are crosses,
+            at the edge where their score is far beyond those of the trials that learned.
     """
     trials = one_case(trials, case)
     rates = choose_rates(trials) if rates is None else rates
@@ -26,6 +27,7 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: s
     style = marks(arms)
     at_rate = trials.merge(rates, on=["case", "arm", "lr"])
     means = scores_at(trials, rates).set_index("arm")
+    at_rate = at_rate.assign(shown=at_rate["score"].clip(*_range(at_rate, means)))
     figure = Figure((COLUMN, 0.75 + 0.32 * len(arms)), layout="constrained")
     axes = figure.subplots()
     for row, arm in enumerate(arms):
@@ -35,7 +37,7 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: s
         for failed, marker in ((False, style[arm].marker), (True, "x")):
             some = scores[scores["failed"] == failed]
             scatter = np.linspace(-0.12, 0.12, len(some)) if len(some) > 1 else np.zeros(len(some))
-            axes.scatter(some["score"], row - 0.12 + scatter, s=11, marker=marker, color=style[arm].color, alpha=0.75,
+            axes.scatter(some["shown"], row - 0.12 + scatter, s=11, marker=marker, color=style[arm].color, alpha=0.75,
                          linewidths=0.8 if failed else 0)  # fmt: skip
         mean = means.loc[arm]
         axes.plot([mean["low"], mean["high"]], [row + 0.25] * 2, color=style[arm].color, linewidth=0.9)
@@ -48,6 +50,14 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: s
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel(f"test {metric_name(trials)}")
     return figure
+
+
+def _range(at_rate: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
+    """What the figure spans: scores of the trials that learned and their intervals, with a margin."""
+    learned = at_rate.loc[~at_rate["failed"].astype(bool), "score"]
+    shown = pd.concat([learned, means["low"], means["high"]]).dropna()
+    margin = 0.1 * (shown.max() - shown.min())
+    return (shown.min() - margin, shown.max() + margin) if margin > 0 else (-np.inf, np.inf)
 
 
 def _rate(means: pd.DataFrame, arm: str) -> str:

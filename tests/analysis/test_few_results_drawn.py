@@ -76,3 +76,20 @@ def test_an_arm_without_a_pair_keeps_its_line_and_says_so(study):
     assert [label.get_text() for label in forest.get_yticklabels()] == ["triangle", "cosine", "ace"]
     (text,) = forest.texts
     assert (text.get_text(), text.get_position()[1]) == ("no pair", 2)
+
+
+@pytest.mark.parametrize("at", [0, -1], ids=["first", "last"])
+def test_a_failed_trial_does_not_press_those_that_learned_together(study, at):
+    def one_failed(records):
+        (failed,) = all_failed([records[at]])
+        return [failed if record is records[at] else record for record in records]
+
+    trials = prepare(load_trials(study(seeds=4, rates=[1e-3], change=one_failed)))
+    axes = plots.seed_spread(trials).axes[0]
+    learned = trials.loc[~trials["failed"], "score"]
+    assert trials.loc[trials["failed"], "score"].max() > learned.min() + 5 * (learned.max() - learned.min())
+    low, high = axes.get_xlim()
+    crosses = [collection.get_offsets()[:, 0] for collection in axes.collections]
+    assert sum(map(len, crosses)) == len(trials)
+    assert all(low <= place <= high for places in crosses for place in places)
+    assert learned.max() - learned.min() > 0.15 * (high - low)
