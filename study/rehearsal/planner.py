@@ -1,6 +1,7 @@
 """A second process for what needs torch before a run: the process that follows the trials never loads it."""
 
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +13,14 @@ from trainables.errors import BadInput, brief
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+SECONDS_TO_END = 2.0
+"""How long the process may take to clean up: Python warns of the semaphores that a killed one leaves behind."""
 
 
 class Planner:
     """Calls functions one after the other in a second process, while this process continues.
 
-    A context manager, which kills the process in the end, also in the middle of a call.
+    A context manager, which ends the process, also in the middle of a call.
     """
 
     def __enter__(self) -> "Planner":
@@ -66,17 +69,20 @@ class Planner:
         return worked, value
 
     def end(self) -> None:
-        """Kill the process, whatever it does."""
+        """End the process, whatever it does."""
+        self.process.terminate()
+        self.process.join(SECONDS_TO_END)
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
     def __exit__(self, *unused: object) -> None:
-        """Kill the process."""
+        """End the process."""
         self.end()
 
 
 def _serve(pipe: Connection) -> None:
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit())
     while True:
         try:
             work, args, kwargs = pipe.recv()

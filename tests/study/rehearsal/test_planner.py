@@ -1,6 +1,10 @@
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -52,7 +56,7 @@ def test_what_it_raises_is_raised_here(planner):
     assert "in fails" in caught.value.__notes__[0]
     with pytest.raises(RuntimeError, match="not this one"):
         planner.begin(fails_for_itself)()
-    assert planner.begin(divmod, 7, 2)() == (3, 1), "it goes on"
+    assert planner.begin(divmod, 7, 2)() == (3, 1), "the process is still there"
 
 
 def test_a_process_that_ends_is_one_line():
@@ -63,7 +67,38 @@ def test_a_process_that_ends_is_one_line():
             planner.begin(divmod, 7, 2)()
 
 
-def test_leaving_kills_it_in_the_middle_of_a_call():
+def holds_a_lock():
+    holds_a_lock.lock = multiprocessing.RLock()  # as a progress bar of tqdm does
+
+
+def ignores_the_end():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def leaves_nothing_behind():
+    with Planner() as planner:
+        planner.begin(holds_a_lock)()
+
+
+def test_locks_of_what_it_called_are_cleaned_up():
+    """Python's resource tracker would warn of them on the terminal, when the run has ended."""
+    program = "import test_planner; test_planner.leaves_nothing_behind()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parent)  # fmt: skip
+    assert done.stderr == ""
+
+
+def test_leaving_kills_one_that_does_not_end(monkeypatch):
+    monkeypatch.setattr("study.rehearsal.planner.SECONDS_TO_END", 0.1)
+    with Planner() as planner:
+        planner.begin(ignores_the_end)
+        process = psutil.Process(planner.process.pid)
+        time.sleep(0.5)
+    assert not process.is_running()
+
+
+def test_leaving_ends_it_in_the_middle_of_a_call():
     with Planner() as planner:
         planner.begin(time.sleep, 600)
         process = psutil.Process(planner.process.pid)
