@@ -37,7 +37,6 @@ AT_PUBLISHED_LENGTH = [
     for part, arms in {
         "published-egnn": ("strict", "triangle"),
         "published-segnn": ("strict", "triangle", "clip"),
-        "published-schedules": ("lie-only", "fixed-poses", "root-sum"),
     }.items()
     for arm in arms
 ]
