@@ -22,7 +22,8 @@ def steps():
 
 outside = steps()
 with large_tensors_kept() as kept:
-    steps()
+    for _ in range(4):  # until the block has found its place, which takes up to nine steps
+        steps()
     within, held = steps(), resident_bytes()
 print(json.dumps({"kept": kept, "outside": outside, "within": within, "given_back": held - resident_bytes()}))
 """
@@ -41,7 +42,7 @@ def measure(**environment):
 def test_steps_of_a_trial_ask_the_kernel_for_few_new_pages():
     measured = measure()
     assert measured["kept"]
-    assert measured["within"] < 0.5 * measured["outside"]  # one block may still have to find its place
+    assert measured["within"] < 0.1 * measured["outside"]
     assert measured["given_back"] > 80_000_000
 
 
