@@ -12,7 +12,7 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -
     return Table(
         "sample_contrasts",
         "Would the difference hold on another test set?",
-        "Each arm at its own chosen learning rate, paired by seed and by test sample: mean difference, arm minus "
+        "Each arm at the learning rate chosen for it, paired by seed and by test sample: mean difference, arm minus "
         "control. The first 95% interval takes the test set as it is; the second allows for other test samples of "
         "the same distribution too (two-way variance of seeds and samples, degrees of freedom by Satterthwaite). "
         "From samples: the part of that variance which a larger test set would take away.",

@@ -68,7 +68,7 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
     return Table(
         "best_contrasts",
         "Test score against the control",
-        "Each arm at its own chosen learning rate, paired by seed, where both learned: mean difference, arm minus "
+        "Each arm at the learning rate chosen for it, paired by seed, where both learned: mean difference, arm minus "
         "control, with Student's 95% interval, not corrected for the number of arms (one pair has no spread, and so "
         "no interval); p by flipping the signs of the differences, which cannot go below the number beside it. "
         f"Not excluded: the largest effect within the interval, as a share of the control's mean. {VERDICT}",

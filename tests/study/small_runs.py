@@ -26,7 +26,7 @@ SMALL = {
 
 
 def write_config(folder, content):
-    """The config of a study of a user's own model, which lies beside it."""
+    """Write the config of a study, with the user's model that it names beside it."""
     (folder / "mine.py").write_text(OWN_MODEL)
     (folder / "watching.py").write_text(OWN_CALLBACK)
     # Nothing in the current folder hides what the run needs.

@@ -24,15 +24,17 @@ def with_present_names(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(content: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """An option given under both names keeps them, so that the check of options names the unknown one."""
-    blocks = {kind: content.get(kind) for kind in names}
+    blocks = {kind: content[kind] for kind in names if isinstance(content.get(kind), dict)}
     return content | {
-        kind: {
-            option if names[kind].get(option) in block else names[kind].get(option, option): value
-            for option, value in block.items()
-        }
-        for kind, block in blocks.items()
-        if isinstance(block, dict) and _is_ours(block)
+        kind: _with_names(block, names[kind]) for kind, block in blocks.items() if _is_ours(block)
+    }
+
+
+def _with_names(block: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """An option given under both names keeps them, so that the check of options complains of the former one."""
+    return {
+        option if names.get(option) in block else names.get(option, option): value
+        for option, value in block.items()
     }
 
 

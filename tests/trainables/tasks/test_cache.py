@@ -18,7 +18,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(task, options, tmp_path
     kept = task(tmp_path, **options)
     closed = tmp_path / "closed"
     closed.mkdir()
-    (closed / "cache").write_text("in the way of the cache")
+    (closed / "cache").write_text("a file where the cache belongs")
     made = task(closed, **options)
     for name, split in kept.splits.items():
         for key, values in split.items():

@@ -27,7 +27,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def botnet(tmp_path) -> Path:
-    """A data folder of its own, since the shared one may be read-only."""
+    """A copy of the public files, since their folder may be read-only."""
     shutil.copytree(BOTNET, tmp_path / "botnet")
     return tmp_path
 
@@ -165,5 +165,5 @@ def test_frames_are_read_once_and_a_changed_file_is_read_anew(folder, monkeypatc
 
 
 def test_a_folder_that_cannot_be_written_is_read_all_the_same(folder):
-    (folder / "cache").write_text("in the way of the cache")
+    (folder / "cache").write_text("a file where the cache belongs")
     assert len(forces(folder, molecule="water.xyz", **SMALL).splits["train"]["energies"]) == 6
