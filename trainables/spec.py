@@ -44,7 +44,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_number_from_true(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse true or false for a number, which pydantic would take as 1 or 0."""
+        """Reject true or false for a number; pydantic would accept them as 1 or 0."""
         field = cls.model_fields[info.field_name or ""]
         if isinstance(value, bool) and not _may_be_bool(field.annotation):
             raise ValueError(f"is {str(value).lower()}, but must be a number or a name")
@@ -52,9 +52,9 @@ class Settings(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out a setting declared with `later` that has its default.
+        """Leave out settings declared with `later` that have their default.
 
-        So the ids of specs from before it existed stay what they were.
+        This preserves the ids of specs from before the setting existed.
         """
         content = serialize(self)
         for name, info in type(self).model_fields.items():
@@ -68,10 +68,10 @@ class Training(Settings):
 
     Attributes:
         optimizer: adam, adamw, sgd, muon, adam_block, or `package.module:Class`, a torch.optim.Optimizer.
-        optimizer_options: What that class takes beside parameters, lr and weight_decay; those named without a colon
-            take no options.
+        optimizer_options: Arguments of that class besides parameters, lr and weight_decay; optimizers named
+            without a colon take none.
         optimizer_revision: The edition of the optimizer, filled in by the plan.
-        adamw_factor: What the learning rate is multiplied by for the parameters that Muon leaves to AdamW.
+        adamw_factor: Factor on the learning rate for the parameters that Muon leaves to AdamW.
         lr: Peak learning rate.
         warmup: Share of the steps with linear warm-up.
         lr_schedule: Course of the learning rate after the warm-up.
@@ -79,7 +79,7 @@ class Training(Settings):
         select: The epoch that is delivered and tested, best on validation (of the projected model) or last.
         validate_every: Epochs from one validation to the next; the last epoch is always validated.
         precision, tf32: Arithmetic of forward and backward; the reference presets use float32 without tf32.
-        compile: Whether the network is compiled; auto from 5,000 steps, which repay it.
+        compile: Whether the network is compiled; auto compiles from 5,000 steps, which repay the compilation.
     """
 
     optimizer: Annotated[str, AfterValidator(check_optimizer)] = "adam"
@@ -102,7 +102,7 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "Training":
-        check_options(self.optimizer, self.optimizer_options, self.weight_decay)
+        check_options(self.optimizer, self.optimizer_options, self.weight_decay, self.adamw_factor)
         return self
 
 
@@ -110,7 +110,8 @@ class NotLearned(Settings):
     """The rule for `not_learned`.
 
     Attributes:
-        margin: Share of the way from the trivial predictor to the ideal that the best metric must have gone.
+        margin: Share of the way from the trivial predictor to the ideal that the best metric must have
+            covered.
     """
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
@@ -119,10 +120,10 @@ class NotLearned(Settings):
 class Diverged(Settings):
     """The rule for `diverged`.
 
-    For a loss without an ideal `factor - 1` is how many of its scales it may rise; see trainables.training.outcome.
+    A loss without an ideal may rise by `factor - 1` times its scale; see trainables.training.outcome.
 
     Attributes:
-        factor: How many times its value at initialization the training loss may reach.
+        factor: Multiple of its value at initialization that the training loss may reach.
     """
 
     factor: Annotated[float, Field(gt=1)] = 10.0
@@ -132,7 +133,8 @@ class Collapsed(Settings):
     """The rule for `collapsed`.
 
     Attributes:
-        factor: How many times smaller than the trial's best the last gain over the trivial predictor may be.
+        factor: Factor by which the last gain over the trivial predictor may be smaller than the trial's best
+            gain.
     """
 
     factor: Annotated[float, Field(gt=1)] = 5.0
@@ -147,10 +149,10 @@ class Failure(Settings):
 
 
 class Seeds(Settings):
-    """Seeds of single streams of random numbers that differ from the trial's seed.
+    """Seeds of individual streams of random numbers that differ from the trial's seed.
 
     Attributes:
-        init: Initial weights, the companions' included.
+        init: Initial weights, including those of companions.
         order: Order of the samples.
     """
 
@@ -163,7 +165,8 @@ class TrialSpec(Settings):
 
     Attributes:
         task, model, method: Resolved descriptions `{name: ..., option: ...}`, every option filled in.
-        seed: Decides initialization, order of the samples, dropout and augmentation, each by its own stream.
+        seed: Decides initialization, order of the samples, dropout and augmentation, each through its own
+            stream.
         seeds: Seeds of the streams that have a different seed.
     """
 

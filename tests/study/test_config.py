@@ -1,4 +1,4 @@
-"""What a user writes becomes a study, or one clear line."""
+"""A user's config becomes a study, or an error of one clear line."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from trainables.results.yaml_text import read_yaml
 REFERENCE = Path(__file__).parents[2] / "analysis" / "reference"
 
 
-def test_the_grid_is_spelled_out():
+def test_the_grid_is_expanded():
     config = resolve_config(CONTENT)
     assert config.grid == {"lr": [1e-4, 1e-3, 1e-2, 1e-1], "seed": [0, 1, 2]}
     assert config.task["seed"] == 43
 
 
-def test_every_arm_meets_every_point_of_the_grid_once():
+def test_every_arm_is_planned_once_at_every_point_of_the_grid():
     trials = plan(resolve_config(CONTENT))
     assert len(trials) == 2 * 4 * 3
     assert len({trial.id for trial in trials}) == len(trials)
@@ -54,19 +54,19 @@ def test_the_plan_fills_in_the_edition_of_the_optimizer():
     editions = {trial.spec.training.optimizer: trial.spec.training.optimizer_revision for trial in trials}
     assert editions == {"adam": 1, "muon": 2}
     adam = next(trial.spec for trial in trials if trial.spec.training.optimizer == "adam")
-    assert "optimizer_revision" not in adam.model_dump_json()  # as in the specs from before it was there
+    assert "optimizer_revision" not in adam.model_dump_json()  # as in the specs from before it existed
     with pytest.raises(BadInput, match=r"training\.optimizer_revision: unknown key"):
         resolve_config(changed("training/optimizer_revision", 1))
 
 
-def test_what_is_no_torch_optimizer_is_refused_with_its_key():
-    with pytest.raises(BadInput, match=r"training\.optimizer: is no torch optimizer"):
+def test_anything_but_a_torch_optimizer_is_refused_with_its_key():
+    with pytest.raises(BadInput, match=r"training\.optimizer: is not a torch optimizer"):
         resolve_config(changed("training/optimizer", "torch.nn:Linear"))
     with pytest.raises(BadInput, match=r"training\.optimizer: unknown optimizer; did you mean 'muon'"):
         plan(resolve_config(changed("grid/training.optimizer", ["adam", "mun"])))
 
 
-def test_an_axis_of_one_arm_multiplies_its_trials_alone():
+def test_an_axis_of_one_arm_multiplies_only_its_trials():
     content = changed("grid/arms.triangle.penalty.lie", [0, 0.1, 1])
     trials = plan(resolve_config(content))
     assert [trial.arm for trial in trials].count("strict") == 12
@@ -100,7 +100,7 @@ def test_an_axis_may_name_an_arm_with_a_dot_and_a_resolved_config_keeps_it(tmp_p
     assert len(plan(load_config(str(tmp_path / "study.yaml"), ["arms.a.c.strict_phase=0.3"]))) == 4
 
 
-def test_a_setting_at_its_default_that_came_later_may_be_an_axis():
+def test_an_axis_may_include_the_default_of_a_setting_that_was_added_later():
     trials = plan(resolve_config(changed("grid/training.clip", [None, 1])))
     assert {trial.spec.training.clip for trial in trials} == {None, 1.0}
 
@@ -125,13 +125,13 @@ def test_a_number_of_seeds_and_a_list_of_seeds(written, seeds):
         ("arms.triangle.penalty.lie=0", 0.01, 0),
     ],
 )
-def test_a_block_given_in_part_keeps_its_other_defaults(override, norm, lie):
+def test_a_partial_block_keeps_its_other_defaults(override, norm, lie):
     config = load_config("nbody-quick", ["arms.triangle={method: relaxed}", override])
     penalty = config.arms["triangle"]["penalty"]
     assert (penalty["norm"]["weight"], penalty["lie"]["weight"]) == (norm, lie)
 
 
-def test_on_and_off_are_names_of_arms():
+def test_arms_may_be_named_on_and_off():
     config = load_config(
         "nbody-quick", ["arms={on: {method: strict}, off: {method: relaxed}, 1e3: {method: ace}}"]
     )
@@ -248,7 +248,7 @@ def test_every_preset_makes_a_plan(name):
         ("name", "a/b", ["name"]),
     ],
 )
-def test_bad_input_is_one_line_that_names_the_key(path, value, words):
+def test_bad_input_is_refused_in_one_line_that_names_the_key(path, value, words):
     with pytest.raises(BadInput) as caught:
         plan(resolve_config(changed(path, value)))
     message = str(caught.value)
@@ -272,14 +272,14 @@ def test_bad_input_is_one_line_that_names_the_key(path, value, words):
         ("grid: {lr: [1.0e-3], lr: [1.0e-2]}", r"line 1: grid\.lr: .* there twice"),
     ],
 )
-def test_a_file_that_is_no_study_is_refused(tmp_path, content, words):
+def test_a_file_that_is_not_a_study_is_refused(tmp_path, content, words):
     path = tmp_path / "study.yaml"
     path.write_text(content)
     with pytest.raises(BadInput, match=words):
         load_config(str(path))
 
 
-def test_an_unknown_preset_names_the_nearest():
+def test_an_unknown_preset_suggests_the_nearest():
     with pytest.raises(BadInput, match=r"did you mean 'nbody-quick'"):
         load_config("nbody-quik")
 

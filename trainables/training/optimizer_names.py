@@ -1,4 +1,4 @@
-"""The optimizers that a study may name. Loads torch only for those of others."""
+"""The optimizers that a study may name. Loads torch only for those of other packages."""
 
 import inspect
 from importlib import import_module
@@ -12,21 +12,27 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("adam", "adamw", "sgd", "muon", "adam_block")
 
 REVISIONS = {"muon": 2}
-"""Which edition of an optimizer this is, where it is not the first: a part of the specs of its trials.
-muon: in the first, the parameters with two axes were its matrices, whatever they did, and embeddings and read-outs
-among them."""
+"""The editions of the optimizers that are past their first, a part of the specs of their trials.
+muon: the first edition treated every parameter with two axes as a matrix, whatever its role, including those
+of embeddings and read-outs."""
 
 
 def check_optimizer(name: str) -> str:
-    """The name, if it is known or a `package.module:Class` of PyTorch optimizers; else ValueError."""
+    """The name, if known or the `package.module:Class` of a PyTorch optimizer; else raises ValueError."""
     if name not in OPTIMIZERS:
         locate(name)
     return name
 
 
-def check_options(name: str, options: dict[str, Any], weight_decay: float) -> None:
-    """ValueError where a `package.module:Class` does not take what it would be given; others take no options."""
+def check_options(name: str, options: dict[str, Any], weight_decay: float, adamw_factor: float) -> None:
+    """Raise ValueError if the optimizer does not accept a setting, or the setting would have no effect."""
+    if adamw_factor != 1 and name != "muon":
+        raise ValueError(f"adamw_factor: has no effect on '{name}'; remove it or set optimizer: muon")
     if name in OPTIMIZERS:
+        if options:
+            raise ValueError(
+                f"optimizer_options: '{name}' takes none; remove them or name an optimizer as package.module:Class"
+            )
         return
     parameters = inspect.signature(locate(name)).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -37,11 +43,11 @@ def check_options(name: str, options: dict[str, Any], weight_decay: float) -> No
                 f"optimizer_options.{option}: '{name}' has no such option; {nearest(option, [*parameters])}"
             )
     if weight_decay and "weight_decay" not in parameters:
-        raise ValueError(f"weight_decay: '{name}' has none; set it to 0")
+        raise ValueError(f"weight_decay: '{name}' has no weight decay; set it to 0")
 
 
 def locate(name: str) -> "type[Optimizer]":
-    """The class behind `package.module:Class`; ValueError where it is none of PyTorch optimizers."""
+    """The class behind `package.module:Class`; raises ValueError if it is not a PyTorch optimizer."""
     module_name, colon, attribute = name.partition(":")
     if not colon:
         raise ValueError(f"unknown optimizer; {nearest(name, list(OPTIMIZERS))}, or package.module:Class")
@@ -52,8 +58,8 @@ def locate(name: str) -> "type[Optimizer]":
     from torch.optim import Optimizer
 
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        raise ValueError("is no torch optimizer; name a class that derives from torch.optim.Optimizer")
+        raise ValueError("is not a torch optimizer; name a class that derives from torch.optim.Optimizer")
     closure = inspect.signature(found.step).parameters.get("closure")
     if closure is not None and closure.default is closure.empty:
-        raise ValueError("its step needs a closure, which no trial has; name another optimizer")
+        raise ValueError("its step needs a closure, which trials do not provide; name another optimizer")
     return found

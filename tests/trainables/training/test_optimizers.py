@@ -39,7 +39,7 @@ def test_every_optimizer_trains_every_parameter(name):
 
 
 class Signed(torch.optim.Optimizer):
-    """An optimizer of a user's own: by lr against the sign of the gradient."""
+    """A user-defined optimizer: moves by lr against the sign of the gradient."""
 
     def __init__(self, params, lr, *, sharpness=1e3):
         super().__init__(params, {"lr": lr, "sharpness": sharpness})
@@ -59,7 +59,7 @@ def test_a_users_optimizer_gets_its_options():
     assert (signed.param_groups[0]["sharpness"], signed.param_groups[0]["lr"]) == (3.0, 0.1)
 
 
-def test_weight_decay_is_handed_on_to_an_optimizer_that_takes_it():
+def test_weight_decay_is_passed_on_to_an_optimizer_that_accepts_it():
     training = Training(optimizer="torch.optim:RMSprop", weight_decay=0.1)
     (found,) = build(training, model().parameters())
     assert isinstance(found, torch.optim.RMSprop)
@@ -76,7 +76,7 @@ def test_soap_of_pytorch_optimizer_by_its_name():
     ("settings", "message"),
     [
         ({"optimizer": "adm"}, "unknown optimizer; did you mean 'adam'"),
-        ({"optimizer": "torch.nn:Linear"}, "is no torch optimizer"),
+        ({"optimizer": "torch.nn:Linear"}, "is not a torch optimizer"),
         ({"optimizer": "torch.optim:NoSuch"}, "cannot be imported"),
         ({"optimizer": "no_such_module:SOAP"}, "cannot be imported"),
         ({"optimizer": "torch.optim:LBFGS"}, "needs a closure"),
@@ -84,10 +84,16 @@ def test_soap_of_pytorch_optimizer_by_its_name():
             {"optimizer": f"{__name__}:Signed", "optimizer_options": {"sharpnes": 1}},
             "did you mean 'sharpness'",
         ),
-        ({"optimizer": f"{__name__}:Signed", "weight_decay": 0.1}, "weight_decay: .* has none"),
+        (
+            {"optimizer": "adam", "optimizer_options": {"betas": [0.9, 0.99]}},
+            "optimizer_options: 'adam' takes none",
+        ),
+        ({"optimizer": "adam", "adamw_factor": 0.1}, "adamw_factor: has no effect on 'adam'"),
+        ({"optimizer": f"{__name__}:Signed", "adamw_factor": 0.1}, "adamw_factor: has no effect"),
+        ({"optimizer": f"{__name__}:Signed", "weight_decay": 0.1}, "weight_decay: .* has no weight decay"),
     ],
 )
-def test_what_is_no_optimizer_or_no_option_is_one_line(settings, message):
+def test_an_invalid_optimizer_or_option_gives_one_line(settings, message):
     with pytest.raises(ValidationError) as error:
         Training(**settings)
     line = first_message(error.value, "training", Training)
@@ -134,7 +140,7 @@ def test_no_parameters_need_no_optimizer(name):
         ("sgd", lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options)),
     ],
 )
-def test_steps_are_those_of_the_plain_optimizer(name, reference):
+def test_steps_match_those_of_the_plain_optimizer(name, reference):
     networks = model(), model()
     (fused,) = build(Training(optimizer=name, lr=0.1, weight_decay=0.01), networks[0].parameters())
     plain = reference(networks[1].parameters(), lr=0.1, weight_decay=0.01)
