@@ -1,4 +1,4 @@
-"""Which figures a report has, with the captions under them."""
+"""The figures of a report, with their captions."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ class Picture:
     """A figure of one case (None: of all), as svg, pdf and png.
 
     Attributes:
-        problem: Why it could not be drawn, where it has no files.
+        problem: Why it could not be drawn, if it has no files.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Picture:
 def _picture(name: str, title: str, caption: str, case: str | None, draw: Callable[[], Figure]) -> Picture:
     try:
         return Picture(name, title, caption, case, figure_files(draw()))
-    except Exception as error:  # a figure that fails costs itself, not the report
+    except Exception as error:  # one figure that fails must not prevent the report
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
         return Picture(name, title, caption, case, {}, reason)
 
@@ -47,7 +47,7 @@ def make_pictures(
     """The overview, then the figures of each of the first six cases, then the profiles over all cases.
 
     Args:
-        histories: Histories of the trials at each arm's chosen learning rate, at least.
+        histories: At least the histories of the trials at each arm's chosen learning rate.
     """
     if trials.empty:
         return
@@ -80,7 +80,7 @@ def make_pictures(
 
 
 def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
-    """Failures, losses and differences to the control, of all cases."""
+    """Failures, losses and differences from the control, for all cases."""
     return _picture(
         "overview",
         "Overview",
@@ -94,11 +94,11 @@ def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
 
 
 Drawn = Iterator[tuple[str, str, str, Callable[[], Figure]]]
-"""Name, title, caption and how to draw the figure."""
+"""Name, title and caption of each figure, and a function that draws it."""
 
 
 def _grid_figures(mine: pd.DataFrame) -> Drawn:
-    """What the learning rate does, in one case."""
+    """The effect of the learning rate, in one case."""
     seeds = seeds_at_each(mine)
     yield (
         "failure_rate",
@@ -132,7 +132,7 @@ def _grid_figures(mine: pd.DataFrame) -> Drawn:
 
 
 def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str, Table]) -> Drawn:
-    """What the chosen learning rate and a budget of trials give, and for what, in one case where a trial learned."""
+    """Scores at the chosen learning rate, the expected best of a budget, and the cost, in one case."""
     if mine["score"].notna().any() and not mine["failed"].all():
         below = "mean and Student's 95% interval of those that learned"
         if mine["seed"].nunique() == 1:

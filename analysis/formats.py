@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Human-readable numbers."""
 
 import math
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def plain(text: str) -> str:
-    """The text in one line, with marks that are not to be seen, or that turn the text around them, spelled out."""
+    """The text on one line, with invisible characters and those that change its direction escaped."""
     return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number with `digits` significant digits; whole numbers with thousands apart; '–' for none."""
+    """A number with `digits` significant digits; whole numbers with thousands separators; '–' for none."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     if isinstance(value, str):
@@ -37,7 +37,7 @@ def rate(value: Any) -> str:
 
 
 def percent(value: Any) -> str:
-    """A share as a percentage; a share that is neither none nor all is not rounded to either."""
+    """A share as a percentage; only a share of 0 or 1 is shown as 0% or 100%."""
     if value is None or not math.isfinite(value):
         return "–"
     return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 < value < 1 else f"{100 * value:.0f}%"
@@ -49,12 +49,12 @@ def points(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """A p value; below 0.001 only that."""
+    """A p value; '<0.001' if below that."""
     return "–" if not math.isfinite(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def interval(value: float, low: float, high: float, form: Callable[[float], str] | None = None) -> str:
-    """An estimate with its interval, each by `form`, or all with the decimals that the interval's width carries."""
+    """An estimate with its interval, formatted by `form`, or with the decimals that the interval's width supports."""
     if not math.isfinite(value):
         return "–"
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -66,12 +66,12 @@ def interval(value: float, low: float, high: float, form: Callable[[float], str]
 
 
 def mean_and_sd(mean: float, sd: float) -> str:
-    """A mean with its standard deviation, to the same decimals; the mean alone where there is one value only."""
+    """A mean with its standard deviation, to the same decimals; the mean alone if there is only one value."""
     return " ± ".join(alike([mean, sd], sd)) if math.isfinite(sd) else number(mean)
 
 
 def alike(values: list[float], spread: float) -> list[str]:
-    """Numbers with the same decimals, so many that `spread` has two significant digits."""
+    """Numbers with the same decimals, as many as give `spread` two significant digits."""
     if not 1e-6 < spread < 1e6:
         return [number(value) for value in values]
     decimals = max(0, 1 - math.floor(math.log10(spread)))
@@ -79,7 +79,7 @@ def alike(values: list[float], spread: float) -> list[str]:
 
 
 def metric(name: str) -> str:
-    """The name of a metric as people write it."""
+    """The human-readable name of a metric."""
     return " ".join(word.upper() if word in ("mse", "mae") else word for word in name.split("_"))
 
 
@@ -88,7 +88,7 @@ UNITS |= {("nbody", name): "length²" for name in ("mse", "position_mse")}
 
 
 def metric_unit(name: str, task: str) -> str:
-    """The unit of a metric of a task of ours, see `trainables.tasks`; '' for shares and for what others measure."""
+    """The unit of a metric of a built-in task (see `trainables.tasks`); '' for shares and metrics of other tasks."""
     return UNITS.get((task, name), "")
 
 

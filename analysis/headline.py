@@ -1,4 +1,4 @@
-"""The first screen of the page: one sentence for each case, what should alarm the reader, and one forest plot."""
+"""The first screen of the page: one sentence for each case, the alarms, and one forest plot."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ MOST_NAMED = 3
 def headlines(trials: pd.DataFrame, tables: dict[str, Table]) -> dict[str, str]:
     """One sentence for each case with a control: on failures, then on the arms whose scores differ most.
 
-    Three arms at most are named for each of the two; the others are counted by what is known of them.
+    At most three arms are named for each of the two; the remaining ones are counted by their result.
     """
     found = {}
     for case in trials["case"].unique():
@@ -73,7 +73,7 @@ def _on_scores(contrasts: pd.DataFrame, smaller: bool) -> str:
 
 
 def _verdicts(contrasts: pd.DataFrame, difference: str, low: str) -> pd.Series:
-    """What is known of each difference: one pair of scores has no spread, and so no interval to decide by."""
+    """The verdict on each difference, or why there is none: one pair of scores has no spread, and so no interval."""
     words = contrasts["verdict"].where(contrasts[low].notna(), "no interval")
     return words.where(contrasts[difference].notna(), "no pair")
 
@@ -85,7 +85,7 @@ def _most_telling(decided: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counted(others: pd.Series) -> list[str]:
-    """What is known of the arms that are not named, as the number of arms for each word."""
+    """The number of arms that are not named, for each result."""
     if others.empty:
         return []
     counts = others.value_counts()
@@ -98,10 +98,10 @@ def _other(count: int) -> str:
 
 
 def forest(trials: pd.DataFrame, tables: dict[str, Table]) -> list[dict[str, Any]]:
-    """Differences to the control with 95% intervals, a row for each case and arm.
+    """Differences from the control with 95% intervals, a row for each case and arm.
 
     Each row has case, arm, control, and for failures and scores the numbers (difference, low, high) with their places
-    on a track from 0 to 100, None where there is no such number, and the verdict in words. All rows share the scales.
+    on a track from 0 to 100, None for missing numbers, and the verdict as text. All rows share the same scales.
     """
     wanted = {"failures": ("failure_contrasts", "difference", "low", "high")}
     wanted["scores"] = ("best_contrasts", "relative", "relative_low", "relative_high")
@@ -127,7 +127,7 @@ def forest(trials: pd.DataFrame, tables: dict[str, Table]) -> list[dict[str, Any
 
 
 def alarms(counts: dict[str, int], versions: dict[str, list[str]]) -> list[str]:
-    """What a reader must know before believing anything, a line each."""
+    """What a reader must know before believing any number, one line each."""
     lines = []
     ended = counts["planned"] - counts["missing"]
     if ended and counts[Outcome.CRASHED] > MANY_CRASHES * ended:

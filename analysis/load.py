@@ -28,14 +28,14 @@ from trainables.results.store import Store, read_all
 
 @dataclass(frozen=True)
 class Results:
-    """What a results folder holds.
+    """The contents of a results folder.
 
     Attributes:
         trials: One row per trial with an outcome.
         missing: One row per planned trial without one.
-        config: The content of study.yaml, empty where it cannot be read.
+        config: The content of study.yaml, empty if it cannot be read.
         complaints: A line for each thing that could not be read or trusted.
-        alarms: What must be known before the numbers; see `trainables.results.alarms`.
+        alarms: What a reader must know before the numbers; see `trainables.results.alarms`.
     """
 
     source: str
@@ -61,9 +61,9 @@ def load_trials(source: str | Path) -> pd.DataFrame:
         params_final, and further numbers of the record; `tests.NAME` for further test sets; `anisotropy.auc`, `.low`
         and `.high`, how well a classifier tells the training data from rotated ones; `task.OPTION`, `model.OPTION`,
         `method.OPTION`, `training.OPTION` and `failure.RULE` for the settings; `spec`, a hash of all settings;
-        `pair`, a hash of all settings but the arm's own; `control`, the arm that the study names as such; `own`, the
-        training settings in which the arm differs from the others, with theirs in `base.training.OPTION`; `round`, 1
-        for the grid; `searched`, only where a study drew its learning rates.
+        `pair`, a hash of all settings except the arm's own; `control`, the arm that the study names as its control;
+        `own`, the training settings in which the arm differs from the others, with theirs in `base.training.OPTION`;
+        `round`, 1 for the grid; `searched`, only if a study drew its learning rates.
     """
     results = load_results(source)
     for complaint in (*results.complaints, *results.alarms):
@@ -72,7 +72,7 @@ def load_trials(source: str | Path) -> pd.DataFrame:
 
 
 def load_results(source: str | Path) -> Results:
-    """All of a results folder but the histories. FileNotFoundError or ValueError where there is no such thing."""
+    """A results folder without the histories and test errors; FileNotFoundError or ValueError if there is none."""
     store = open_source(source)
     complaints: list[str] = []
     config = _read_config(store, complaints)
@@ -81,10 +81,10 @@ def load_results(source: str | Path) -> Results:
     records, bad = read_records(store, list(dict.fromkeys(entry["id"] for entry in plan)))
     complaints += bad
     table = trial_table(plan, name, records, _control(config))
-    there = table["trial"].isin(list(records))
+    recorded = table["trial"].isin(list(records))
     if isinstance(config.get("search"), dict):
         table = table.assign(searched=True)
-    trials, missing = (table[rows].reset_index(drop=True) for rows in (there, ~there))
+    trials, missing = (table[rows].reset_index(drop=True) for rows in (recorded, ~recorded))
     return Results(
         str(source),
         name,
@@ -127,11 +127,11 @@ def read_histories(source: str | Path, trials: Iterable[str] | None = None) -> t
 
 
 def load_test_errors(source: str | Path, trials: Iterable[str] | None = None) -> pd.DataFrame:
-    """One row per trial and test sample, with the columns `trial` and `sample`, and one for each error of the task.
+    """One row per trial and test sample, with columns `trial`, `sample`, and one for each error of the task.
 
     Errors are in the units of the task's metrics, `metric` of `load_trials` among them, in float32. Samples are
     numbered as in the test set, which all trials of one task share. Trials that were not tested, or were run before
-    these errors were kept, have no rows. A file that does not fit its record is left out with a warning.
+    these errors were recorded, have no rows. A file that does not fit its record is left out with a warning.
 
     Args:
         source: A results folder, its s3:// URI, or a packed file.
@@ -159,12 +159,12 @@ def read_test_errors(
 def _read_files(
     source: str | Path, trials: Iterable[str] | None, path_of: Callable[[str], str], kind: str, counter: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of one file of each trial below each other, and one line for each that cannot be had.
+    """The rows of one file of each trial, concatenated, and one line for each file that is not available.
 
     Args:
         path_of: From a trial's id to the file.
-        kind: What to call it.
-        counter: The column that an empty table has too.
+        kind: Name of the kind of file, for complaints.
+        counter: The column that even an empty table has.
     """
     store = open_source(source)
     ids = [entry["id"] for entry in _read_plan(store, [])] if trials is None else list(trials)
@@ -198,7 +198,7 @@ def _labeled(content: bytes, trial: str) -> pa.Table:
 
 
 def _read_config(store: Store, complaints: list[str]) -> dict[str, Any]:
-    """The content of study.yaml; empty where it cannot be read."""
+    """The content of study.yaml; empty if it cannot be read."""
     try:
         return read_config(store)
     except FileNotFoundError:
@@ -209,7 +209,7 @@ def _read_config(store: Store, complaints: list[str]) -> dict[str, Any]:
 
 
 def _read_plan(store: Store, complaints: list[str]) -> list[dict[str, Any]]:
-    """The planned trials; where no plan can be read, a trial for each folder of trials."""
+    """The planned trials; if no plan can be read, one trial for each trial folder."""
     on_disk = store.names("trials")
     try:
         plan = read_plan(store)

@@ -1,7 +1,7 @@
-"""Measured coverage of those 95% intervals that do not hold the truth 93% to 97% of the time.
+"""Measured coverage of those 95% intervals whose coverage lies outside 93% to 97%.
 
-From 2,000 simulated studies of 5 seeds at 7 learning rates (tests/analysis/test_coverage.py, which keeps
-these numbers true). Each is shown beside its interval in the report.
+From 2,000 simulated studies of 5 seeds at 7 learning rates; tests/analysis/test_coverage.py enforces these numbers.
+Each is shown beside its interval in the report.
 """
 
 COVERAGE = {

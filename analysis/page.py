@@ -68,7 +68,7 @@ def render(
 
 
 def waiting_page(name: str) -> str:
-    """What `study watch` shows of the results folder of that name before there is a report."""
+    """The page that `study watch` shows for the results folder of that name before there is a report."""
     return _template("waiting.html").render(name=name)
 
 
@@ -80,7 +80,7 @@ def _template(name: str) -> Template:
 
 
 def cells(table: pd.DataFrame, columns: tuple[str, ...]) -> list[list[Any]]:
-    """Columns of a table as rows of JSON values; numbers with four digits, None for what is not there."""
+    """Columns of a table as rows of JSON values; numbers with four digits, None for missing values."""
     values = []
     for name in columns:
         column = table[name]
@@ -94,13 +94,13 @@ def cells(table: pd.DataFrame, columns: tuple[str, ...]) -> list[list[Any]]:
 
 
 def _last_line(detail: Any) -> Any:
-    """What a crash comes to; the whole traceback is in the trial's log."""
+    """The last line of a trial's detail; the whole traceback is in the trial's log."""
     lines = detail.strip().splitlines() if isinstance(detail, str) else []
     return lines[-1][:DETAIL] if lines else detail
 
 
 def make_curves(histories: pd.DataFrame) -> dict[str, Any]:
-    """By trial its epochs, training loss and validation metric, each downsampled, at epochs that were validated."""
+    """Epochs, training loss and validation metric of each trial, downsampled, at the epochs that were validated."""
     names = [name for name in ("epoch", "train_loss", "val_metric") if name in histories]
     if len(names) < 2:
         return {}
@@ -113,7 +113,7 @@ def make_curves(histories: pd.DataFrame) -> dict[str, Any]:
 
 
 def worth_drawing(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a history that were validated, and its last; all where hardly any was."""
+    """The rows of a history that were validated, and the last one; all rows if fewer than two were validated."""
     if "val_metric" not in rows or rows["val_metric"].notna().sum() < 2:
         return rows
     ends = np.arange(len(rows)) == len(rows) - 1
@@ -128,5 +128,5 @@ def downsample(values: np.ndarray) -> list[float | None]:
 
 
 def data_uri(svg: bytes) -> str:
-    """An SVG picture as the address of itself."""
+    """An SVG picture as a data URI."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

@@ -1,4 +1,4 @@
-"""The tidy table made ready for statistics: cases apart, arms by distinct names, one loss for every trial."""
+"""The tidy table prepared for statistics: separate cases, distinct names of arms, one loss for every trial."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,9 +20,9 @@ Answer = TypeVar("Answer")
 def prepare(trials: pd.DataFrame) -> pd.DataFrame:
     """The trials that count (learned or failed) with the columns that the statistics read.
 
-    Adds case: task, model and every other setting that differs between trials, the learning rate, the seed and the
-    method apart; failed: bool; loss, val_score, score: see `with_losses`. Tells arms of one name but other methods
-    apart in `arm`. A trial that two studies share is kept once.
+    Adds case: task, model and every other setting that differs between trials, except the learning rate, the seed and
+    the method; failed: bool; loss, val_score, score: see `with_losses`. Arms with one name but different methods get
+    distinct names in `arm`. A trial that two studies share is kept once.
 
     Args:
         trials: From `analysis.load_trials`, or several such tables joined by `pandas.concat`.
@@ -47,15 +47,15 @@ def name_cases(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _has_two_revisions(trials: pd.DataFrame) -> bool:
-    """Whether one optimizer occurs in two editions; if none does, its name tells its edition."""
+    """Whether one optimizer occurs in two revisions; if none does, its name determines its revision."""
     if not {"training.optimizer", OPTIMIZER_REVISION} <= set(trials.columns):
         return False
-    editions = trials.groupby("training.optimizer")[OPTIMIZER_REVISION].nunique(dropna=False)
-    return bool((editions > 1).any())
+    revisions = trials.groupby("training.optimizer")[OPTIMIZER_REVISION].nunique(dropna=False)
+    return bool((revisions > 1).any())
 
 
 def _settings(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The settings that the arm does not decide, and the training settings that it has of its own (else missing)."""
+    """The settings that the arm does not decide, and the arm's own training settings (else missing)."""
     compared = [name for name in trials if name.startswith(COMPARED)]
     if not _has_two_revisions(trials):
         compared = [name for name in compared if name != OPTIMIZER_REVISION]
@@ -70,7 +70,7 @@ def _settings(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _one_seed(trials: pd.DataFrame) -> pd.DataFrame:
-    """The table with one number in `seed` for each combination of seeds where single streams have seeds of their own.
+    """The table with one number in `seed` for each combination of seeds, if single streams have separate seeds.
 
     The seed of the other streams is then in `seeds.rest`.
     """
@@ -82,7 +82,7 @@ def _one_seed(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_control(trials: pd.DataFrame) -> pd.Series:
-    """Whether a trial is of its study's control: the arm that is named, else a strict one that trains as all do."""
+    """Whether a trial belongs to its study's control: the named arm, else a strict one with the shared training."""
     plain = trials["method"] == CONTROL_METHOD
     if "control" not in trials:
         return plain
@@ -90,7 +90,7 @@ def _is_control(trials: pd.DataFrame) -> pd.Series:
 
 
 def _differences(settings: pd.DataFrame, groups: pd.Series, form: str) -> pd.Series:
-    """For each trial the settings `name=value` that are not the same all over its group, as text; '' for none."""
+    """For each trial the settings `name=value` that vary within its group, as text; '' for none."""
     texts = pd.Series("", index=settings.index, dtype=object)
     for _, group in settings.groupby(groups, sort=False):
         varied = [name for name in settings if group[name].nunique(dropna=False) > 1]
@@ -110,14 +110,14 @@ def _without_fraction(value: object) -> object:
 
 
 def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
-    """The judged trials with `failed` and with numbers that failed trials have too.
+    """The judged trials with `failed`, and with losses and scores that failed trials have too.
 
     Returns:
-        Columns loss, min(validation loss, loss at initialization) as in Wortsman et al. 2023 (arXiv 2309.14322), of a
-        failed trial the loss at initialization; val_score and score, validation and test metric, of a failed trial
-        the value at initialization where the metric is the loss, otherwise the metric of the trivial predictor;
-        failed_loss and failed_score, what a failed trial counts with; skill, (trivial - score) / (trivial - best
-        score of the case), between 0 and 1, 0 where no score beats the trivial.
+        Columns loss, min(validation loss, loss at initialization) as in Wortsman et al. 2023 (arXiv 2309.14322), for
+        a failed trial the loss at initialization; val_score and score, validation and test metric, for a failed trial
+        the value at initialization if the metric is the loss, otherwise the metric of the trivial predictor;
+        failed_loss and failed_score, the values that a failed trial counts with; skill, (trivial - score) /
+        (trivial - best score of the case), between 0 and 1, 0 if no score beats the trivial predictor.
     """
     if trials.empty:
         numbers = dict.fromkeys(["loss", "failed_loss", "val_score", "score", "failed_score", "skill"], 0.0)
@@ -152,7 +152,7 @@ def with_losses(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def controls(trials: pd.DataFrame) -> dict[str, str]:
-    """The control of each case: the arm that the study names, else the first strict one that trains as all do.
+    """The control of each case: the arm that the study names, else the first strict one with the shared training.
 
     Cases without one are left out.
     """
@@ -164,14 +164,14 @@ def controls(trials: pd.DataFrame) -> dict[str, str]:
 def takes_trials(
     question: Callable[Concatenate[pd.DataFrame, Options], Answer],
 ) -> Callable[Concatenate[pd.DataFrame, Options], Answer]:
-    """Let a function whose first argument is a prepared table take that of `analysis.load_trials` as it is, too."""
+    """Let a function whose first argument is a prepared table also accept the table of `analysis.load_trials`."""
 
     @wraps(question)
-    def asked(trials: pd.DataFrame, *arguments: Options.args, **options: Options.kwargs) -> Answer:
+    def wrapper(trials: pd.DataFrame, *arguments: Options.args, **options: Options.kwargs) -> Answer:
         as_loaded = "outcome" in trials and "case" not in trials
         return question(prepare(trials) if as_loaded else trials, *arguments, **options)
 
-    return asked
+    return wrapper
 
 
 def each_case(
@@ -205,12 +205,12 @@ def one_case(trials: pd.DataFrame, case: str | None) -> pd.DataFrame:
     """The prepared trials of the case of that name, or of the only one.
 
     Raises:
-        ValueError: There is no such case, or several to choose from; it names them.
+        ValueError: If there is no such case, or there are several to choose from; the message names them.
     """
     names = list(trials["case"].unique())
     if (case is None and len(names) > 1) or (case is not None and case not in names):
-        asked = "a figure shows one case" if case is None else f"no case {case!r}"
-        raise ValueError(f"{asked}; choose by case=, one of: {'; '.join(names)}")
+        problem = "a figure shows one case" if case is None else f"no case {case!r}"
+        raise ValueError(f"{problem}; choose by case=, one of: {'; '.join(names)}")
     return trials if case is None else trials[trials["case"] == case]
 
 
@@ -223,5 +223,5 @@ def split_searched(trials: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def first_round(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials of the grid alone, which no result had a say in."""
+    """The trials of the grid alone, which does not depend on any result."""
     return trials[trials["round"] <= 1] if "round" in trials else trials

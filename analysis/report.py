@@ -26,7 +26,7 @@ from trainables.results.outcomes import Outcome
 from trainables.results.store import Store, open_store
 
 MOST_CURVES = 1000
-"""Of a larger study the page holds the curves of failed trials and those at the chosen learning rates."""
+"""For a larger study, the page contains only the curves of failed trials and those at the chosen learning rates."""
 
 
 def write_report(
@@ -34,16 +34,15 @@ def write_report(
 ) -> dict[str, Any]:
     """Write report/report.html, summary.json, tables/* and figures/* into the folder `to`; returns the summary.
 
-    Too few, failed, crashed or missing trials make a report that says so.
+    If trials are too few, failed, crashed or missing, the report says so.
 
     Args:
-        sources: Results folders, URIs or packed files, analysed together.
-        edition: Name of a page that asks its server for newer ones, see `study watch`; None for one that stands
-            alone.
+        sources: Results folders, URIs or packed files, analyzed together.
+        edition: Name of a page that polls its server for newer ones, see `study watch`; None for a standalone page.
 
     Raises:
         FileNotFoundError: If a source does not exist.
-        ValueError: If a source is no results folder.
+        ValueError: If a source is not a results folder.
         OSError: If `to` cannot be written.
     """
     store = open_store(to) if isinstance(to, str | Path) else to
@@ -81,7 +80,7 @@ def make_summary(
     tables: dict[str, Table],
     complaints: list[str],
 ) -> dict[str, Any]:
-    """Every number of the report, and its words; None for what is not known."""
+    """Every number of the report, and its sentences; None for unknown values."""
     outcomes = everything["outcome"].value_counts()
     counts = {"planned": len(everything)}
     counts |= {name: int(outcomes.get(name, 0)) for name in (*map(str, Outcome), MISSING)}
@@ -129,7 +128,7 @@ def make_summary(
 
 
 def _stated(results: list[Results], trials: pd.DataFrame) -> dict[str, Stated]:
-    """By case, what its first study says beforehand."""
+    """By case, what its first study declares beforehand."""
     by_study = {one.name: read_stated(one.config) for one in reversed(results)}
     first = trials.drop_duplicates("case")
     return {case: by_study[study] for case, study in zip(first["case"], first["study"], strict=True)}
@@ -165,7 +164,7 @@ def _read_from_each(
     wanted: set[str],
     read: Callable[[str, list[str]], tuple[pd.DataFrame, list[str]]],
 ) -> tuple[pd.DataFrame, list[str]]:
-    """What `read` finds of the wanted trials in each folder, joined, and what it complains of."""
+    """The results of `read` for the wanted trials in each folder, joined, and its complaints."""
     tables, complaints = [], []
     for one in results:
         table, bad = read(one.source, [trial for trial in one.trials["trial"] if trial in wanted])

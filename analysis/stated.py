@@ -1,4 +1,4 @@
-"""What a study says beforehand: the smallest effect that matters, and published values to be shown beside ours."""
+"""What a study declares beforehand: the smallest effects that matter, and published values to show beside ours."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a study says beforehand.
+    """What a study declares beforehand.
 
     Attributes:
         failure_rate: Smallest difference of failure rates that matters, a share of trials; None if it names none.
@@ -30,7 +30,7 @@ class Stated:
 
 
 def read_stated(config: dict[str, Any]) -> Stated:
-    """The statements in the content of a study.yaml. What is not there or not as it should be is left out."""
+    """The declarations in the content of a study.yaml; missing or invalid ones are left out."""
     bounds = config.get("equivalence")
     bounds = bounds if isinstance(bounds, dict) else {}
     entries = config.get("published")

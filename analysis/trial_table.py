@@ -20,18 +20,18 @@ NUMBERS = [
     *("started", "seconds", "cpu_seconds", "relaxed_layers", "params_train", "params_final", "round"),
 ]
 MISSING = "missing"
-"""What the column `outcome` says of a planned trial without a record."""
+"""The value of the column `outcome` for a planned trial without a record."""
 COUNTS = ("seed", "epochs", "steps")
 
 
 def trial_table(
     plan: list[dict[str, Any]], study: str, records: dict[str, Record], control: str | None
 ) -> pd.DataFrame:
-    """One row per planned trial, as `load_trials` describes it; outcome `missing` where there is no record.
+    """One row per planned trial, as `load_trials` describes it; outcome `missing` if there is no record.
 
     Args:
         plan: Entries of plan.json.
-        control: The arm that the study names as such.
+        control: The arm that the study names as its control.
     """
     return _table([{**_row(entry, study, records.get(entry["id"])), "control": control} for entry in plan])
 
@@ -85,7 +85,7 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def whole_counts(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with counts as whole numbers where all are known."""
+    """The table with counts as whole numbers if all are known."""
     return table.astype({name: int for name in COUNTS if table[name].notna().all()})
 
 
@@ -101,7 +101,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _differing(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """The shared values of the settings that an arm has otherwise."""
+    """The shared values of the settings in which an arm differs."""
     return {key: shared.get(key) for key in {**own, **shared} if own.get(key) != shared.get(key)}
 
 

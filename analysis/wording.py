@@ -1,4 +1,4 @@
-"""The finding in plain words, which never say more than the intervals allow."""
+"""The finding as plain text that never says more than the intervals allow."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ from trainables.results.outcomes import Outcome
 LEVEL = 0.05
 
 CONSTRAINT_MET = 0.05
-"""The largest theta or |gamma| at the projection that counts as a constraint that was met."""
+"""The largest theta or |gamma| at the projection that still counts as meeting the constraint."""
 
 
 def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Table]) -> list[str]:
-    """What was found: a sentence on what was run, then failures and scores of each case."""
+    """The finding: a sentence on the trials, then failures and scores of each case."""
     if trials.empty:
         return [_nothing(counts)]
     sentences = [
@@ -34,7 +34,7 @@ def finding(counts: dict[str, int], trials: pd.DataFrame, tables: dict[str, Tabl
 
 
 def warnings(trials: pd.DataFrame) -> list[str]:
-    """Arms whose constraint was not met when they were projected, one line each: they were cut, not relaxed."""
+    """Arms whose constraint was not met at the projection, one line each: their relaxation was cut off."""
     lines = []
     for (case, arm), group in trials.groupby(["case", "arm"], sort=False):
         sizes = group["constraint_at_projection"].abs().dropna()
@@ -66,7 +66,7 @@ def limits(
 
     Args:
         crashes: Reason -> trials.
-        without_control: Cases whose strict arm was planned and has no result.
+        without_control: Cases whose strict arm was planned but has no result.
     """
     lines = []
     if counts["missing"]:

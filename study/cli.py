@@ -35,7 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_names,
     "show": show,
 }
-"""In the order in which help lists them."""
+"""The commands, in the order in which help lists them."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,21 +46,21 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; bad input is one line on stderr and exit code 2."""
+    """Run the command; bad input is reported in one line on stderr, with exit code 2."""
     from trainables.errors import BadInput
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # consoles that cannot encode a character of a name
     try:
-        _look_here_last()
+        _search_current_folder_last()
         app()
     except BadInput as error:
         print(f"study: {error}", file=sys.stderr)
         sys.exit(2)
 
 
-def _look_here_last() -> None:
+def _search_current_folder_last() -> None:
     """Make `model: mypackage.module:Net` importable from the current folder; its files cannot shadow our modules."""
     from trainables.errors import BadInput
 

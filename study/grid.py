@@ -37,17 +37,18 @@ class LogGrid(Settings):
 
 
 USUAL = {"lr": [1e-3], "seed": 5}
-"""Axes that every grid has, with their values where it names none."""
+"""Axes that every grid has, with their default values."""
 
 
 def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> dict[str, list[Any]]:
     """The axes with their values spelled out.
 
     Args:
-        usual: Values of axes that are always there; a search draws learning rate and seed, and has none.
+        usual: Axes that every grid has, with their default values; none in a search, which draws learning rate and
+            seed.
 
     Raises:
-        BadInput: If an axis is unknown, empty or no list of values.
+        BadInput: If an axis is unknown, empty or not a list of values.
     """
     if not isinstance(grid, dict):
         raise BadInput("grid: must be a mapping such as `{lr: [1.0e-3], seed: 5}`")
@@ -62,7 +63,7 @@ def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> 
 
 
 def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
-    """Where an axis is set: `task`, `model`, `training` or `arms.NAME`, and the path of the option there.
+    """The block that an axis sets (`task`, `model`, `training` or `arms.NAME`) and the path of the option in it.
 
     Raises:
         BadInput: If the key names no setting, or one that is the same for all trials.
@@ -93,7 +94,7 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def set_option(options: Any, path: list[str], value: Any) -> dict[str, Any]:
-    """A copy of the options with the one at `path` set, whether or not it was there."""
+    """A copy of the options with the one at `path` set, whether or not it was given."""
     options = options if isinstance(options, dict) else {}
     first, *rest = path
     return {**options, first: set_option(options.get(first), rest, value) if rest else value}
@@ -109,7 +110,7 @@ def get_option(options: Any, path: list[str], otherwise: Any) -> Any:
 
 
 def different(key: str, values: list[Any]) -> list[Any]:
-    """The values of an axis.
+    """The values of an axis, checked for duplicates.
 
     Raises:
         BadInput: If a value occurs twice.

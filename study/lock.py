@@ -1,4 +1,4 @@
-"""One writer at a time in a results folder: a lock with owner and age, taken over once its owner is gone."""
+"""One writer at a time in a results folder: a lock with owner and age, taken over once it is stale."""
 
 import json
 import os
@@ -19,7 +19,7 @@ STALE_SECONDS = 60.0
 
 
 class Lock(NamedTuple):
-    """Which run holds a folder, the machine and process of its driver, and when that said so, since 1970."""
+    """The run that holds a folder, host and process of its driver, and the last renewal in seconds since 1970."""
 
     run: str
     host: str
@@ -31,8 +31,8 @@ class Lock(NamedTuple):
 def locked(store: Store) -> Iterator[str]:
     """Hold the folder while the block runs; yields the id of this run.
 
-    The owner renews the lock every few seconds. A lock is stale once it was not renewed for a minute, or its owner
-    was a process of this machine that no longer lives.
+    The owner renews the lock every few seconds. A lock is stale if it has not been renewed for a minute, or if its
+    owner was a process on this machine that has ended.
 
     Raises:
         BadInput: If another run holds it.
@@ -68,21 +68,21 @@ def _renew(store: Store, run: str, ended: threading.Event) -> None:
 
 
 def holder(store: Store) -> Lock | None:
-    """The lock of the run that holds the folder; None where none does, as far as a single look can show."""
+    """The lock of the run that holds the folder, or None, as far as a single reading can show."""
     lock = _read(store)
     if lock is None or abs(time.time() - lock.renewed) > STALE_SECONDS:
         return None
-    return None if lock.host == socket.gethostname() and not _lives(lock.pid) else lock
+    return None if lock.host == socket.gethostname() and not _is_alive(lock.pid) else lock
 
 
 def refuse_if_held(store: Store, but_by: str = "") -> None:
     """Raise BadInput, with owner and age, if a run other than `but_by` holds the folder."""
     lock = _read(store)
-    if lock is None or lock.run == but_by or (lock.host == socket.gethostname() and not _lives(lock.pid)):
+    if lock is None or lock.run == but_by or (lock.host == socket.gethostname() and not _is_alive(lock.pid)):
         return
     age = time.time() - lock.renewed
     if not 0 <= age < STALE_SECONDS:
-        # Clocks differ and are set: only a lock that nobody renews while we look on is stale.
+        # Clocks differ and may be reset: a lock counts as stale only if nobody renews it while we wait.
         time.sleep(1.5 * BEAT_SECONDS)
         if _read(store) in (lock, None):
             return
@@ -93,7 +93,7 @@ def refuse_if_held(store: Store, but_by: str = "") -> None:
 
 
 def _read(store: Store) -> Lock | None:
-    """The lock of the folder; None where there is none or a damaged one."""
+    """The lock of the folder; None if it is missing or damaged."""
     try:
         content = json.loads(store.read(LOCK))
         return Lock(content["run"], content["host"], int(content["pid"]), float(content["renewed"]))
@@ -101,7 +101,7 @@ def _read(store: Store) -> Lock | None:
         return None
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""From a config to its trials, and what prevents running them in a folder."""
+"""From a config to its trials, and the check that they can run in a folder."""
 
 from itertools import product
 from typing import Any
@@ -30,7 +30,7 @@ from trainables.spec import LATER, TRIAL_ID, Training, TrialSpec
 from trainables.training.optimizer_names import REVISIONS
 
 ALWAYS_WRITTEN = {name for name, info in StudyConfig.model_fields.items() if info.json_schema_extra != LATER}
-"""The keys that every study.yaml has; the others are written only where they are set."""
+"""The keys that every study.yaml has; the others are written only if they are set."""
 
 REPAIR = "`study run` writes it again"
 
@@ -48,8 +48,7 @@ def planned_study(content: dict[str, Any]) -> tuple[StudyConfig, list[PlannedTri
 def plan(config: StudyConfig) -> list[PlannedTrial]:
     """The first round: every arm on every point of the grid, the arms of one point side by side.
 
-    A search has its draws instead of learning rates and seeds. An axis of one arm multiplies only the trials of that
-    arm.
+    In a search, draws replace learning rates and seeds. An axis of one arm multiplies only the trials of that arm.
 
     Raises:
         BadInput: If `control` names no arm, two arms are the same, or a trial would have an invalid setting.
@@ -86,7 +85,7 @@ def _points(config: StudyConfig) -> list[dict[str, Any]]:
 
 
 def _trial(arm: str, content: dict[str, Any], own: dict[str, Any]) -> PlannedTrial:
-    """The trial of an arm from the content of its spec and the training settings of that arm alone."""
+    """The trial of an arm, made from the content of its spec and the training settings of that arm alone."""
     try:
         spec = TrialSpec(**{**content, "training": {**content["training"], **own}})
         shared = Training(**content["training"])
@@ -97,7 +96,7 @@ def _trial(arm: str, content: dict[str, Any], own: dict[str, Any]) -> PlannedTri
 
 
 def _settings(config: StudyConfig, point: dict[str, Any]) -> dict[str, Any]:
-    """The content of a spec at a point of the grid, but for its method."""
+    """The content of a spec at a point of the grid, except its method."""
     content = {
         "task": dict(config.task),
         "model": dict(config.model),
@@ -140,31 +139,31 @@ def _own_training(config: StudyConfig, arm: str, point: dict[str, Any]) -> dict[
 
 
 def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> list[str]:
-    """Raise BadInput, with the difference, where the folder holds what this study would change or drop.
+    """Raise BadInput, naming the difference, if the folder contains what this study would change or drop.
 
     More seeds, learning rates or arms extend a folder.
 
     Returns:
-        A line for each file that says what the folder holds and is missing or damaged: with `write_folder` this study
-        may put them in place again, since the ids of the trials that are there, hashes of their specs, then show that
-        they are its own.
+        A line for each of study.yaml and plan.json that is missing or damaged. This study may write them again with
+        `write_folder`, since the ids of the existing trials, which are hashes of their specs, show that the trials
+        are its own.
     """
     new = read_yaml(to_yaml(config))
     old, planned = _whole_config(store), _intact_plan(store)
-    there = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)}
-    there |= set() if planned is None else set(planned.ids)
+    existing = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)}
+    existing |= set() if planned is None else set(planned.ids)
     if old is not None and old["name"] != new["name"]:
         raise BadInput(f"results: {store.uri} holds the study '{old['name']}'; choose another folder")
-    dropped = there - {trial.id for trial in trials}
+    dropped = existing - {trial.id for trial in trials}
     changed = [] if old is None else differences(old, new)
-    if dropped or (there and planned is None and changed):
+    if dropped or (existing and planned is None and changed):
         reason = "plan.json is another study's and can be deleted, or the options have other defaults now"
         reason = reason if old else "study.yaml is missing or damaged"
         raise BadInput(
             f"results: {store.uri} holds trials that this config would change or drop "
             f"({'; '.join(changed) or reason}); choose another folder, or only extend the grid or the arms"
         )
-    if not there:
+    if not existing:
         return []
     found = {CONFIG: old, PLAN: planned}
     return [
@@ -173,7 +172,7 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
 
 
 def _whole_config(store: Store) -> dict[str, Any] | None:
-    """The config of a folder; None where there is none that can be read whole: half a YAML file may be valid YAML."""
+    """The config of a folder; None if missing, damaged or incomplete: half a YAML file may be valid YAML."""
     try:
         config = read_config(store)
     except (FileNotFoundError, Damaged):
@@ -182,7 +181,7 @@ def _whole_config(store: Store) -> dict[str, Any] | None:
 
 
 def _intact_plan(store: Store) -> Plan | None:
-    """The plan of a folder; None where there is none, or it is not as it was written."""
+    """The plan of a folder; None if it is missing, or not as it was written."""
     try:
         found = read_plan(store)
     except (FileNotFoundError, Damaged):
@@ -191,7 +190,7 @@ def _intact_plan(store: Store) -> Plan | None:
 
 
 def later_rounds(store: Store, config: StudyConfig) -> list[PlannedTrial]:
-    """The trials after the grid that the folder has in its plan; none where the plan cannot be read."""
+    """The trials after the grid in the folder's plan; none if the plan cannot be read."""
     found = _intact_plan(store)
     if config.refine is None or found is None:
         return []
@@ -203,13 +202,13 @@ def later_rounds(store: Store, config: StudyConfig) -> list[PlannedTrial]:
 
 
 def write_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) -> None:
-    """Write study.yaml and plan.json: what is asked is on record before the first trial."""
+    """Write study.yaml and plan.json, so that the question is on record before the first trial."""
     write_config(store, to_yaml(config))
     write_plan(store, [trial.entry() for trial in trials])
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
-    """`key: old -> new` for each setting that two configs do not share; what only extends is left out."""
+    """`key: old -> new` for each setting in which two configs differ; mere extensions are left out."""
     if where.split(".")[0] in ("resources", "name", "control") or where in ("refine.budget", "search.trials"):
         return []
     if where == "refine" and old is None:
@@ -233,7 +232,7 @@ def planned_records(store: Store) -> tuple[list[dict[str, Any]], dict[str, Recor
     """The entries of the plan, the good records by id, and a line for each bad record and alarm.
 
     Raises:
-        BadInput: If there is no plan, or a damaged one.
+        BadInput: If the plan is missing or damaged.
     """
     try:
         found = read_plan(store)
@@ -249,6 +248,6 @@ def planned_records(store: Store) -> tuple[list[dict[str, Any]], dict[str, Recor
 
 
 def count(records: dict[str, Record]) -> dict[str, int]:
-    """How many records have each outcome."""
+    """The number of records with each outcome."""
     outcomes = [record.outcome for record in records.values()]
     return {outcome.value: outcomes.count(outcome) for outcome in Outcome}

@@ -1,4 +1,4 @@
-"""What a run shows of itself: a bar and a table of the arms in a terminal, one line a minute elsewhere."""
+"""The progress of a run: a bar and a table of the arms in a terminal, one line a minute elsewhere."""
 
 import sys
 import time
@@ -27,7 +27,7 @@ class Progress:
     Args:
         trials: The plan.
         records: Records of trials that were done before this run.
-        console: Where to show it.
+        console: Where to show the progress.
     """
 
     def __init__(self, trials: list[PlannedTrial], records: Mapping[str, Record], console: Console) -> None:
@@ -55,11 +55,11 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """How many trials have their record."""
+        """The number of trials that have a record."""
         return sum(counter.total() for counter in self.counts.values())
 
     def extend(self, trials: Iterable[PlannedTrial]) -> None:
-        """Take a further round into the plan."""
+        """Add another round to the plan."""
         self._plan(trials)
         self.say(self.line())
 
@@ -81,7 +81,7 @@ class Progress:
         )
 
     def update(self, news: News) -> None:
-        """Count what ended, name lost workers, and show the state when it is time."""
+        """Count the trials that ended, report lost workers, and show the state if it is due."""
         for reason in dict.fromkeys(news.lost):
             self.say(f"a worker was lost ({reason}); another takes its place")
         for trial in news.ended:
@@ -110,7 +110,7 @@ class Progress:
         return Group(table, bar, self.line())
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that remains on the screen."""
         self.console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def _plan(self, trials: Iterable[PlannedTrial]) -> None:
@@ -140,5 +140,5 @@ def _duration(seconds: float) -> str:
 
 
 def console() -> Console:
-    """Where a run shows its progress."""
+    """The console on which a run shows its progress."""
     return Console(file=sys.stdout)

@@ -1,4 +1,4 @@
-"""Run what is missing of a study: Ray Tune runs the trials, the results folder remembers them."""
+"""Run the missing trials of a study: Ray Tune runs them, the results folder keeps their records."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ from trainables.worker.entry import trainable
 from trainables.worker.printed import copies_removed
 
 REPORT_SECONDS = 10.0
-LIVE_SECONDS = 1.0  # between two reports of a trial, where somebody watches its curve
+LIVE_SECONDS = 1.0  # between two reports of a trial whose curve is shown live
 
 
 def run_study(
@@ -42,14 +42,14 @@ def run_study(
     callbacks: Sequence[Callback] = (),
     try_first: bool = True,
 ) -> None:
-    """Give every planned trial that has no record one.
+    """Run every planned trial that has no record.
 
     Args:
-        planner: Plans and checks the trials while Ray starts here.
+        planner: Plans and checks the trials while this process starts Ray.
         planned: Waits for the study and its first round.
-        retry_crashed: Whether a record that says crashed counts as none.
-        callbacks: Callbacks of Tune, live while trials run.
-        try_first: Whether to take each kind of trial through `study.rehearsal.check` before the first.
+        retry_crashed: Whether to run crashed trials again.
+        callbacks: Tune callbacks, called while trials run.
+        try_first: Whether to try each kind of trial with `study.rehearsal.check` before the first trial.
 
     Raises:
         BadInput: Before any trial starts.
@@ -76,7 +76,7 @@ def run_study(
             check(config.resources, store, data_folder, _tasks(missing))
             for line in checked():
                 say(line)
-            planner.end()  # its memory is for the trials
+            planner.end()  # leaves its memory to the trials
             write_folder(store, config, trials)
             for trial_id in crashed:
                 store.delete(record_path(trial_id))
@@ -105,11 +105,11 @@ def run_study(
 
 
 class Found(NamedTuple):
-    """The trials of all rounds so far, and what a results folder holds of them.
+    """The trials of all rounds so far, and their results in a folder.
 
     Attributes:
-        records: The good ones by id.
-        crashed: Ids of those to run again.
+        records: Good records by trial id.
+        crashed: Ids of the crashed trials to run again.
         lines: One for each damaged file.
     """
 
@@ -120,13 +120,13 @@ class Found(NamedTuple):
 
 
 def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_crashed: bool) -> Found:
-    """What the folder of a study holds.
+    """The trials and records that the folder of a study contains.
 
     Raises:
-        BadInput: If it is another study's.
+        BadInput: If the folder belongs to another study.
     """
-    there = {trial.id for trial in grid}
-    trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in there]
+    in_grid = {trial.id for trial in grid}
+    trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in in_grid]
     damaged = check_folder(store, config, trials)
     records, complaints = read_records(store, [trial.id for trial in trials])
     crashed = [
@@ -142,7 +142,7 @@ def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_cr
 def further_rounds(
     config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
 ) -> list[PlannedTrial]:
-    """The trials with those of the rounds that follow from their records."""
+    """The trials, and those of the further rounds that follow from their records."""
     if config.refine is None:
         return trials
     from study.refine.rounds import with_rounds  # its statistics take seconds to import
@@ -157,7 +157,7 @@ def _check(
     data_folder: str,
     try_first: bool,
 ) -> list[str]:
-    """Raise BadInput where a trial would not work or is not like those that are there; warnings, a line each."""
+    """Raise BadInput if a trial would not work or has other sources than the recorded ones; return warnings."""
     check_sources(results, missing, before, data_folder)
     if not try_first:
         return []
@@ -167,7 +167,7 @@ def _check(
 
 
 class Rounds:
-    """A run under way: what has ended, and the rounds that follow from it.
+    """A run in progress: the trials that have ended, and the rounds that follow from them.
 
     Args:
         trials: Trials of the rounds so far.
@@ -180,7 +180,7 @@ class Rounds:
         self.config, self.store, self.trials, self.progress = config, store, trials, progress
 
     def next(self) -> list[Config]:
-        """The next round, planned and written down; called when the last one is done."""
+        """Plan the next round and write it to the folder; called when the previous one is done."""
         if self.config.refine is None:
             return []
         records, _ = read_records(self.store, [trial.id for trial in self.trials])
@@ -203,5 +203,5 @@ class Rounds:
 
 
 def _tasks(trials: list[PlannedTrial]) -> list[dict[str, Any]]:
-    """The different task descriptions among the trials."""
+    """The distinct task descriptions of the trials."""
     return list({canonical_json(trial.spec.task): trial.spec.task for trial in trials}.values())

@@ -73,6 +73,6 @@ def schema() -> dict[str, Any]:
 
 
 def _one(options: dict[str, Any], key: str, name: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a description: the options of what is named under `key`."""
+    """The schema of a description: the name under `key` and its options."""
     required = [key, *options.get("required", [])]
     return {**options, "properties": {key: name, **options.get("properties", {})}, "required": required}

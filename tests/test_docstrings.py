@@ -1,4 +1,4 @@
-"""Docstrings have Google's sections; ruff checks their form, this test that arguments stand within them."""
+"""Docstrings use Google's sections: ruff checks their form, this test that arguments are within them."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ def names(node: ast.AST) -> set[str]:
 
 
 def outside_sections(path: Path) -> list[str]:
-    """Lines of docstrings that describe an argument, `name: ...`, and stand in no section."""
+    """Lines of docstrings that describe an argument, `name: ...`, outside any section."""
     wrong = []
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -44,7 +44,7 @@ def test_arguments_are_described_in_sections(package):
     assert not wrong, "\n".join(wrong)
 
 
-def test_sections_are_those_of_google():
+def test_only_google_sections_are_used():
     headings = {
         heading
         for path in FILES

@@ -1,4 +1,4 @@
-"""What the README files say can be done, can be done."""
+"""The examples in the README files run, and the files they name exist."""
 
 import re
 import subprocess
@@ -45,7 +45,7 @@ def module(tmp_path, monkeypatch):
     return save
 
 
-def test_the_example_of_relaxation_runs_and_is_equivariant_at_the_end():
+def test_the_relaxation_example_runs_and_ends_equivariant():
     code = the_block("python", "relaxation.finish()", "trainables/README.md")
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     *summary, last = shown.splitlines()
@@ -68,7 +68,7 @@ def test_the_models_are_equivariant_and_can_be_relaxed(number, layers, module, t
     assert relaxed.layers == layers
 
 
-def test_the_task_and_the_schedule_take_part_in_a_study(module, tmp_path):
+def test_the_task_and_the_schedule_work_in_a_study(module, tmp_path):
     module("readme_task", the_block("python", "class Volumes", "trainables/README.md"))
     module("readme_schedule", the_block("python", "def early", "trainables/README.md"))
     study = {
@@ -82,7 +82,7 @@ def test_the_task_and_the_schedule_take_part_in_a_study(module, tmp_path):
     assert facts.error < 1e-12
 
 
-def test_the_study_in_yaml_makes_a_plan():
+def test_the_yaml_study_can_be_planned():
     study = yaml.safe_load(the_block("yaml", "arms:"))
     assert len(plan(resolve_config(study))) == len(study["arms"]) * 7 * 5 * 2
 
@@ -98,22 +98,22 @@ def test_it_is_short():
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_what_it_links_to_is_there(name):
+def test_linked_files_exist(name):
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text(name))
     missing = [link for link in links if not ((ROOT / name).parent / link).exists()]
     assert not missing
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_the_files_it_names_are_there(name):
+def test_named_files_exist(name):
     named = re.findall(r"`((?:study|trainables|analysis|tests)/[\w/.]+)`", text(name))
     missing = [path for path in named if not (ROOT / path).exists()]
     assert not missing
 
 
-def test_the_tests_that_hold_a_promise_are_there():
+def test_named_tests_exist():
     named = re.findall(r"`((?:tests/study/)?(?:\w+/)*test_\w+\.py)`", text("tests/README.md"))
-    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    missing = [path for path in named if Path(path).name not in there]
+    existing = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    missing = [path for path in named if Path(path).name not in existing]
     assert named
     assert not missing

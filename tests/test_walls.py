@@ -1,4 +1,4 @@
-"""The walls between the packages: who may import whom."""
+"""The boundaries between the packages: which may import which."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("study", "trainables", "analysis")
 KNOWS_RAY = ("study/execution/", "trainables/worker/trainable.py")
-# Each room may import the rooms named, itself, and the modules of `trainables` that stand under all rooms.
+# Each package may import itself and the modules listed here.
 MAY_IMPORT = {
     "trainables.relaxation": {"trainables.errors"},
     "trainables.results": set(),
@@ -17,7 +17,7 @@ MAY_IMPORT = {
 
 
 def imports(path: Path) -> set[str]:
-    """The full names of what a file imports, within functions too."""
+    """The full names of everything a file imports, including imports within functions."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -40,7 +40,7 @@ def below(name: str, package: str) -> bool:
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_room_imports_only_what_it_stands_on(package):
+def test_a_package_imports_only_what_it_may(package):
     foreign = {
         (path.relative_to(ROOT).as_posix(), name)
         for path in files(package)
@@ -50,7 +50,7 @@ def test_a_room_imports_only_what_it_stands_on(package):
     assert not foreign
 
 
-def test_only_the_rooms_that_run_trials_import_ray():
+def test_only_the_packages_that_run_trials_import_ray():
     found = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
@@ -68,7 +68,7 @@ def test_no_lower_package_imports_a_higher_one(lower, higher):
     assert not {name for path in files(lower) for name in imports(path) if below(name, higher)}
 
 
-def test_modules_import_each_other_in_no_circle():
+def test_no_imports_are_circular():
     modules = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
         for package in PACKAGES
@@ -77,7 +77,7 @@ def test_modules_import_each_other_in_no_circle():
     graph = {
         name: {
             other
-            for imported in _at_the_top(path)
+            for imported in _imports_at_top_level(path)
             for other in _modules_of(imported, modules)
             if other != name
         }
@@ -88,8 +88,8 @@ def test_modules_import_each_other_in_no_circle():
     assert not graph
 
 
-def _at_the_top(path: Path) -> set[str]:
-    """What a file imports when it is imported; imports within functions come later."""
+def _imports_at_top_level(path: Path) -> set[str]:
+    """The full names of what a file imports while it is loaded; imports within functions run later."""
     tree = ast.parse(path.read_text())
     tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     found = set()
@@ -102,13 +102,13 @@ def _at_the_top(path: Path) -> set[str]:
 
 
 def _modules_of(name: str, modules: dict[str, Path]) -> set[str]:
-    """The module that an imported name is, or is in."""
+    """The module that an imported name refers to, or is defined in."""
     parent = name.rpartition(".")[0]
     return {name} & set(modules) or {parent} & set(modules)
 
 
 @pytest.mark.parametrize(("package", "most"), [("trainables", 8), ("study", 10)])
-def test_few_files_stand_beside_the_rooms(package, most):
+def test_packages_have_few_top_level_files(package, most):
     assert len(list((ROOT / package).glob("*.py"))) <= most
 
 

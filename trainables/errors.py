@@ -1,4 +1,4 @@
-"""The error of bad input, one line that names the key and the remedy, and helpers to write such lines."""
+"""The error for bad input, one line that names the key and the remedy, and helpers to write such lines."""
 
 import sysconfig
 import traceback
@@ -21,13 +21,13 @@ class BadInput(ValueError):
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """', did you mean ...?' or the list of what is known."""
+    """'did you mean ...?', or the list of known names."""
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known))}"
 
 
 def first_message(error: ValidationError, where: str, model: type[BaseModel]) -> str:
-    """The first complaint of pydantic about a `model` in one line: the key, and for an unknown one the nearest."""
+    """Pydantic's first complaint about a `model` in one line: the key, and if unknown, the nearest one."""
     complaint = error.errors()[0]
     key = ".".join(str(part) for part in (where, *complaint["loc"]) if part != "")
     if complaint["type"] == "extra_forbidden":
@@ -40,7 +40,7 @@ def first_message(error: ValidationError, where: str, model: type[BaseModel]) ->
 
 
 def _known_keys(model: Any, parents: Sequence[int | str]) -> list[str]:
-    """The keys that are known below `parents`, walking from field to field of a model."""
+    """The known keys below `parents`, found by walking a model from field to field."""
     for part in parents:
         field = getattr(model, "model_fields", {}).get(part)
         kinds = () if field is None else (field.annotation, *get_args(field.annotation))
@@ -61,7 +61,7 @@ FRAMES = 3
 def raised_at(error: BaseException) -> str:
     """An exception in one line, with the places in the user's own files that it passed through, innermost first.
 
-    If none of the user's files took part, the innermost place in this project is named.
+    If none of the user's files is involved, the innermost place in this project is named.
     """
     frames = list(reversed(traceback.extract_tb(error.__traceback__)))
     ours = [frame for frame in frames if _is_ours(Path(frame.filename))]

@@ -1,4 +1,4 @@
-"""What every model sees: a batch of equally sized graphs of points in space.
+"""The input of every model: a batch of equally sized graphs of points in space.
 
 Positions are in the task's own length unit. All samples of one data set have the same number of nodes,
 so sums over neighbors and over nodes are plain reductions of a reshaped tensor, without scatter.
@@ -14,12 +14,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Signature:
-    """What a task gives a model, and what it wants back.
+    """The features that a task gives a model, and the output that it expects.
 
     Attributes:
         scalars, vectors: Number of invariant features and of polar vectors on each node.
         edge_scalars: Number of invariant features on each edge.
-        output: "vectors" asks for (nodes, 3), one translation-invariant polar vector a node; "scalars" asks for
+        output: "vectors" for (nodes, 3), one translation-invariant polar vector per node; "scalars" for
             (graphs, outputs), invariants of the whole graph.
     """
 
@@ -32,13 +32,13 @@ class Signature:
 
 @dataclass(frozen=True)
 class Topology:
-    """Who sends to whom. Edges are sorted by receiver and every node has a row of `num_senders` of them.
+    """The edges from senders to receivers, sorted by receiver; every node has a row of `num_senders` of them.
 
     Attributes:
         senders: (edges,) node index; receiver of edge e is e // num_senders.
-        graphs, nodes_per_graph, num_senders: Whole numbers; edges = graphs * nodes_per_graph * num_senders.
-        present: (nodes, senders) False where an edge only fills up its row, since the node receives from fewer nodes
-            than others do; its messages are ignored. None where all rows are full.
+        graphs, nodes_per_graph, num_senders: Integers; edges = graphs * nodes_per_graph * num_senders.
+        present: (nodes, senders) False for an edge that only pads its row, since the node receives from fewer
+            nodes than others do; its messages are ignored. None if all rows are full.
     """
 
     senders: Tensor
@@ -71,7 +71,7 @@ class Topology:
         return self.num_senders if self.present is None else self.present.sum(1, keepdim=True).clamp(min=1)
 
     def only_present(self, by_receiver: Tensor) -> Tensor:
-        """(nodes, senders, ...) with zeros for the edges that only fill up a row."""
+        """(nodes, senders, ...) with zeros for the edges that only pad a row."""
         if self.present is None:
             return by_receiver
         return by_receiver * self.present.view(*self.present.shape, *[1] * (by_receiver.ndim - 2))
@@ -81,7 +81,7 @@ class Topology:
         return self.only_present(by_receiver).sum(1)
 
     def mean_senders(self, by_receiver: Tensor) -> Tensor:
-        """(nodes, senders, ...) -> (nodes, ...): the mean over the senders of each node, 0 where it has none."""
+        """(nodes, senders, ...) -> (nodes, ...): the mean over the senders of each node, 0 if it has none."""
         if self.present is None:
             return by_receiver.mean(1)
         counts = self.present.sum(1).clamp(min=1).view(-1, *[1] * (by_receiver.ndim - 2))
@@ -113,7 +113,7 @@ class Graph:
         scalars: (nodes, S) invariant features (charge, one-hot element); S may be 0.
         vectors: (nodes, V, 3) polar vectors (velocity); V may be 0.
         edge_scalars: (edges, E) invariant features (product of charges); E may be 0.
-        topology: The edges; None where the model makes its own (nearest neighbors in a point cloud).
+        topology: The edges; None if the model builds its own (nearest neighbors in a point cloud).
         graphs: Number of graphs; node i belongs to graph i // (nodes / graphs).
     """
 
@@ -164,7 +164,7 @@ def topology_of(adjacency: Tensor, graphs: int, device: torch.device) -> Topolog
     """
     counts = adjacency.sum(1)
     num_senders = max(1, int(counts.max()))
-    # Senders first, in their own order, then others that fill up the row, never the node itself.
+    # Senders first, in their own order, then others that pad the row, never the node itself.
     rank = 2 * adjacency.int() + (1 - torch.eye(len(adjacency), dtype=torch.int32, device=adjacency.device))
     order = rank.argsort(dim=1, descending=True, stable=True)[:, :num_senders].to(device)
     present = (torch.arange(num_senders) < counts.unsqueeze(1)).to(device)

@@ -32,7 +32,7 @@ def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
             method with nothing before the options.
 
     Raises:
-        BadInput: The factory cannot be called this way, or a config cannot set one of its parameters.
+        BadInput: If the factory cannot be called this way, or a config cannot set one of its parameters.
     """
     fields: dict[str, Any] = {}
     for parameter in _parameters(kind, factory):
@@ -86,11 +86,11 @@ def _parameters(kind: str, factory: Callable[..., Any]) -> list[inspect.Paramete
 
 
 def _annotation(kind: str, factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The type of a parameter; Any if it says none."""
+    """The type of a parameter; Any if it has no annotation."""
     annotation = parameter.annotation
     if annotation is parameter.empty:
         return Any
-    # Text, as after `from __future__ import annotations`: evaluated in the module that defines the factory.
+    # A string, as after `from __future__ import annotations`: evaluated in the module of the factory.
     function = factory.__init__ if inspect.isclass(factory) else factory
     names = getattr(inspect.unwrap(function), "__globals__", None) or vars(sys.modules[factory.__module__])
     while isinstance(annotation, str):

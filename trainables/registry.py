@@ -1,8 +1,8 @@
 """Names that a study may use, and the options behind each name.
 
 A task, model or method is a callable whose keyword parameters are its options: annotations give their types and
-ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own is named `package.module:Name` and
-follows the same rule, so that its options are checked like built-in ones.
+ranges (`Annotated[int, Field(ge=1)]`), defaults their values. A user's own callable is named
+`package.module:Name` and follows the same rule, so its options are checked like those of built-in ones.
 """
 
 import sys
@@ -46,7 +46,7 @@ SCHEDULES = ("triangle", "linear", "cosine", "exponential", "step", "hold", "con
 
 
 def check_name(kind: str, name: str, key: str | None = None) -> None:
-    """Raise BadInput where a name is neither registered nor a `package.module:Name`; imports nothing.
+    """Raise BadInput if a name is neither registered nor a `package.module:Name`; imports nothing.
 
     Args:
         key: What to call the name in messages; `kind.name` if None.
@@ -101,7 +101,7 @@ def _hidden(module_name: str) -> str:
 
 
 def revision_of(factory: Callable[..., Any]) -> int:
-    """Which edition of a factory this is: its attribute `revision`, raised when what it computes changes.
+    """The edition of a factory: its attribute `revision`, incremented when its computation changes.
 
     It is part of a trial's spec from 2 on, so that results of two editions never mix.
     """
@@ -149,7 +149,7 @@ def build(kind: str, description: dict[str, Any], *arguments: Any) -> Any:
 
 
 def _options(description: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """All keys of a description but the name and, unless the factory has an option of that name, the revision."""
+    """All keys of a description except the name and, unless it is an option of the factory, the revision."""
     not_options = {"name"} if "revision" in model.model_fields else {"name", "revision"}
     return {key: value for key, value in description.items() if key not in not_options}
 

@@ -1,15 +1,15 @@
-"""The group of a task, its random elements, and how they act on graphs and on what models return.
+"""The group of a task, its random elements, and how they act on graphs and on model outputs.
 
-A task may respect less than all rotations and translations. Gravity leaves the rotations about the vertical and the
-horizontal shifts: with `Symmetry(inversion=False, translations="xz", axis="y")` measures, penalties, augmentation
-and the strict check ask for these alone. Nothing else changes: a network that is equivariant under all rotations is
-so under the fewer.
+A task may respect fewer than all rotations and translations. Gravity leaves the rotations about the vertical
+and the horizontal shifts: with `Symmetry(inversion=False, translations="xz", axis="y")` measures, penalties,
+augmentation and the strict check use only these. Nothing else changes: a network that is equivariant under
+all rotations is also equivariant under this subgroup.
 
-A task breaks the larger group by an input that the smaller one leaves alone, such as the height of a node, and hands
-it to the network as an invariant scalar. The network as a function of positions and scalars is as equivariant as
-before; as a function of the data it respects the elements that keep the scalars, and no others: to turn the data
-about another axis changes the heights too. So `rotate_graph`, which leaves scalars alone, is true of elements of the
-task's group only.
+A task breaks the larger group by an input that the smaller one leaves unchanged, such as the height of a
+node, and passes it to the network as an invariant scalar. As a function of positions and scalars, the network
+is as equivariant as before; as a function of the data, it respects only the elements that preserve the
+scalars: rotating the data about another axis changes the heights too. So `rotate_graph`, which leaves scalars
+unchanged, is correct only for elements of the task's group.
 """
 
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ Axis = Literal["x", "y", "z"]
 
 @dataclass(frozen=True)
 class Symmetry:
-    """The group that a task's targets respect, beside permutations of nodes (always).
+    """The group that a task's targets respect, besides permutations of nodes, which they always respect.
 
     Attributes:
-        inversion: Whether mirror images belong to it: x -> -x, or where rotations have an axis the mirror whose plane
-            contains it.
+        inversion: Whether mirror images belong to it: x -> -x, or, if the rotations have an axis, a mirror
+            whose plane contains it.
         translations: All, none, or those along the named axes, such as "xz".
         axis: Axis of the rotations; None for all rotations.
     """
@@ -57,7 +57,7 @@ class Symmetry:
 
     @property
     def mirror(self) -> Tensor:
-        """(3, 3) what the improper elements are, up to a rotation of the group; for groups with inversion."""
+        """(3, 3) the improper element, unique up to a rotation of the group; for groups with inversion."""
         mirror = torch.eye(3, dtype=torch.float64)
         for axis in self._mirrored:
             mirror[axis, axis] = -1
@@ -65,7 +65,7 @@ class Symmetry:
 
     @property
     def _mirrored(self) -> list[int]:
-        """The axes that the mirror turns around."""
+        """The axes that the mirror reverses."""
         if self.axis is None:
             return [0, 1, 2]
         return [0] if self.axis != "x" else [1]
@@ -128,7 +128,7 @@ def rotate_nodes(node_vectors: Tensor, matrices: Tensor) -> Tensor:
 
 
 def rotate_graph(graph: Graph, matrices: Tensor) -> Graph:
-    """The graph with all its vectors under orthogonal matrices, (3, 3) or (graphs, 3, 3)."""
+    """The graph with all its vectors transformed by orthogonal matrices, (3, 3) or (graphs, 3, 3)."""
     return replace(
         graph,
         positions=rotate_nodes(graph.positions, matrices),
@@ -172,10 +172,10 @@ def random_order(graph: Graph, generator: torch.Generator) -> Tensor:
 
 
 def rotate_output(signature: Signature, output: Tensor, matrix: Tensor) -> Tensor:
-    """How a model's output answers to an orthogonal matrix (3, 3) applied to its input."""
+    """The output expected of a model after an orthogonal matrix (3, 3) is applied to its input."""
     return rotate_nodes(output, matrix) if signature.output == "vectors" else output
 
 
 def permute_output(signature: Signature, output: Tensor, order: Tensor) -> Tensor:
-    """How a model's output answers to a permutation of the nodes."""
+    """The output expected of a model after its nodes are permuted."""
     return output[order] if signature.output == "vectors" else output

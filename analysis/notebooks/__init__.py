@@ -22,7 +22,7 @@ def execute_notebooks(folder: str | Path, write_to: str | Path | Store) -> list[
     Each is written as report/notebooks/NAME.ipynb and .html.
 
     Raises:
-        ValueError: If a notebook fails, which the message names, or the folder is no results folder.
+        ValueError: If a notebook fails, which the message names, or the folder is not a results folder.
         FileNotFoundError: If there is no such folder.
     """
     import nbformat
@@ -44,27 +44,27 @@ def execute_notebooks(folder: str | Path, write_to: str | Path | Store) -> list[
 
 
 def read_notebook(name: str) -> "NotebookNode":
-    """A notebook as it is published, on the reference study."""
+    """A notebook as published, on the reference study."""
     import nbformat
 
     return nbformat.reads((files(__name__) / f"{name}.ipynb").read_text(), as_version=4)
 
 
 def execute(notebook: "NotebookNode", name: str) -> None:
-    """Run the cells in this interpreter's environment and keep what they show; ValueError where one fails."""
+    """Run the cells in this interpreter's environment and keep their outputs; ValueError if one fails."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    # Without any folder of installed kernels there is one kernel: this interpreter, with the packages it has now.
-    # It is talked to through files, not ports that others on this machine could reach.
+    # Without any folder of installed kernels, the only kernel is this interpreter, with its current packages.
+    # Communication is through files, not ports that others on this machine could reach.
     specs = KernelSpecManager(kernel_dirs=[])
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, transport="ipc")
     package_root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     client = NotebookClient(notebook, km=kernel, timeout=SECONDS)
-    client.owns_km = True  # else the kernel would live on until this process ends
+    client.owns_km = True  # else the kernel would keep running until this process ends
     try:
         client.execute(env={**os.environ, "PYTHONPATH": paths})
     except CellExecutionError as error:

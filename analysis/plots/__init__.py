@@ -1,4 +1,4 @@
-"""What the trials say, drawn: each function returns a matplotlib Figure.
+"""Figures of the trials: each function returns a matplotlib Figure.
 
 Each takes the table of `analysis.load_trials` as it is (or of `analysis.prepare.prepare`, or a part of that):
 
@@ -6,17 +6,17 @@ Each takes the table of `analysis.load_trials` as it is (or of `analysis.prepare
 
     plots.failure_rate(load_trials("results/my-study")).savefig("failure_rate.pdf")
 
-A figure of one case takes `case=` where the table has several, and names them if it is left out.
+A figure of one case requires `case=` if the table has several; if it is left out, the error names them.
 
-    overview             failures, losses and differences to the control, a row for each case
+    overview             failures, losses and differences from the control, a row for each case
     failure_rate         failed trials against the learning rate, with fitted curves
     loss_against_rate    median loss against the learning rate, with quartiles
     heat_maps            arms, or schedules, by learning rate
     seed_spread          test score of every seed at the chosen learning rate
     budget_curve         expected best of n trials
     cost_against_score   test score against seconds per epoch
-    training_curves      validation metric and theta by epoch; takes the table of `analysis.load_history` too
-    equivariance_curves  equivariance error by epoch; takes it too
+    training_curves      validation metric and theta by epoch; also takes the table of `analysis.load_history`
+    equivariance_curves  equivariance error by epoch; also takes that table
     profile_curves       the whole distribution of scores, over all cases
     figure_files         a figure as svg, pdf and png; the same figure gives the same bytes
 """

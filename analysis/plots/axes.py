@@ -12,9 +12,9 @@ from analysis.formats import rate
 from analysis.plots.labels import elided, short
 from analysis.plots.style import LETTER, LOOK
 
-ALONE = 3.0  # factor: what an axis of one learning rate shows on each side of it
+ALONE = 3.0  # factor: the range of an axis with one learning rate on each side of it
 LINE = 0.15  # inches: height of a line of a legend
-COLUMN_OF_LEGEND = 0.48  # inches: what a column of a legend needs beside its letters
+COLUMN_OF_LEGEND = 0.48  # inches: what a column of a legend needs besides its letters
 
 
 def rate_axis(axes: Axes, rates: list[float], most: float = 8) -> None:
@@ -45,13 +45,13 @@ def log_axis(axes: Axes) -> None:
 
 
 def in_words(axes: Axes, text: str) -> None:
-    """What there is to say in place of axes that have nothing to show."""
+    """A text in place of axes that have nothing to show."""
     axes.axis("off")
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color="0.35")
 
 
 def legend_below(figure: Figure, *several: Axes) -> None:
-    """The arms of some axes below them, in as many columns as fit, where no line, band or label can lie.
+    """The legend of some axes below them, in as many columns as fit, where it covers no line, band or label.
 
     The figure grows by the height of the legend, so that the axes keep theirs.
     """

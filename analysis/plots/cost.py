@@ -1,4 +1,4 @@
-"""What an arm costs against what it gains."""
+"""The cost of an arm against its gain."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ def cost_against_score(
 ) -> Figure:
     """Test score at each arm's learning rate, with Student's 95% interval, over CPU seconds per epoch, in one case.
 
-    Wall seconds where processor seconds were not measured.
+    Wall seconds if processor seconds were not measured.
 
     Args:
         rates: One row per case and arm: case, arm, lr; those chosen on validation if None. Arms without a learned

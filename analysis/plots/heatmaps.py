@@ -15,8 +15,8 @@ from analysis.plots.style import COLUMN, LETTER, styled
 from analysis.prepare import one_case, takes_trials
 from analysis.statistics.failure import failure_rates
 
-MOST_TALL = 8  # rows that are taller than their text needs
-MARGIN = 0.25  # inches: what a figure needs beside its names and cells
+MOST_TALL = 8  # up to this many rows are taller than their text needs
+MARGIN = 0.25  # inches: what a figure needs besides its names and cells
 WIDEST_TEXT, WIDEST_RATE = 0.27, 0.36  # inches: the text of a cell, such as 8.9e-3, and of a learning rate
 
 
@@ -48,7 +48,7 @@ def heat_maps(trials: pd.DataFrame, rows: str = "arm", case: str | None = None) 
 
 
 def _even(values: pd.Series) -> Normalize:
-    """A scale for values that are not all positive; where all are equal they get its middle."""
+    """A scale for values that are not all positive; if all are equal, they get its middle."""
     low, high = values.min(), values.max()
     return Normalize(low, high) if low < high else Normalize(low - 1, low + 1)
 

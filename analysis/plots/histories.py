@@ -1,4 +1,4 @@
-"""What happens in the course of training."""
+"""Curves over the course of training."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def training_curves(
     """Validation metric by epoch, median and quartiles over seeds of each arm, above the theta that it trained with.
 
     In one case, each arm at one learning rate. histories: of `analysis.load_history`; rates: case, arm, lr, those
-    chosen on validation if None. Of trials that stopped early the epochs they reached are counted.
+    chosen on validation if None. Trials that stopped early count for the epochs they reached.
     """
     trials = at_chosen_rates(one_case(trials, case), rates)
     style = marks(list(trials["arm"].unique()))
@@ -52,7 +52,7 @@ def equivariance_curves(
 ) -> Figure:
     """Equivariance error of the model in training by epoch, median and quartiles over seeds of each arm.
 
-    Arguments as of `training_curves`.
+    Arguments as in `training_curves`.
     """
     trials = at_chosen_rates(one_case(trials, case), rates)
     figure = Figure((COLUMN, 2.4), layout="constrained")

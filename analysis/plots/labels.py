@@ -12,7 +12,7 @@ LONGEST_NAME = 32  # of an arm: a longer one leaves no room for its axes
 
 
 def metric_name(trials: pd.DataFrame) -> str:
-    """The name of the judged metric as a label, with its unit where it has one that is known."""
+    """The name of the judged metric as a label, with its unit if known."""
     known = trials.dropna(subset="metric")
     if known.empty:
         return "metric"
@@ -28,7 +28,7 @@ def named(arm: str) -> str:
 
 
 def short(value: float) -> str:
-    """A loss of two digits, as 0.05 or 3.2e-4; '–' for none. Learning rates are written by `formats.rate`."""
+    """A loss with two digits, such as 0.05 or 3.2e-4; '–' for none. For learning rates use `formats.rate`."""
     if not math.isfinite(value):
         return "–"
     if value == 0 or 0.01 <= abs(value) < 100:
@@ -38,7 +38,7 @@ def short(value: float) -> str:
 
 
 def fitting(text: str) -> str:
-    """The text without what no font draws, each line short enough for a figure."""
+    """The text with unprintable characters replaced, and each line short enough for a figure."""
     lines = (
         "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in line)
         for line in text.split("\n")
@@ -47,6 +47,6 @@ def fitting(text: str) -> str:
 
 
 def elided(text: str, room: int) -> str:
-    """The text, or as much of its beginning and end as `room` characters hold."""
+    """The text, or as much of its beginning and end as fits in `room` characters."""
     half = (room - 1) // 2
     return text if len(text) <= room else f"{text[: room - 1 - half]}…{text[len(text) - half :]}"

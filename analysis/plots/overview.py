@@ -16,13 +16,13 @@ from analysis.statistics.paired import paired_failures
 
 MOST_CASES = 6
 TICKS = 1.6  # learning rates no closer than 1/TICKS of an axis, for large letters on a narrow one
-LONGEST_BESIDE = 18  # letters of an arm beside its line, which the legend has in full
+LONGEST_BESIDE = 18  # letters of an arm beside its line; the legend has the full name
 
 
 @takes_trials
 @styled_wide
 def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Figure:
-    """Failures and losses along the learning rate, and the paired difference of failure rates to the control.
+    """Failures and losses along the learning rate, and the paired difference of failure rates from the control.
 
     Args:
         contrasts: Result of `paired_failures`, computed if None. The first six cases are drawn.

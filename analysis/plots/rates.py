@@ -1,4 +1,4 @@
-"""What happens along the learning-rate axis: failures and losses of each arm."""
+"""Failures and losses of each arm along the learning-rate axis."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
         errors = np.clip([rows["rate"] - rows["low"], rows["high"] - rows["rate"]], 0, None)
         mark = style[arm]
         fit = failure_curve(*(rows[name].to_numpy(float) for name in ("lr", "failed", "n")))
-        # Where a curve is fitted it joins the points; their own joins would only cross it.
+        # A fitted curve already joins the points; straight lines between them would only cross it.
         joined = mark.linestyle if fit.empty else "none"
         axes.plot(rows["lr"] * shift, rows["rate"], **{**mark.line(), "linestyle": joined})
         axes.plot(fit["lr"], fit["chance"], color=mark.color, linestyle=mark.linestyle, linewidth=1.2)
@@ -58,7 +58,7 @@ def draw_failure_rate(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], 
 @takes_trials
 @styled
 def loss_against_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
-    """Median loss against the learning rate with quartiles over seeds, in one case, above it a strip of failures."""
+    """Median loss against the learning rate with quartiles over seeds, in one case, below a strip of failures."""
     trials = one_case(trials, case)
     arms = list(trials["arm"].unique())
     figure = Figure((COLUMN, 2.4 + 0.14 * len(arms)), layout="constrained")
@@ -70,7 +70,7 @@ def loss_against_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
 
 
 def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: float = 8) -> None:
-    """The lines and bands of `loss_against_rate` on given axes; words where every loss is one at initialization."""
+    """The lines and bands of `loss_against_rate` on given axes; a text instead if every trial failed."""
     if trials["failed"].all():
         in_words(axes, NOTHING_LEARNED)
         return
@@ -113,7 +113,7 @@ def draw_failure_strip(axes: Axes, trials: pd.DataFrame, arms: list[str]) -> Non
 
 
 def dodge(arms: int, rates: pd.Series) -> np.ndarray:
-    """Factors that set the arms' error bars a little apart on a logarithmic axis."""
+    """Factors that separate the arms' error bars a little on a logarithmic axis."""
     grid = np.sort(rates.unique())
     step = np.log(grid[-1] / grid[0]) / (len(grid) - 1) if len(grid) > 1 else 1.0
     return np.exp((np.arange(arms) - (arms - 1) / 2) * step * min(0.07, 0.5 / arms))

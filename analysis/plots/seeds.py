@@ -1,4 +1,4 @@
-"""How far apart the seeds of one setting lie."""
+"""The spread between the seeds of one setting."""
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ def seed_spread(trials: pd.DataFrame, rates: pd.DataFrame | None = None, case: s
 
 
 def _range(at_rate: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
-    """What the figure spans: scores of the trials that learned and their intervals, with a margin."""
+    """The range of the figure: scores of the trials that learned and their intervals, with a margin."""
     learned = at_rate.loc[~at_rate["failed"].astype(bool), "score"]
     shown = pd.concat([learned, means["low"], means["high"]]).dropna()
     margin = 0.1 * (shown.max() - shown.min())

@@ -1,4 +1,4 @@
-"""The look of every figure: widths of a paper's columns, colors and marks for grey print and color-blindness."""
+"""The look of every figure: widths of a paper's columns, colors and marks for gray print and color-blindness."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ LOOK: dict[Any, Any] = {
     "svg.hashsalt": "equivariance-study",
     "text.parse_math": False,  # a dollar in the name of an arm is a dollar
 }
-# A figure over the whole page that is printed in one column, 8.5 cm, still has letters of 5 points.
+# A full-width figure that is printed in one column, 8.5 cm wide, still has letters of 5 points.
 WIDE_LOOK = LOOK | {
     "font.size": 11,
     "axes.titlesize": 11,
@@ -62,7 +62,7 @@ DASHES = (
 
 @dataclass(frozen=True)
 class Mark:
-    """How one arm is drawn, everywhere the same."""
+    """How one arm is drawn, the same in every figure."""
 
     color: str
     marker: str
@@ -90,7 +90,7 @@ def marks(arms: list[str]) -> dict[str, Mark]:
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Let a drawing function work under the look of this file, whatever the caller's settings are."""
+    """Make a drawing function use the look of this file, whatever the caller's settings are."""
     return _under(LOOK, draw)
 
 
@@ -109,12 +109,12 @@ def _under(look: dict[Any, Any], draw: Callable[..., Figure]) -> Callable[..., F
 
 
 def small() -> float:
-    """The size of the smallest letters of a figure, points."""
+    """The size of the smallest letters of a figure, in points."""
     return float(mpl.rcParams["xtick.labelsize"])
 
 
 def veil(alpha: float, arms: int) -> float:
-    """The opacity of one of many bands or intervals: above four arms less, for where all overlap they add up."""
+    """The opacity of one of many bands or intervals: lower above four arms, since overlapping ones add up."""
     return alpha * min(1.0, 4 / max(arms, 1))
 
 

@@ -1,4 +1,4 @@
-"""What the trials say: a question, a function, a small table.
+"""Statistics of the trials: for each question, a function that returns a small table.
 
 Each takes the table of `analysis.load_trials` as it is (or of `analysis.prepare.prepare`, or a part of that):
 
@@ -7,13 +7,13 @@ Each takes the table of `analysis.load_trials` as it is (or of `analysis.prepare
     trials = load_trials("results/my-study")
     statistics.paired_failures(trials)
 
-Trials are the unit; seeds are random, the grid is fixed; crashed trials count neither as failed nor as learned. Every
-interval is a 95% interval, in the columns low and high. A case is a task with a model and settings.
+The unit is the trial; seeds are random, the grid is fixed; crashed trials count neither as failed nor as learned.
+Every interval is a 95% interval, in the columns low and high. A case is a task with a model and settings.
 
 How often does training fail?
     failure_rates               share of failed trials for each group, Wilson's interval
-    grid_failure_rates          the same over the whole grid, each learning rate counting alike
-    paired_failures             difference to the control, paired; Newcombe's interval, McNemar's test
+    grid_failure_rates          the same over the whole grid, each learning rate with the same weight
+    paired_failures             difference from the control, paired; Newcombe's interval, McNemar's test
     failure_verdicts            the same with a verdict and the largest effect not excluded
     why_failed                  first value that is not finite, and spikes, of each failed trial
 
@@ -26,30 +26,30 @@ What does the learning rate do?
     hyperparameter_sensitivity  must it be tuned for each case? (Adkins et al. 2024; two cases or more)
 
 How good is an arm?
-    choose_rates                the learning rate that validation chooses, for each case and arm
+    choose_rates                the learning rate chosen on validation, for each case and arm
     middle_rates                the middle of the grid, which is fixed before any trial
     at_chosen_rates             the trials at one learning rate for each case and arm
-    scores_at                   test score there, mean and sd, Student's interval
-    paired_differences          its difference to the control, paired by seed
+    scores_at                   test score at these rates, mean and sd, Student's interval
+    paired_differences          its difference from the control, paired by seed
     paired_scores               the same with the sign-flip test
     score_verdicts              the same with a verdict and the largest effect not excluded
     interquartile_means         mean of the middle half of the test scores over the grid (IQM)
     expected_best               expected best of n trials, with a band (Dodge et al. 2019)
     probability_of_improvement  chance that a trial of the arm beats one of the control
     performance_profiles        the whole distribution of scores over all cases
-    sample_differences          difference to the control over seeds and test samples
-    worst_samples               what the worst 1% of the test samples carry
+    sample_differences          difference from the control over seeds and test samples
+    worst_samples               part of the test metric that comes from the worst 1% of the samples
     equivariance                largest equivariance error of the delivered models
 
 What does it cost, and what would it take?
     cost                        parameters and seconds of each case and arm
     training_share              share of the workers' time that went into trials
     times_to_target             steps of each trial until it reaches what the control reaches
-    time_to_target              the mean of these, and its difference to the control
+    time_to_target              the mean of these, and its difference from the control
     seeds_needed                seeds that would show a given difference
-    precision                   how wide the intervals still are that `refine` narrows
+    precision                   current widths of the intervals that `refine` narrows
 
-The arithmetic of these, numbers and arrays in, numbers and arrays out
+The arithmetic behind these, from numbers and arrays to numbers and arrays
     wilson                      interval of a proportion
     t_interval                  Student's interval of a mean
     grid_share                  mean of the shares of cells, and its interval
@@ -66,13 +66,13 @@ The arithmetic of these, numbers and arrays in, numbers and arrays out
     best_of                     expected best of n draws
     best_of_band                its band for all n at once
     crossed_interval            mean of (seeds, samples), and its interval over both
-    worst_share                 part of the sum that the worst 1% carry
-    num_worst                   how many samples the worst 1% are
+    worst_share                 part of the sum that comes from the worst 1%
+    num_worst                   how many samples make up the worst 1%
     survival_curve              Kaplan and Meier's curve
     restricted_mean             mean time to the target within a horizon
     paired_interval             Student's interval of paired differences
     seeds_for_score             seeds for a difference of scores
-    seeds_for_score_interval    the same with the interval that an uncertain spread leaves
+    seeds_for_score_interval    the same with the interval due to the uncertain spread
     seeds_for_failures          seeds for a difference of failure rates
     spikes                      number and size of jumps of a loss
 """

@@ -3,8 +3,8 @@
 The rate is chosen with failed trials counted at their substitute score, so that a rate where many fail is not chosen.
 The score at that rate is the mean over the trials that learned, with the number of failures beside it: after a
 failed training one starts another and does not deliver the failed one. A substitute that is twenty times the score
-would dominate a mean over both: where 1% of trials fail, five seeds rarely show one, and no interval of theirs covers
-such a mean.
+would dominate a mean over both: if 1% of trials fail, five seeds rarely show a failure, and no interval computed from
+them covers such a mean.
 """
 
 import numpy as np
@@ -21,8 +21,8 @@ EXACT_PAIRS = 16
 def choose_rates(trials: pd.DataFrame) -> pd.DataFrame:
     """The learning rate with the best mean validation score for each case and arm; ties go to the smaller rate.
 
-    Only rates are compared at which the arm has as many seeds as at most others allow (at least half of the most), so
-    that a rate with one lucky survivor of crashes is not chosen. Of a refined study only the grid is asked: later
+    Only rates at which the arm has at least half as many seeds as at its most frequent rate are compared, so that a
+    rate with one lucky survivor of crashes is not chosen. For a refined study only the grid is considered: later
     rounds add rates where failures start.
 
     Returns:
@@ -62,7 +62,7 @@ def scores_at(trials: pd.DataFrame, rates: pd.DataFrame | None = None) -> pd.Dat
 
     Returns:
         One row per case and arm: lr, n (trials, failed ones too), failed, learned (trials with a test score), and of
-        those mean, sd, low, high (Student's interval); NaN where too few learned.
+        those mean, sd, low, high (Student's interval); NaN if too few learned.
     """
     at_rate = at_chosen_rates(trials, rates)
     at_rate = at_rate.assign(score=at_rate["score"].where(~at_rate["failed"]))
@@ -100,14 +100,14 @@ def score_pairs(trials: pd.DataFrame, rates: pd.DataFrame, arm: str, control: st
 def paired_scores(
     trials: pd.DataFrame, rates: pd.DataFrame | None = None, control: str | None = None
 ) -> pd.DataFrame:
-    """Rows of `paired_differences` with their tests.
+    """The rows of `paired_differences` with their tests.
 
     Args:
-        rates, control: As there.
+        rates, control: As in `paired_differences`.
 
     Returns:
-        Those rows with p (exact sign-flip permutation test), smallest_p (what that many pairs can reach at all) and
-        p_holm.
+        Those rows with p (exact sign-flip permutation test), smallest_p (the smallest that so many pairs can reach)
+        and p_holm.
     """
     rates = choose_rates(trials) if rates is None else rates
     return each_case(trials, lambda mine, against: _tested(mine, rates, against), control)
@@ -129,7 +129,7 @@ def _tested(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataF
 def paired_differences(
     trials: pd.DataFrame, rates: pd.DataFrame | None = None, control: str | None = None
 ) -> pd.DataFrame:
-    """Difference of test scores, each other arm of a case minus its control, over the pairs that both learned.
+    """Difference of test scores, each other arm of a case minus its control, over the pairs in which both learned.
 
     Each at its own rate, paired by seed.
 
@@ -161,7 +161,7 @@ def _differences(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.
 
 
 def sign_flip_test(differences: np.ndarray, draws: int = 20_000) -> float:
-    """Two-sided p value that paired differences (pairs,) are symmetric about 0, by flipping their signs.
+    """Two-sided p value for paired differences (pairs,) being symmetric about 0, by flipping their signs.
 
     All 2^pairs flips up to 16 pairs, else `draws` random ones with the observed one counted among them (Fisher 1935;
     Phipson and Smyth 2010). NaN without pairs.
@@ -174,7 +174,7 @@ def sign_flip_test(differences: np.ndarray, draws: int = 20_000) -> float:
     else:
         signs = np.random.default_rng(0).choice(np.array([1, -1], np.int8), (draws, n))
         signs[0] = 1
-    # scipy.stats.permutation_test agrees, but for sums that are 0 up to rounding, which it does not take as equal.
+    # scipy.stats.permutation_test agrees, except on sums that are 0 up to rounding, which it does not take as equal.
     observed = abs(differences.sum())
     rounding = 1e-12 * np.abs(differences).sum()
     return float(np.mean(np.abs(signs @ differences) >= observed - rounding))

@@ -13,9 +13,8 @@ MOST_POINTS = 60
 def expected_best(trials: pd.DataFrame) -> pd.DataFrame:
     """Expected best validation score of n trials drawn at random from those run, for each case and arm.
 
-    Dodge et al. 2019 (arXiv 1909.03004): for scores to be made large, the sum over v of v (P(V <= v)^n - P(V < v)^n)
-    with the observed shares; mirrored for scores to be made small. n goes up to the number of trials run and no
-    further.
+    Dodge et al. 2019 (arXiv 1909.03004): for scores to maximize, the sum over v of v (P(V <= v)^n - P(V < v)^n)
+    with the observed shares; mirrored for scores to minimize. n goes up to the number of trials run and no further.
 
     Returns:
         Columns case, arm, n, best, low, high: a 95% band for all n at once.
@@ -27,7 +26,7 @@ def expected_best(trials: pd.DataFrame) -> pd.DataFrame:
         scores = sign * arm_trials["val_score"].to_numpy(float)
         sizes = np.unique(np.geomspace(1, len(scores), min(MOST_POINTS, len(scores))).round().astype(int))
         worst = min(scores.min(), sign * arm_trials["failed_score"].median())
-        perfect = 1.0 if larger else 0.0  # of an accuracy, and of an error
+        perfect = 1.0 if larger else 0.0  # for an accuracy, and for an error
         ends = [worst if np.isfinite(worst) else scores.min(), max(scores.max(), perfect)]
         best = sign * best_of(scores, sizes)
         low, high = np.sort([sign * edge for edge in best_of_band(scores, sizes, *ends)], axis=0)

@@ -9,13 +9,13 @@ def cell_variances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Variance of the mean of each cell and its degrees of freedom, (cells,) each, in sorted order of the cells.
 
-    A cell of one trial is taken to vary as the others do.
+    A cell of one trial is assumed to vary as the others do.
 
     Args:
         values: One number for each trial, (trials,).
         cells: Label of the cell of each trial, (trials,).
-        unseen: Values taken to be there `weight` times more in each cell, for what few seeds do not show: where all
-            five fail, or none does, a cell would otherwise seem certain; NaN is left out.
+        unseen: Values added to each cell, each as `weight` trials, for what few seeds do not show: if all five fail,
+            or none does, a cell would otherwise seem certain; NaN is left out.
 
     Raises:
         ValueError: If no cell has two trials.

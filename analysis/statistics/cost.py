@@ -6,7 +6,7 @@ import pandas as pd
 from analysis.prepare import takes_trials
 
 CPU, WALL = "CPU", "wall"
-"""What the seconds of `cost` are: processor seconds of all threads and processes, or seconds by the clock."""
+"""The units of the seconds of `cost`: processor seconds of all threads and processes, or seconds by the clock."""
 
 
 @takes_trials
@@ -15,8 +15,8 @@ def cost(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns case, arm, n, unit, seconds_per_epoch (median), seconds (median of a trial), params_train,
-        params_final (medians). The unit is CPU where all learned trials of a case have their processor seconds; else
-        the seconds are wall seconds, of every trial of the case, since arms are to be compared in one unit.
+        params_final (medians). The unit is CPU if all learned trials of a case have processor seconds; else the
+        seconds are wall seconds, for every trial of the case, since arms must be compared in one unit.
     """
     learned = trials[~trials["failed"]]
     unmeasured = learned["cpu_seconds"].isna().groupby(learned["case"]).transform("any")
@@ -31,10 +31,10 @@ def cost(trials: pd.DataFrame) -> pd.DataFrame:
 
 @takes_trials
 def training_share(trials: pd.DataFrame) -> float | None:
-    """The share of the time of all workers that trials took; None where no trial says when it began.
+    """The share of the time of all workers that trials took; None if no trial recorded when it began.
 
-    A worker's time goes from the begin of its first trial to the end of its last; what is missing to 1 went into
-    testing, recording, and waiting for the next trial.
+    A worker's time runs from the start of its first trial to the end of its last; the rest went into testing,
+    recording, and waiting for the next trial.
     """
     timed = trials.dropna(subset=["worker", "started"])
     if timed["seconds"].sum() == 0:

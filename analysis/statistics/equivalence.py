@@ -1,6 +1,6 @@
 """Is a difference too small to matter? Two one-sided tests against an effect stated before the study.
 
-Schuirmann 1987 (J. Pharmacokinet. Biopharm. 15:657): arms are equivalent where both the hypothesis of an effect of
+Schuirmann 1987 (J. Pharmacokinet. Biopharm. 15:657): arms are equivalent if both the hypothesis of an effect of
 `smallest` or more and that of one of -`smallest` or less are rejected, each at 5%.
 """
 
@@ -16,19 +16,19 @@ from analysis.statistics.paired import newcombe_paired, paired_failures
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 BOTH_TESTS = 0.90
-"""Two one-sided tests at 5% reject together exactly where the 90% interval lies within the bounds."""
+"""Two one-sided tests at 5% both reject if and only if the 90% interval lies within the bounds."""
 FEW_DISCORDANT = 0.95
-"""Of Newcombe's intervals the 90% one lies within the bounds of a real difference in up to 8% of simulated studies,
-where few pairs differ; the 95% one in fewer than 5%."""
+"""With a real difference as large as the bounds, Newcombe's 90% interval lies within them in up to 8% of simulated
+studies, if few pairs differ; the 95% interval in fewer than 5%."""
 
 
 def verdict(low: float, high: float, equivalent: bool, smaller_is_better: bool = True) -> Verdict:
-    """What a difference, arm minus control, says.
+    """The verdict on a difference, arm minus control.
 
     Args:
         low, high: Its 95% interval.
-        equivalent: Whether both one-sided tests reject; it goes first, since a difference that is there and was
-            called too small to matter beforehand does not matter.
+        equivalent: Whether both one-sided tests reject; this takes precedence, since a real difference that was
+            declared too small to matter beforehand does not matter.
     """
     if equivalent:
         return "equivalent"
@@ -53,7 +53,7 @@ def equivalent_failures(counts: tuple[int, int, int, int], smallest: float) -> b
 
 
 def equivalent_scores(ours: np.ndarray, theirs: np.ndarray, smallest: float) -> bool:
-    """Whether paired mean scores differ by less than the share `smallest` of the control's mean, at 5% each side.
+    """Whether paired mean scores differ by less than the share `smallest` of the control's mean, at 5% on each side.
 
     Args:
         ours, theirs: Scores of arm and control, (pairs,), paired by seed. The bound is a multiple of a mean that is
@@ -78,10 +78,10 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 def failure_verdicts(
     trials: pd.DataFrame, smallest: float | None = None, control: str | None = None
 ) -> pd.DataFrame:
-    """Rows of `paired_failures` with largest (effect not excluded) and verdict.
+    """The rows of `paired_failures` with largest (effect not excluded) and verdict.
 
     Args:
-        smallest: The smallest difference that matters, a share of trials; None where none was stated.
+        smallest: The smallest difference that matters, a share of trials; None if none was stated.
         control: An arm, each study's own if None.
     """
     contrasts = paired_failures(trials, control)
@@ -106,14 +106,14 @@ def score_verdicts(
     rates: pd.DataFrame | None = None,
     control: str | None = None,
 ) -> pd.DataFrame:
-    """Rows of `paired_scores` with relative difference, low, high and largest effect, and verdict.
+    """The rows of `paired_scores` with relative difference, low, high and largest effect, and verdict.
 
     Adds control_mean, relative, relative_low, relative_high (shares of the control's mean, which is taken as known),
     largest and verdict.
 
     Args:
-        smallest: Share of the control's mean, None where none was stated.
-        rates, control: As there.
+        smallest: Share of the control's mean, None if none was stated.
+        rates, control: As in `paired_scores`.
     """
     rates = choose_rates(trials) if rates is None else rates
     contrasts = paired_scores(trials, rates, control)

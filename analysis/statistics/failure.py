@@ -13,8 +13,8 @@ def failure_rates(trials: pd.DataFrame, by: Sequence[str] = ("case", "arm", "lr"
     """Share of failed trials for each group of `by`, with Wilson's 95% interval.
 
     Returns:
-        One row per group: the columns of `by`, failed, n, rate, low, high. The interval takes the trials of a group
-        as equally likely to fail: right for one arm at one learning rate; for a whole grid see `grid_failure`.
+        One row per group: the columns of `by`, failed, n, rate, low, high. The interval assumes that the trials of a
+        group are equally likely to fail: right for one arm at one learning rate; for a whole grid see `grid_failure`.
     """
     table = trials.groupby(list(by), sort=False)["failed"].agg(failed="sum", n="size").reset_index()
     low, high = wilson(table["failed"], table["n"])

@@ -32,9 +32,9 @@ def grid_share(counts: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     The grid is fixed and the seeds are random, so only the variance within each cell counts. The interval is Wilson's
     for the number of trials that would have that variance in one sample (the effective sample size of Korn and
-    Graubard 1998, Survey Methodology 24:193). The variance is taken with 0.05 trials more of either outcome in each
-    cell: cells where all five seeds agree would otherwise seem certain. It replaces the percentile bootstrap over
-    seeds within each learning rate, which covers 62% to 92% with five seeds.
+    Graubard 1998, Survey Methodology 24:193). The variance is computed with 0.05 additional trials of either outcome
+    in each cell: cells where all five seeds agree would otherwise seem certain. This interval replaces the percentile
+    bootstrap over seeds within each learning rate, which covers 62% to 92% with five seeds.
     """
     n = n.reshape(-1, *[1] * (counts.ndim - 1))
     share = (counts / n).mean(axis=0)

@@ -16,8 +16,8 @@ def hyperparameter_sensitivity(
 ) -> pd.DataFrame:
     """Sensitivity and effective dimensionality of each arm over the cases as environments; needs two cases or more.
 
-    Adkins, Bowling and White 2024 (arXiv 2412.07165). Performance is the mean validation score over seeds, put on the
-    scale from the 5th to the 95th percentile of all settings of all arms in the case. sensitivity: mean over cases of
+    Adkins, Bowling and White 2024 (arXiv 2412.07165). Performance is the mean validation score over seeds, on a scale
+    from the 5th to the 95th percentile of all settings of all arms in the case. sensitivity: mean over cases of
     the best setting's performance, minus that of the one setting that is best on average. dimensionality: the least
     number of hyperparameters that must be tuned for each case, the others staying at that one setting, to reach 95%
     of what tuning all of them reaches.

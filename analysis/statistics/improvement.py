@@ -18,7 +18,7 @@ def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str] | 
     2108.13264). controls: case -> arm, each study's own if None.
 
     Returns:
-        Columns arm, cases, probability, low, high. The 95% interval has the variance of DeLong et al. 1988
+        Columns arm, cases, probability, low, high. The 95% interval uses the variance of DeLong et al. 1988
         (Biometrics 44:837), taken within each case and learning rate, in place of the stratified percentile
         bootstrap, which covers 83% with five seeds.
     """
@@ -43,7 +43,7 @@ def probability_of_improvement(trials: pd.DataFrame, controls: dict[str, str] | 
 
 
 def _one_case(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, np.ndarray, np.ndarray]:
-    """The probability in one case, and the variances that add up to its own with their degrees of freedom."""
+    """The probability in one case, and the parts of its variance with their degrees of freedom."""
     sign = 1.0 if (ours["metric_goal"] == "max").any() else -1.0
     (probability, *first), (_, *second) = _placed(ours, theirs, sign), _placed(theirs, ours, sign)
     variances, freedom = (np.concatenate(pair) for pair in zip(first, second, strict=True))
@@ -51,7 +51,7 @@ def _one_case(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, np.ndarr
 
 
 def _placed(ours: pd.DataFrame, theirs: pd.DataFrame, sign: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Mean share of `theirs` that each of `ours` beats; the parts of its variance and their freedom by rate."""
+    """Mean share of `theirs` that each of `ours` beats; the parts of its variance and their freedom for each rate."""
     ordered = np.sort(sign * theirs["score"].to_numpy())
     placements = pd.Series(_share_below(ordered, sign * ours["score"].to_numpy()), ours.index)
     as_failed = _share_below(ordered, sign * ours["failed_score"].median())

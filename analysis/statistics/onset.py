@@ -1,11 +1,11 @@
 """Where does training start to fail? The learning rate at which half of the seeds do.
 
-The chance of failure is a logistic curve in log lr of which neither middle nor slope is known. Both have a posterior
+The chance of failure is a logistic curve in log lr whose middle and slope are unknown. Both have a posterior
 (uniform in the middle and in the logarithm of the slope), and LR50, its interval, the drawn curve and its band are
 quantiles of it, as in adaptive threshold measurements (psi method, Kontsevich and Tyler 1999, Vision Res. 39:2729).
 A posterior does not depend on the rule by which trials were added. An interval that is cut out of the likelihood at
-its best slope does: where a few seeds happen to fail in order the slope seems steep and the interval narrow, and
-just then a refined study stops (in simulation such intervals covered 78% of true edges).
+its best slope does: if a few seeds happen to fail in order, the slope seems steep and the interval narrow, and
+exactly then a refined study stops (in simulation such intervals covered 78% of true edges).
 """
 
 from typing import Any
@@ -29,8 +29,8 @@ def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns case, arm, lr50, low, high (95% interval of the posterior), censored: '' or why there is no number:
-        'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate looked at). low and
-        high are NaN where the interval leaves the grid on that side.
+        'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate considered). low and
+        high are NaN if the interval leaves the grid on that side.
     """
     ordered = trials.sort_values("lr", kind="stable")
     cells = ordered.groupby(["case", "arm", "lr"], sort=False)["failed"].agg(["sum", "size"]).reset_index()
@@ -45,8 +45,8 @@ def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> d
     """LR50 of one arm, the median of its posterior, from the failures at increasing learning rates, each (rates,).
 
     Returns:
-        Columns lr50, low, high and censored as in `half_failure_rates`; censored 'too few trials' below two rates or
-        four trials.
+        Columns lr50, low, high and censored as in `half_failure_rates`; censored is 'too few trials' with fewer than
+        two rates or four trials.
     """
     start = int(np.argmin(failed / n))  # below it lie failures to learn at too small a rate, another edge
     rates, failed, n = rates[start:], failed[start:], n[start:]
@@ -67,8 +67,8 @@ def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: 
     Each argument (rates,), at increasing learning rates.
 
     Returns:
-        Columns lr, chance, low, high at `points` rates from the one with the fewest failures to the largest; no row
-        where there are too few trials.
+        Columns lr, chance, low, high at `points` rates from the one with the fewest failures to the largest; no rows
+        if there are too few trials.
     """
     start = int(np.argmin(failed / n))
     rates, failed, n = rates[start:], failed[start:], n[start:]
@@ -76,7 +76,7 @@ def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: 
         return pd.DataFrame(columns=["lr", "chance", "low", "high"], dtype=float)
     place = np.log10(rates)
     middles, weights = _posterior(place, failed, n)
-    # Draws at even steps of the cumulated weights: a sample without chance in it.
+    # Draws at even steps of the cumulative weights: a sample without randomness.
     drawn = np.searchsorted(np.cumsum(weights), (np.arange(CURVES) + 0.5) / CURVES)
     slope, middle = np.unravel_index(drawn, weights.shape)
     at = np.linspace(place[0], place[-1], points)
@@ -86,7 +86,7 @@ def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: 
 
 
 def _posterior(place: np.ndarray, failed: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middles (log10 rates) and the weight of each slope and middle, (slopes, middles), together 1."""
+    """Middles (log10 rates) and the weight of each slope and middle, (slopes, middles), which sum to 1."""
     margin = 0.5 * (place[-1] - place[0])
     middles = np.linspace(place[0] - margin, place[-1] + margin, MIDDLES)
     logits = np.clip(SLOPES[:, None, None] * (place - middles[:, None]), -30, 30)

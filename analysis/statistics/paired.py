@@ -1,4 +1,4 @@
-"""Does the arm change how often training fails? Trials paired by all that is equal but the method."""
+"""Does the arm change how often training fails? Pairs are trials that differ only in the method."""
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,14 @@ from analysis.statistics.intervals import LEVEL, wilson
 
 @takes_trials
 def paired_failures(trials: pd.DataFrame, control: str | None = None) -> pd.DataFrame:
-    """Difference of failure rates, each other arm of a case minus its control, over the pairs that both finished.
+    """Difference of failure rates, each other arm of a case minus its control, over the pairs in which both finished.
 
     Args:
         control: An arm; each study's own if None.
 
     Returns:
         One row per case and arm: case, arm, control, pairs, both, only_arm, only_control, neither, difference, low,
-        high (Newcombe's paired interval), p (exact McNemar), p_holm. Arms without a common pair have NaN.
+        high (Newcombe's paired interval), p (exact McNemar), p_holm. Arms without a pair have NaN.
     """
     return each_case(trials, _one_case, control)
 
@@ -44,7 +44,7 @@ def _one_case(trials: pd.DataFrame, control: str) -> pd.DataFrame:
 def newcombe_paired(
     both: int, only_first: int, only_second: int, neither: int, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Difference of two paired proportions, first minus second, and its interval, of 95% unless `level` says else.
+    """Difference of two paired proportions, first minus second, and its interval at level `level`.
 
     Method 10 of Newcombe 1998 (Statistics in Medicine 17:2635): Wilson intervals of the two margins, joined by their
     correlation with a continuity correction. NaN without pairs.
@@ -67,6 +67,6 @@ def newcombe_paired(
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Two-sided p value that both kinds of discordant pairs are equally likely; 1 without any (McNemar 1947)."""
+    """Two-sided p value for both kinds of discordant pairs being equally likely; 1 if none (McNemar 1947)."""
     discordant = only_first + only_second
     return float(stats.binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0

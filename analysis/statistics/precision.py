@@ -1,4 +1,4 @@
-"""How precisely is the answer known? Half-widths of the intervals that a refined study is to narrow."""
+"""How precisely is the answer known? Half-widths of the intervals that a refined study narrows."""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +7,8 @@ from analysis.prepare import controls, takes_trials
 from analysis.statistics.best_setting import choose_rates, paired_differences, scores_at
 from analysis.statistics.onset import half_failure_rates
 
-# A study that stops once an interval is narrow stops early where few pairs happen to agree. In simulation intervals
-# that may stop at 2 pairs cover 88% at worst, at 5 pairs 92%, at 8 pairs 93%.
+# A study that stops once an interval is narrow stops early if few pairs happen to agree. In simulation, intervals of
+# studies that may stop at 2 pairs cover 88% at worst, at 5 pairs 92%, at 8 pairs 93%.
 LEAST_PAIRS = 8
 
 
@@ -18,9 +18,10 @@ def precision(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns case, arm, low, high (the part of the interval of log10 LR50 within the range of learning rates), edge
-        (half of its width in decades, 0 where LR50 is known to lie outside), lr (the chosen one), pairs, score (half
-        the width of the interval of the paired difference to the control, as a share of the control's mean; infinite
-        with fewer than LEAST_PAIRS). NaN where an arm or the control never learned; the control's own score is NaN.
+        (half of its width in decades, 0 if LR50 is known to lie outside), lr (the chosen one), pairs, score (half
+        the width of the interval of the paired difference from the control, as a share of the control's mean;
+        infinite with fewer than LEAST_PAIRS). NaN if an arm or the control never learned, and for the
+        control's own score.
     """
     rates = choose_rates(trials)
     table = edges(trials).merge(rates, on=["case", "arm"], how="left")
@@ -37,14 +38,14 @@ def edges(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def within(found: pd.DataFrame, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of log10 intervals as far as they lie within the range of learning rates.
+    """The ends of log10 intervals, clipped to the range of learning rates.
 
     Args:
         found: Low, high and censored of `half_failure_rate`, a row for each arm.
         ends: (arms, 2), the lowest and the highest log10 learning rate.
     """
     low, high = (np.log10(found[name].to_numpy(float)) for name in ("low", "high"))
-    # An interval that lies outside as a whole has neither end within: the estimate says on which side.
+    # An interval that lies outside entirely has neither end within: the estimate says on which side it lies.
     outside = np.isnan(low) & np.isnan(high) & found["censored"].isin(["above", "below"]).to_numpy()
     above = (found["censored"] == "above").to_numpy()
     low = np.where(np.isnan(low), np.where(outside & above, ends[:, 1], ends[:, 0]), low)

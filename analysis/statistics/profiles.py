@@ -14,8 +14,8 @@ def performance_profiles(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of an arm's trials whose skill exceeds each level, with a pointwise 95% band.
 
     The profile of Agarwal et al. 2021 (arXiv 2108.13264). Skill is 0 for the trivial predictor (or worse) and 1 for
-    the best trial of the case. Cases and learning rates count the same, however many seeds they have; cases that not
-    every arm has are left out. The band is `grid_share`'s, with each case and learning rate as a cell, in place of
+    the best trial of the case. Cases and learning rates count the same, however many seeds they have; cases that some
+    arm lacks are left out. The band is `grid_share`'s, with each case and learning rate as a cell, in place of
     the stratified percentile bootstrap, which is too narrow with five seeds.
 
     Returns:

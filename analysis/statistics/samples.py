@@ -1,4 +1,4 @@
-"""What another test set would say: test errors sample by sample, (seeds, samples).
+"""Would another test set give the same result? Test errors sample by sample, (seeds, samples).
 
 Every trial of a case is tested on the same samples: seeds and samples are crossed. With one number for each pair of
 them, d[s, i] = mean + seed[s] + sample[i] + rest[s, i], the mean over S seeds and N samples varies from study to
@@ -6,15 +6,16 @@ study, with other seeds and another test set, by
 
     var(mean) = var(seed) / S + var(sample) / N + var(rest) / (S N).
 
-The variance of the S means over samples, divided by S, expects var(seed) / S + var(rest) / (S N); that of the N means
-over seeds, divided by N, expects var(sample) / N + var(rest) / (S N). Their sum counts the rest twice, so
+The variance of the S means over samples, divided by S, has the expectation var(seed) / S + var(rest) / (S N); that of
+the N means over seeds, divided by N, has the expectation var(sample) / N + var(rest) / (S N). Their sum counts the
+rest twice, so
 
     var(mean) = between_seeds / S + between_samples / N - residual / (S N)
 
-is free of bias, with the residual mean square of the two-way table (as in two-way clustering: Cameron, Gelbach and
-Miller 2011, J. Bus. Econ. Stat. 29:238). Neither of the first two terms expects more than var(mean), so the estimate
-is never taken below the larger of them. Degrees of freedom by Satterthwaite 1946: few where seeds decide, many where
-samples do.
+is unbiased, with the residual mean square of the two-way table (as in two-way clustering: Cameron, Gelbach and
+Miller 2011, J. Bus. Econ. Stat. 29:238). Neither of the first two terms has an expectation above var(mean), so the
+estimate is never taken below the larger of them. Degrees of freedom by Satterthwaite 1946: few if seeds dominate,
+many if samples do.
 """
 
 from typing import NamedTuple
@@ -68,13 +69,13 @@ def crossed_interval(values: np.ndarray) -> Crossed:
 
 
 def worst_share(errors: np.ndarray) -> float:
-    """The part of the sum of `errors` (samples,), none below 0, that the worst 1% of them carry, at least one."""
+    """The part of the sum of `errors` (samples,), none below 0, that comes from the worst 1%, at least one."""
     count = num_worst(len(errors))
     return float(np.sort(errors)[-count:].sum() / errors.sum()) if errors.sum() > 0 else float("nan")
 
 
 def num_worst(samples: int) -> int:
-    """How many samples the worst 1% are."""
+    """How many samples make up the worst 1%."""
     return max(1, round(WORST * samples))
 
 
@@ -87,7 +88,7 @@ def sample_differences(
 ) -> pd.DataFrame:
     """Difference of test errors, each other arm of a case minus its control, over seeds and test samples.
 
-    Pairs are those of `paired_differences` whose errors were kept.
+    Pairs are those of `paired_differences` whose errors were recorded.
 
     Args:
         errors: Result of `analysis.load_test_errors`.
@@ -129,9 +130,9 @@ def _differences(
 def worst_samples(
     trials: pd.DataFrame, errors: pd.DataFrame, rates: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """The part of the test metric that the worst 1% of samples carry, for each case and arm at one learning rate.
+    """The part of the test metric from the worst 1% of samples, for each case and arm at one learning rate.
 
-    Of metrics that are errors: goal "min", no value below 0.
+    Only for metrics that are errors: goal "min", no value below 0.
 
     Args:
         errors: Result of `analysis.load_test_errors`.
@@ -165,7 +166,7 @@ def worst_samples(
 def _by_seed(
     trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame
 ) -> dict[str, dict[int, np.ndarray]]:
-    """By arm and seed the errors (samples,) in the judged metric of trials of one case that learned at the rate."""
+    """By arm and seed, the errors (samples,) in the judged metric of trials of one case that learned at the rate."""
     at_rate = (
         trials[~trials["failed"]].merge(rates, on=["case", "arm", "lr"]).drop_duplicates(["arm", "seed"])
     )

@@ -1,4 +1,4 @@
-"""How many seeds would a study need to see a given difference, by the spread that was measured?"""
+"""How many seeds would a study need to detect a given difference, with the spread that was measured?"""
 
 import math
 from typing import Any
@@ -22,17 +22,17 @@ def seeds_needed(
     rates: pd.DataFrame | None = None,
     control: str | None = None,
 ) -> pd.DataFrame:
-    """How many seeds would show a difference of each other arm of a case to its control.
+    """How many seeds would show a difference between each other arm of a case and its control.
 
     Args:
         failure_rate: The difference of failure rates, a share of trials.
-        score: That of test scores, a share of the control's mean.
+        score: The difference of test scores, a share of the control's mean.
         rates: One row per case and arm: case, arm, lr; those chosen on validation if None.
         control: An arm, each study's own if None.
 
     Returns:
         One row per case and arm: case, arm, control, score, failure_rate, seeds, low, high (for the score, with its
-        95% interval) and failure_seeds; NaN where there are too few pairs.
+        95% interval) and failure_seeds; NaN if there are too few pairs.
     """
     rates = choose_rates(trials) if rates is None else rates
 
@@ -65,13 +65,13 @@ def _needed(
 
 
 def seeds_for_score(difference: float, sd: float) -> int:
-    """The least seeds with which the paired t test at 5% sees a `difference` of mean scores in 80% of studies.
+    """The fewest seeds with which the paired t test at 5% detects a `difference` of mean scores in 80% of studies.
 
     Args:
         sd: Standard deviation of the paired differences.
 
     Returns:
-        A number by the noncentral t distribution; 2 where nothing varies, 100,000 where that is not enough.
+        A number by the noncentral t distribution; 2 if nothing varies, 100,000 if more would be needed.
     """
     if not sd > 0:
         return 2
@@ -101,12 +101,12 @@ def seeds_for_score_interval(difference: float, differences: np.ndarray) -> tupl
 
 
 def seeds_for_failures(difference: float, discordant: float, pairs_per_seed: float) -> int:
-    """The least seeds with which McNemar's test at 5% sees a `difference` of failure rates in 80% of studies.
+    """The fewest seeds with which McNemar's test at 5% detects a `difference` of failure rates in 80% of studies.
 
     Connor 1987 (Biometrics 43:207).
 
     Args:
-        discordant: Share of pairs of which one trial failed, at least as large as the difference.
+        discordant: Share of pairs in which only one trial failed, at least as large as the difference.
         pairs_per_seed: How many pairs a seed gives, one at each point of the grid.
     """
     discordant = max(discordant, difference)

@@ -14,7 +14,7 @@ def rate_sensitivity(trials: pd.DataFrame) -> pd.DataFrame:
     """Learning-rate sensitivity of each case and arm, with the best loss, since a uniformly bad arm is insensitive.
 
     Wortsman et al. 2023 (arXiv 2309.14322): mean over the logarithmic grid of min(loss, loss at initialization),
-    minus the best of it over the grid; here of means over seeds.
+    minus its best value over the grid; here for means over seeds.
 
     Returns:
         Columns case, arm, sensitivity, low, high, best_loss, best_lr. The 95% interval is Welch's for that contrast

@@ -15,11 +15,11 @@ def survival_curve(times: np.ndarray, reached: np.ndarray) -> tuple[np.ndarray, 
     """Share that has not yet reached the target, by Kaplan and Meier (1958, JASA 53:457).
 
     Args:
-        times: Steps at which a trial reached it, or was last looked at, (trials,).
+        times: Steps at which a trial reached it, or was last observed, (trials,).
         reached: Whether it did, (trials,).
 
     Returns:
-        The times at which the curve falls, 0 in front, and its height from each on, both (falls + 1,).
+        The times at which the curve falls, preceded by 0, and its height from each time on, both (falls + 1,).
     """
     falls = np.unique(times[reached])
     at_risk = (times >= falls[:, None]).sum(axis=1)
@@ -44,8 +44,8 @@ def times_to_target(
     """Steps until each trial's validation metric first reaches the target of its case.
 
     The target is what the control reaches, the median of its learned trials' best, plus 5% of the way to the trivial
-    predictor. A model in its relaxed phase is judged by what projection makes of it (`projected_val_metric`), and not
-    judged where that was not measured. A failed trial has not reached the target within the horizon, the longest
+    predictor. A model in its relaxed phase is judged by its projected version (`projected_val_metric`), and not
+    judged if that was not measured. A failed trial has not reached the target within the horizon, the longest
     training of the case: it would not have done so later.
 
     Args:
@@ -83,7 +83,7 @@ def _one_case(mine: pd.DataFrame, histories: pd.DataFrame, control: str) -> pd.D
 
 
 def _judged(rows: pd.DataFrame) -> pd.Series:
-    """The validation metric of the model that would be delivered, NaN where it was not measured."""
+    """The validation metric of the model that would be delivered, NaN if it was not measured."""
     metric = rows["val_metric"].astype(float)
     if "theta" not in rows:
         return metric
@@ -95,16 +95,16 @@ def _judged(rows: pd.DataFrame) -> pd.Series:
 def time_to_target(
     trials: pd.DataFrame, histories: pd.DataFrame, rates: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """How long each case and arm takes to the target: `restricted_means` of `times_to_target`.
+    """How long each case and arm takes to reach the target: `restricted_means` of `times_to_target`.
 
     Args:
-        histories, rates: As there.
+        histories, rates: As in `times_to_target`.
     """
     return restricted_means(times_to_target(trials, histories, rates=rates), controls_of(trials))
 
 
 def restricted_means(times: pd.DataFrame, controls: dict[str, str]) -> pd.DataFrame:
-    """Restricted mean steps of each case and arm, and its difference to the control, paired by seed.
+    """Restricted mean steps of each case and arm, and its difference from the control, paired by seed.
 
     Args:
         times: Result of `times_to_target`.
@@ -148,7 +148,7 @@ def restricted_means(times: pd.DataFrame, controls: dict[str, str]) -> pd.DataFr
 
 
 def paired_interval(differences: np.ndarray) -> tuple[float, float]:
-    """Student's 95% interval of the mean of paired differences (pairs,); NaN below two pairs."""
+    """Student's 95% interval of the mean of paired differences (pairs,); NaN with fewer than two pairs."""
     n = len(differences)
     if n < 2:
         return float("nan"), float("nan")

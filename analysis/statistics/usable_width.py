@@ -16,7 +16,7 @@ def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns case, arm, decades, low, high, censored: '' or the end of the grid ('lowest', 'highest', 'both') that
-        is itself usable, so that the true width may be larger. Each rate stands for the stretch half way to its
+        is itself usable, so that the true width may be larger. Each rate stands for the stretch halfway to its
         neighbors. The interval is a percentile bootstrap over whole seeds (a seed is drawn at all rates at once).
     """
     rows = []
@@ -38,7 +38,7 @@ def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _usable(loss: np.ndarray, failed: np.ndarray) -> np.ndarray:
-    """Which rates are usable, (draws, rates) from (draws, seeds, rates); NaN where a trial is not there."""
+    """Which rates are usable, (draws, rates) from (draws, seeds, rates); NaN for missing trials."""
     known = np.isfinite(loss)
     some = known.any(axis=1)
     medians = np.where(some, np.nanmedian(np.where(some[:, None], loss, 0.0), axis=1), np.inf)

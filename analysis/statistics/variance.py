@@ -20,8 +20,8 @@ def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of the variance of log10(loss) by arm, learning rate, both together, seed and the rest, for each case.
 
     Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A factor with
-    one level is left out, and so is the interaction where no trial is left to tell it from noise. A case with
-    collinear factors, as where no two arms share a seed, has no rows.
+    one level is left out, and so is the interaction if no trial is left to tell it from noise. A case with collinear
+    factors, such as when no two arms share a seed, has no rows.
 
     Returns:
         Columns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
@@ -39,7 +39,7 @@ def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
-    """The type II table of one case; None where there is nothing to split or factors are collinear."""
+    """The type II table of one case; None if there is nothing to split or factors are collinear."""
     data = pd.DataFrame(
         {
             "y": np.log10(mine["loss"]),
@@ -56,18 +56,18 @@ def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
         terms.append("C(arm):C(rate)")
     if not terms or len(data) <= sum(levels.values()) or data["y"].std() == 0:
         return None
-    from statsmodels.formula.api import ols  # takes a second, and a run needs other statistics only
+    from statsmodels.formula.api import ols  # takes a second, and a run needs only other statistics
     from statsmodels.stats.anova import anova_lm
 
     model = ols("y ~ " + " + ".join(terms), data)
-    # Collinear factors, as where no two arms share a seed, have no sums of squares of their own.
+    # Collinear factors, such as when no two arms share a seed, have no separate sums of squares.
     if np.linalg.matrix_rank(model.exog) < model.exog.shape[1]:
         return None
     return anova_lm(model.fit(), typ=2)
 
 
 def _seeds(mine: pd.DataFrame) -> dict[str, pd.Series]:
-    """The seed, and those of initial weights and data order where they differ."""
+    """The seed, and those of initial weights and data order if they differ."""
     if "seeds.rest" not in mine:
         return {"seed": mine["seed"].astype(str)}
     columns = {"seed": "seeds.rest", "init": "seeds.init", "order": "seeds.order"}

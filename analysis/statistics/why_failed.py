@@ -13,11 +13,11 @@ SEEN = ("train_loss", "grad_norm", "val_loss")
 
 
 def first_non_finite(rows: pd.DataFrame, reason: str) -> tuple[int | None, str]:
-    """The first epoch with NaN or infinity in the training loss, gradient norm or validation loss, and in which.
+    """The first epoch with NaN or infinity in training loss, gradient norm or validation loss, and which of them.
 
     Args:
-        reason: Why the trial failed. A validation loss that is missing is no finding, since not every epoch need be
-            validated, unless training ended there for a number that is not finite.
+        reason: Why the trial failed. A missing validation loss is not a finding, since not every epoch need be
+            validated, unless training ended there because of a number that is not finite.
     """
     columns = [column for column in SEEN if column in rows]
     bad = ~np.isfinite(rows[columns].to_numpy(float))
@@ -31,7 +31,7 @@ def first_non_finite(rows: pd.DataFrame, reason: str) -> tuple[int | None, str]:
 
 
 def spikes(losses: np.ndarray) -> tuple[int, float]:
-    """How often a loss (epochs,) jumps, and the largest jump as a multiple of what was usual before it.
+    """How often a loss (epochs,) jumps, and the largest jump as a multiple of the median before it.
 
     A jump is an epoch above three times the median of the five epochs before it that follows one which is not; a jump
     that stays up counts once.

@@ -12,7 +12,7 @@ DRAWS = 1000
 
 @takes_trials
 def middle_rates(trials: pd.DataFrame) -> pd.DataFrame:
-    """The middle of each case's learning rates, for every arm: the grid fixes it before any trial. case, arm, lr."""
+    """The middle of each case's learning rates, for every arm, fixed before any trial: case, arm, lr."""
     middles = trials.groupby("case")["lr"].agg(
         lambda rates: np.sort(rates.unique())[(rates.nunique() - 1) // 2]
     )
@@ -26,9 +26,9 @@ def interquartile_means(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns case, arm, n, iqm, low, high. Agarwal et al. 2021 (arXiv 2108.13264) with a stratified bootstrap,
-        trials drawn within each learning rate. Their percentile interval covers 75% with five seeds a rate; here the
-        bootstrap gives the standard error only, for Student's interval, and each rate has 0.05 failed and 0.05 median
-        learned trials more to draw, which makes 96%.
+        trials drawn within each learning rate. Their percentile interval covers 75% with five seeds per rate; here
+        the bootstrap gives only the standard error, for Student's interval, and each rate has 0.05 failed and 0.05
+        median learned trials more to draw from, which gives 96%.
     """
     rows = []
     for (case, arm), arm_trials in trials.dropna(subset="score").groupby(["case", "arm"], sort=False):
@@ -42,7 +42,7 @@ def interquartile_means(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reach(arm_trials: pd.DataFrame) -> float:
-    """Half the width of the interval of the interquartile mean; NaN with one seed a rate."""
+    """Half the width of the interval of the interquartile mean; NaN with one seed per rate."""
     learned = arm_trials.loc[~arm_trials["failed"], "score"].median()
     rare = [
         arm_trials["failed_score"].median(),

@@ -16,7 +16,7 @@ OF_THE_GRID = {
     *("expected_best", "variance_shares", "probability_of_improvement", "performance_profiles"),
     "hyperparameter_sensitivity",
 }
-"""Names of the tables that speak of the whole grid."""
+"""Names of the tables that describe the whole grid."""
 
 
 def make_tables(
@@ -27,14 +27,14 @@ def make_tables(
 ) -> dict[str, Table]:
     """All statistics of prepared trials, by name, in the order of the report; those without a row are left out.
 
-    What is said of the whole grid leaves out the rounds after it, and says so. Of trials of a search there are no
-    failure statistics: each of its learning rates was trained once. What a case reaches with a budget is read from
-    its search alone, where it has one.
+    Tables of the whole grid leave out the rounds after it, and say so. There are no failure statistics for trials of
+    a search: each of its learning rates was trained once. The expected best of a budget is computed from a case's
+    search alone, if it has one.
 
     Args:
         histories: Histories of failed trials and of those at the chosen learning rates.
-        stated: By case, what its study says beforehand.
-        errors: On each test sample, of trials at the chosen learning rates.
+        stated: By case, what its study declares beforehand.
+        errors: Errors on each test sample, of trials at the chosen learning rates.
     """
     if trials.empty:
         return {}

@@ -37,7 +37,7 @@ def grid(trials: pd.DataFrame) -> Table:
 
 
 def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> Table:
-    """Failures against the control; stated: what each case's study says beforehand."""
+    """Failures against the control; stated: what each case's study declares beforehand."""
 
     def compare(mine: pd.DataFrame, control: str) -> pd.DataFrame:
         bounds = (stated or {}).get(mine["case"].iloc[0], Stated())
@@ -67,7 +67,7 @@ def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> 
 
 
 def onset(trials: pd.DataFrame) -> Table:
-    """Where failures start, and what can be used."""
+    """Where failures start, and how wide the usable range is."""
     widths = (
         usable_widths(first_round(trials))
         .add_prefix("width_")
@@ -130,7 +130,7 @@ def reasons(trials: pd.DataFrame, histories: pd.DataFrame) -> Table:
 
 
 def each_failure(trials: pd.DataFrame, histories: pd.DataFrame) -> Table:
-    """What the history of every failed trial shows; the page has it beside the trial."""
+    """What the history of every failed trial shows; the page shows it beside the trial."""
     return Table(
         "why_failed",
         "Failed trials one by one",

@@ -1,4 +1,4 @@
-"""Tables on what a study can see, how fast an arm learns, and what others published."""
+"""Tables on what a study can detect, how fast an arm learns, and what others published."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from analysis.statistics.time_to_target import time_to_target
 from analysis.tables.table import ARM, Table
 
 SEEN_FAILURE_RATE, SEEN_SCORE = 0.1, 0.05
-"""The differences that the table of seeds asks for where a study states none."""
+"""The differences that the table of seeds assumes if a study states none."""
 
 
 def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) -> Table:
@@ -70,9 +70,9 @@ def published(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
     """Published values beside ours."""
     ours = scores_at(trials, rates)
     rows = []
-    for case, said in stated.items():
+    for case, declared in stated.items():
         names = set(trials.loc[trials["case"] == case, "metric"].dropna())
-        for entry in said.published:
+        for entry in declared.published:
             mine = ours[(ours["case"] == case) & (ours["arm"] == entry.arm)]
             known = len(mine) and entry.metric in names
             row = {"case": case, "arm": entry.arm, "metric": entry.metric, "published": entry.value}

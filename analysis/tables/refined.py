@@ -19,12 +19,12 @@ def is_refined(trials: pd.DataFrame) -> bool:
 
 
 def of_the_grid(table: Table) -> Table:
-    """The table with a caption that says that it leaves out later rounds."""
+    """The table with a note in its caption that it leaves out later rounds."""
     return replace(table, caption=table.caption + GRID_ONLY)
 
 
 def rounds(trials: pd.DataFrame) -> Table:
-    """How many trials each arm has of each round, and how precise the answer has become."""
+    """How many rounds and trials each arm has, and how precise the answer has become."""
     return Table(
         "rounds",
         "Rounds after the grid",

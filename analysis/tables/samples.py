@@ -8,7 +8,7 @@ from analysis.tables.table import ARM, Table, in_order
 
 
 def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Table:
-    """Test scores against the control, with another test set in mind."""
+    """Test scores against the control, allowing for another test set."""
     return Table(
         "sample_contrasts",
         "Would the difference hold on another test set?",
@@ -32,7 +32,7 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -
 
 
 def worst(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Table:
-    """How much of the metric rests on few samples."""
+    """How much of the metric depends on a few samples."""
     return Table(
         "worst_samples",
         "How much of the test metric rests on few samples?",

@@ -59,7 +59,7 @@ def middle_rate(trials: pd.DataFrame) -> Table:
 
 
 def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated] | None = None) -> Table:
-    """Test scores against the control; stated: what each case's study says beforehand."""
+    """Test scores against the control; stated: what each case's study declares beforehand."""
 
     def compare(mine: pd.DataFrame, control: str) -> pd.DataFrame:
         bounds = (stated or {}).get(mine["case"].iloc[0], Stated())

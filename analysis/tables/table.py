@@ -1,4 +1,4 @@
-"""A statistic as a table, and the files made of it."""
+"""A statistic as a table, and the files made from it."""
 
 import re
 from collections.abc import Callable
@@ -15,11 +15,11 @@ Show = dict[str, Callable[[Any], str]]
 
 @dataclass(frozen=True)
 class Table:
-    """A statistic with its title and a caption that says how it was got.
+    """A statistic with its title and a caption that says how it was computed.
 
     Attributes:
         frame: Raw numbers, one row per case, arm, ...
-        show: What people see of it.
+        show: The columns for human readers.
         on_page: Whether the page shows it, or has a figure in its place.
     """
 
@@ -49,7 +49,7 @@ ARM: Show = {"Arm": lambda row: row.arm}
 
 
 def in_order(table: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
-    """The rows with cases and arms in the order of the study, and otherwise in their own."""
+    """The rows with cases and arms in the order of the study, otherwise in their present order."""
     places = {name: {value: at for at, value in enumerate(trials[name].unique())} for name in ("case", "arm")}
     return table.sort_values(
         ["case", "arm"], key=lambda column: column.map(places[column.name]), ignore_index=True
@@ -70,7 +70,7 @@ def as_markdown(table: Table) -> str:
 
 
 def markdown(text: str) -> str:
-    """The text with what Markdown or HTML would read as a sign made harmless."""
+    """The text with characters that Markdown or HTML would interpret escaped."""
     text = plain(text).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"(?<!\w)[_~#]|[_~](?!\w)|\](?=\()|[\\`*|$]", lambda mark: f"\\{mark[0]}", text)
 
@@ -114,5 +114,5 @@ SPECIAL = {
 
 
 def latex(text: str) -> str:
-    """The text with LaTeX's special characters made harmless."""
+    """The text with LaTeX's special characters escaped."""
     return "".join(SPECIAL.get(mark, mark) for mark in plain(text))

@@ -1,5 +1,5 @@
 "use strict";
-// A page of `study watch`: asks its server for a newer edition and has it put in the place of this one.
+// A page of `study watch`: polls its server for a newer edition and has it replace this one.
 (() => {
   const EVERY = 2000; // milliseconds
   const line = document.body.appendChild(document.createElement("p"));
@@ -15,10 +15,10 @@
   async function renew() {
     const page = new DOMParser().parseFromString(await (await fetch("report.html")).text(), "text/html");
     if (!page.documentElement.dataset.edition) return;
-    if (!document.documentElement.dataset.edition) return location.reload(); // nothing is opened on a page that waits
+    if (!document.documentElement.dataset.edition) return location.reload(); // a waiting page has nothing open to keep
     const main = document.importNode(page.querySelector("main"), true);
     const images = [...main.querySelectorAll("img")];
-    await Promise.all(images.map((image) => image.decode().catch(() => {}))); // so that they have their heights at once
+    await Promise.all(images.map((image) => image.decode().catch(() => {}))); // so that their heights are known at once
     document.dispatchEvent(new CustomEvent("newer-page", { detail: { page, main } }));
     document.documentElement.dataset.edition = page.documentElement.dataset.edition;
   }

@@ -11,7 +11,7 @@
   }
 
   function compare(left, right) {
-    if (left === null || right === null) return (left === null) - (right === null); // what is not known comes last
+    if (left === null || right === null) return (left === null) - (right === null); // unknown values come last
     return typeof left === "number" && typeof right === "number" ? left - right : String(left).localeCompare(String(right));
   }
 
@@ -80,20 +80,20 @@
   }
 
   function element(name, properties, ...children) {
-    const made = Object.assign(document.createElement(name), properties);
-    made.append(...children);
-    return made;
+    const node = Object.assign(document.createElement(name), properties);
+    node.append(...children);
+    return node;
   }
 
   const data = (id) => JSON.parse(document.getElementById(id).textContent);
   let curves = data("curve-data");
   const WIDTH = 480, HEIGHT = 220, LEFT = 56, BOTTOM = 24;
 
-  function chart(trial, told) {
+  function chart(trial, description) {
     const { epoch, ...lines } = curves[trial];
     const known = Object.values(lines).flat().filter((value) => value !== null && value > 0).map(Math.log10);
     const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `curves of trial ${trial}` });
-    const caption = element("figcaption", { textContent: `${trial}: ${told}` });
+    const caption = element("figcaption", { textContent: `${trial}: ${description}` });
     const readout = element("div", { className: "caption", textContent: "— training loss   - - validation metric" });
     if (!known.length) return element("figure", {}, caption, "no positive value to draw");
     const low = Math.min(...known), span = Math.max(...known) - low || 1, last = epoch[epoch.length - 1] || 1;
@@ -124,16 +124,16 @@
   }
 
   function shape(name, attributes, text) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    if (text !== undefined) node.textContent = text;
+    return node;
   }
 
-  function openCurves(trial, told) {
+  function openCurves(trial, description) {
     const place = document.getElementById("curves");
-    const made = curves[trial] ? chart(trial, told) : element("figure", {}, element("figcaption", { textContent: `${trial}: ${told}; no curve on this page, its history is in the results folder` }));
-    place.append(made);
+    const figure = curves[trial] ? chart(trial, description) : element("figure", {}, element("figcaption", { textContent: `${trial}: ${description}; no curve on this page, its history is in the results folder` }));
+    place.append(figure);
     while (place.children.length > 2) place.firstChild.remove();
     place.scrollIntoView({ block: "nearest" });
   }
@@ -178,10 +178,10 @@
     place.append(element("div", { className: "tools" }, filter, back, next, save, state), choice, element("div", { className: "scroll" }, table));
 
     function cell(value, name, index) {
-      const made = element("td", { textContent: show(value), className: name === "detail" ? "detail" : "" });
-      if (name === "outcome") made.className = `${value}-text`;
-      made.hidden = hidden.has(index);
-      return made;
+      const td = element("td", { textContent: show(value), className: name === "detail" ? "detail" : "" });
+      if (name === "outcome") td.className = `${value}-text`;
+      td.hidden = hidden.has(index);
+      return td;
     }
 
     function draw() {
@@ -202,14 +202,14 @@
       });
       body.replaceChildren(
         ...kept.slice(page * PAGE, (page + 1) * PAGE).map((row) => {
-          const made = element("tr", {}, ...row.map((value, index) => cell(value, columns[index], index)));
-          if (sparks) made.append(element("td", {}, curves[row[trial]]?.train_loss ? spark(curves[row[trial]].train_loss) : "–"));
-          made.tabIndex = 0;
-          made.dataset.trial = row[trial];
+          const tr = element("tr", {}, ...row.map((value, index) => cell(value, columns[index], index)));
+          if (sparks) tr.append(element("td", {}, curves[row[trial]]?.train_loss ? spark(curves[row[trial]].train_loss) : "–"));
+          tr.tabIndex = 0;
+          tr.dataset.trial = row[trial];
           const open = () => openCurves(row[trial], columns.map((name, index) => `${name} ${show(row[index])}`).slice(1, 6).join(", "));
-          made.addEventListener("click", open);
-          made.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
-          return made;
+          tr.addEventListener("click", open);
+          tr.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
+          return tr;
         }),
       );
       back.disabled = page === 0;
@@ -232,7 +232,7 @@
 
   const updates = [...document.querySelectorAll(".browser")].map(browse);
 
-  // What somebody has typed, opened or scrolled to stays when a newer page takes the place of this one.
+  // Keeps what the reader has typed, opened or scrolled to when a newer page replaces this one.
   function replace({ page, main: newer }) {
     const lasting = (section) => ["trials", "failures"].includes(section.id);
     const opened = new Set([...document.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent));
@@ -257,7 +257,7 @@
     }
     if (far) document.querySelector(".forest")?.scrollTo(0, far);
     const here = scrollY > 0 && [...seen, ...above].find(([id]) => document.getElementById(id));
-    if (here) scrollBy(0, Math.round(topOf(here[0]) - here[1])); // a fraction would be cut off, always the same way
+    if (here) scrollBy(0, Math.round(topOf(here[0]) - here[1])); // a fraction would be truncated, always in the same direction
   }
 
   function topOf(id) {

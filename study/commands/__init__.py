@@ -1,1 +1,1 @@
-"""The commands of the command line, each a function that `study.cli` puts under its name."""
+"""The commands of the command line, each a function that `study.cli` registers under its name."""

@@ -35,7 +35,7 @@ def results_folder(folder: str, argument: str = "DIR") -> "Store":
 
 @contextmanager
 def writable_store(results: str, argument: str = "--results") -> "Iterator[Store]":
-    """The results folder, created if need be. If the block fails, folders created here that are still empty go."""
+    """The results folder, created if needed. If the block fails, newly created empty folders are removed."""
     from trainables.errors import BadInput
     from trainables.results.store import open_store
 
@@ -84,5 +84,5 @@ def folder_for_output(folder: str) -> str:
 
 
 def absolute(folder: str) -> str:
-    """The absolute path of a folder, but for one below `~`, which may differ between nodes."""
+    """The absolute path of a folder, except one below `~`, which may differ between nodes."""
     return folder if folder.startswith("~") else os.path.abspath(folder)

@@ -43,7 +43,7 @@ def logs(
         typer.Option(metavar="ID", help="What this trial of the folder printed; needs no cluster."),
     ] = None,
 ) -> None:
-    """What a submitted run, or one trial of a folder, has printed so far."""
+    """Print the output so far of a submitted run or of one trial in a folder."""
     if trial is not None:
         from study.inspection.show import trial_log
         from trainables.errors import BadInput
@@ -76,7 +76,7 @@ def fetch(uri: Annotated[str, typer.Argument(metavar="URI")], folder: Folder) ->
 
 
 def named_job(job_or_folder: str, address: str | None) -> "Job":
-    """The job of an id at an address, or without one the job last submitted for a results folder."""
+    """The job with an id at an address or, without an address, the job last submitted for a results folder."""
     from study.execution.jobs import Job, find_job
     from trainables.results.store import open_store
 

@@ -1,4 +1,4 @@
-"""`study list` and `study data`: what a study may name, and the public data sets."""
+"""`study list` and `study data`: the names that a study may use, and the public data sets."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def list_names(
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Such as egnn.")] = None,
 ) -> None:
-    """What a study may name; with KIND and NAME every option; `schema` for the JSON schema that editors take."""
+    """List the names a study may use; with KIND and NAME, every option; `schema`: a JSON schema for editors."""
     if kind == "schema":
         from study.schema import schema
 

@@ -15,7 +15,7 @@ def plan(
         bool, typer.Option("--json", help="The planned trials as JSON, without the estimate.")
     ] = False,
 ) -> None:
-    """The trials of a study, their number and an estimate of the cost; trains nothing."""
+    """Show the trials of a study, their number and an estimate of the cost; trains nothing."""
     from study.config import load_config
     from study.plan import plan as plan_trials
     from study.rehearsal.price import priced
@@ -50,7 +50,7 @@ def check(
     set_: Set = None,
     data_dir: Data = DEFAULT_DATA,
 ) -> None:
-    """Find what would fail only during a run: data, each arm's network, a step, the projection, equivariance."""
+    """Find problems before a run: data, each arm's network, a step, the projection, equivariance."""
     from study.config import load_config
     from study.plan import plan as plan_trials
     from study.rehearsal.check import check_model, check_trials, is_model

@@ -20,7 +20,7 @@ def report(
     folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Results folders or packed files.")],
     to: Annotated[str | None, typer.Option(help="Folder for the report [default: DIR, of one].")] = None,
 ) -> None:
-    """Tables, figures, report.html and summary.json from the folders alone."""
+    """Write tables, figures, report.html and summary.json from the folders alone."""
     from trainables.errors import BadInput
 
     if to is None and len(folders) > 1:

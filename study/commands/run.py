@@ -1,4 +1,4 @@
-"""`study run`: run what is missing of a study, then write its report."""
+"""`study run`: run the missing trials of a study, then write its report."""
 
 import os
 import sys
@@ -39,7 +39,7 @@ def run(
         bool, typer.Option(help="Try data, networks and methods before the first trial.")
     ] = True,
 ) -> None:
-    """Run what is missing of a study, show progress, write the report."""
+    """Run the missing trials of a study, show progress, and write the report."""
     print(f"reading {config}", flush=True)  # before the imports, which take seconds
     from study.rehearsal.planner import Planner
 

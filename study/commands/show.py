@@ -29,7 +29,7 @@ def show(
     ] = None,
     data_dir: Data = DEFAULT_DATA,
 ) -> None:
-    """One trial: outcome, numbers and settings. The beginning of its id is enough; DIR may be a packed file."""
+    """Show a trial's outcome, numbers and settings. The beginning of its id is enough; DIR may be a packed file."""
     from study.inspection.show import show as show_trial
     from trainables.results.pack import open_source
 

@@ -1,4 +1,4 @@
-"""`study status`: how far a study has come, or a submitted job."""
+"""`study status`: the progress of a study, or the state of a submitted job."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json")] = False,
     address: JobAddress = None,
 ) -> None:
-    """How many trials are planned, learned, failed, crashed or missing; also during a run.
+    """Count the planned, learned, failed, crashed and missing trials; also works during a run.
 
     Also lists these counts for each arm, with its best validation metric and why trials failed or crashed, and the
     running trials with their workers. For a refined study: its rounds, and the intervals that are still too wide.
@@ -75,7 +75,7 @@ def print_crashes(store: "Store", records: "dict[str, Record]") -> None:
 
 
 def _rounds(store: "Store", folder: str) -> "RoundsState | None":
-    """The rounds of a refined study, None for any other; this needs tables, which load pandas."""
+    """The rounds of a refined study (this loads pandas); None for any other study."""
     from trainables.results.folder import Damaged, read_config
 
     try:

@@ -1,4 +1,4 @@
-"""The blocks of a config that are the same whatever a study names."""
+"""The blocks of a config that are the same for every task, model and method."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,15 +25,15 @@ the optimizer, which the plan fills in."""
 
 
 class Resources(Settings):
-    """What one trial gets, and how long it may take. None of it changes a result.
+    """The resources that one trial gets, and its limits. None of them changes a result.
 
     Attributes:
         cpus: CPUs of each trial.
         gpus: GPUs of each trial; trials with a fraction share one.
-        concurrent: Most trials at once.
-        processes: Processes that share each batch of a trial; each has its own GPU where `gpus` is not 0.
-        memory_gb: A worker that grows beyond it is stopped.
-        timeout_minutes: A trial that takes longer is stopped.
+        concurrent: Largest number of trials at once.
+        processes: Processes that share each batch of a trial; each has its own GPU unless `gpus` is 0.
+        memory_gb: Memory beyond which a worker is stopped.
+        timeout_minutes: Time after which a trial is stopped.
     """
 
     cpus: Annotated[float, Field(gt=0)] = 1
@@ -51,7 +51,7 @@ class Resources(Settings):
         return processes
 
     def limits(self) -> Limits:
-        """Seconds and bytes of one trial, as the watchdog takes them."""
+        """The limits of one trial in seconds and bytes, as the watchdog expects them."""
         return Limits(
             seconds=self.timeout_minutes and 60 * self.timeout_minutes,
             memory_bytes=self.memory_gb and 1e9 * self.memory_gb,
@@ -59,11 +59,11 @@ class Resources(Settings):
 
 
 class Equivalence(Settings):
-    """The smallest effects that matter, stated beforehand; the report's verdicts are against them.
+    """The smallest effects that matter, stated beforehand; the report's verdicts refer to them.
 
     Attributes:
-        failure_rate: Difference of failure rates, a share of the trials.
-        score: Difference of mean test scores, a share of the strict arm's.
+        failure_rate: Difference of failure rates, as a share of the trials.
+        score: Difference of mean test scores, as a share of the strict arm's.
     """
 
     failure_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -71,7 +71,7 @@ class Equivalence(Settings):
 
 
 class Published(Settings):
-    """A published value, shown beside ours and never used.
+    """A published value, shown beside ours but never used.
 
     Attributes:
         arm: Arm that the value belongs to.
@@ -90,9 +90,9 @@ class Refine(Settings):
     """When to stop adding trials after the grid; widths decide, never p values.
 
     Attributes:
-        edge: Half-width of the interval of LR50 to reach in each arm, in decades of learning rate.
-        score: Half-width of the paired difference to the control to reach, as a share of the control's mean.
-        budget: Most trials of the study, those of the grid included.
+        edge: Half-width to reach for the interval of LR50 in each arm, in decades of learning rate.
+        score: Half-width to reach for the paired difference to the control, as a share of the control's mean.
+        budget: Largest number of trials of the study, including those of the grid.
     """
 
     edge: Annotated[float, Field(gt=0)] | None = None

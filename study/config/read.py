@@ -1,4 +1,4 @@
-"""Where a study comes from: a preset or a YAML file, with the changes of the command line."""
+"""Reading a study from a preset or a YAML file, with the changes of the command line."""
 
 import re
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> StudyConfig:
 
 
 def read_content(source: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What a preset or a YAML file says, with `key.path=value` overrides applied.
+    """The content of a preset or a YAML file, with `key.path=value` overrides applied.
 
     Raises:
-        BadInput: If there is no such preset or file, it is no mapping in YAML, or a change cannot be applied.
+        BadInput: If there is no such preset or file, it is not a YAML mapping, or a change cannot be applied.
     """
     return override(_read(source), overrides)
 
@@ -35,7 +35,7 @@ def override(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
     """The content with `key.path=value` changes applied in place.
 
     Raises:
-        BadInput: If a change is not `key.path=value`, or its path leads nowhere.
+        BadInput: If a change is not `key.path=value`, or its path leads through a plain value.
     """
     for change in changes:
         _apply(content, change)

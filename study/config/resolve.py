@@ -1,4 +1,4 @@
-"""From what a user wrote to a StudyConfig. Everything that can be wrong with it raises BadInput."""
+"""From a user's config to a StudyConfig. Any mistake in the config raises BadInput."""
 
 from typing import Any
 
@@ -36,10 +36,10 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
 
 
 def outline(content: dict[str, Any]) -> StudyConfig:
-    """The study with all but the options of its task, model and methods: what is known without loading torch.
+    """The study before the options of its task, model and methods are resolved, which would load torch.
 
     Raises:
-        BadInput: Something is wrong beside those options.
+        BadInput: If anything other than those options is wrong.
     """
     known = list(StudyConfig.model_fields)
     for key in content:
@@ -80,7 +80,7 @@ def _named(description: Any, kind: str) -> dict[str, Any]:
 
 
 def _arm(name: str, arm: Any) -> dict[str, Any]:
-    """An arm with its method under `name`, and `training` only where it has settings."""
+    """An arm with its method under `name`, and `training` only if it has settings."""
     where = f"arms.{name}"
     if not isinstance(arm, dict) or not isinstance(arm.get("method"), str):
         raise BadInput(f"{where}.method: missing; write `{name}: {{method: strict}}`")

@@ -1,4 +1,4 @@
-"""StudyConfig: a study with every default filled in, and what can be read off it."""
+"""StudyConfig, a study with every default filled in, and functions that read it."""
 
 import re
 from typing import Any
@@ -20,16 +20,16 @@ class StudyConfig(Settings):
         task: Its name under `name`, and its options; see `task NAME`.
         model: Its name under `name`, and its options; see `model NAME`.
         training: Settings that all arms share; see `training`.
-        arms: By name of the arm the name of its method under `method` with the options of `method NAME`, and under
-            `training` settings of this arm alone.
-        control: The arm that the others are compared with; if None the first strict one that trains as all do.
+        arms: For each arm, by name, the name of its method under `method`, the options of `method NAME`, and under
+            `training` the settings of this arm alone.
+        control: The arm that the others are compared with; if None, the first strict arm without `training` settings.
         grid: Values of lr, seed, and dotted keys such as `training.optimizer` or `arms.triangle.penalty.lie`.
         refine: Further trials after the grid.
         search: Learning rates drawn in place of `grid.lr` and `grid.seed`.
         failure: When a trial has failed; see `failure`.
-        resources: What each trial gets of the machine; see `resources`.
+        resources: The share of the machine that each trial gets; see `resources`.
         equivalence: The smallest effects that matter.
-        published: Values of others for the report to show.
+        published: Published values for the report to show.
     """
 
     name: str
@@ -69,13 +69,13 @@ def method_of(arm: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_of(config: StudyConfig) -> str | None:
-    """The arm that the others are compared with: the one named, or the first strict one that trains as all do."""
+    """The arm that the others are compared with: the one named, or the first strict one without `training`."""
     plain = (name for name, arm in config.arms.items() if arm["name"] == "strict" and "training" not in arm)
     return config.control or next(plain, None)
 
 
 def to_yaml(config: StudyConfig) -> str:
-    """The resolved config as YAML; `load_config` of it gives the same plan."""
+    """The resolved config as YAML; reading it with `load_config` gives the same plan."""
     content = config.model_dump(mode="json")
     content["arms"] = {
         name: {"method": arm["name"], **{key: value for key, value in arm.items() if key != "name"}}

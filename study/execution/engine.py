@@ -18,7 +18,7 @@ os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # relative paths mean the 
 os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1000000000")  # nothing is restored from Tune's snapshots
-# More trials that wait for a worker than fit are what an autoscaler takes as demand.
+# An autoscaler derives demand from the trials that wait for a worker, so more of them may wait than fit.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
 
 import ray
@@ -39,10 +39,10 @@ Train = Callable[[Config], dict[str, Any]]
 
 logging.getLogger("ray.tune.tune").setLevel(
     logging.CRITICAL
-)  # lists trials that lost a worker, also where they ran again
+)  # it lists trials that lost a worker, even if they ran again
 
 LOSSES = 20  # how often one trial may lose its worker before it is left without a record
-FRUITLESS = 2 * LOSSES  # lost workers for each that runs, with no epoch between them, before the run ends
+FRUITLESS = 2 * LOSSES  # lost workers for each that runs, with no epoch in between, before the run ends
 LOOK_SECONDS = 1.0
 
 
@@ -57,23 +57,23 @@ def run_trials(
 
     Args:
         train: Runs a trial in a worker, given its config, and returns its numbers.
-        show: Called about once a second with what has happened.
-        callbacks: Tune's own or a user's, live while trials run; what one raises costs a line.
+        show: Called about once a second with the news.
+        callbacks: Tune's own or a user's, called while trials run; an exception in one costs a line, not the run.
 
     Raises:
-        BadInput: A worker cannot import what trials need.
-        Unavailable: The results folder is away.
-        ConnectionError: Ray is.
+        BadInput: If a worker cannot import what trials need.
+        Unavailable: If the results folder cannot be reached.
+        ConnectionError: If Ray was lost.
     """
     keep_keys_here()
     watch, pickled = Watch(show, search.again), cloudpickle.dumps(train)
 
     # Ray sends a nested function by value: an import that fails on a worker raises within the trial, and its type is
-    # known here, where a class that cannot be loaded is only a lost worker.
+    # known here, whereas a class that cannot be loaded would only appear as a lost worker.
     def unpickle_and_train(config: Config) -> dict[str, Any]:
         return pickle.loads(pickled)(config)
 
-    # Only the driver ever writes there: what must be seen by all nodes goes to the results folder by itself.
+    # Only the driver ever writes here: anything that all nodes must see goes directly to the results folder.
     with tempfile.TemporaryDirectory(prefix="study-tune-") as scratch:
         try:
             tune.run(
@@ -95,7 +95,7 @@ def run_trials(
             )
             watch.look()
         except Exception as error:
-            reason = watch.reason or error  # Tune wraps what a callback raises
+            reason = watch.reason or error  # Tune wraps the exceptions of callbacks
             if isinstance(reason, RayError):
                 raise ConnectionError(f"Ray was lost ({_brief(str(reason))})") from reason
             raise reason from None
@@ -108,21 +108,21 @@ def _name(trial: Trial) -> str:
 class InOrder(FIFOScheduler):
     """Trials in the order of the plan.
 
-    Tune starts waiting trials without a scheduler; its default one looks through all trials, ended ones too, at every
-    step.
+    Tune starts waiting trials without a scheduler's help; its default scheduler goes through all trials, including
+    ended ones, at every step.
     """
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """None: no trial is preferred to the next one."""
+        """Return None, so that no trial is preferred to the next one."""
         return None
 
 
 class Watch(tune.Callback):
-    """Counts trials as they start and end, and ends the run where no worker can do anything.
+    """Counts trials as they start and end, and ends the run if no worker can make progress.
 
     Args:
-        show: Called about once a second with what has happened.
-        again: Takes the config of a trial that Tune has given up and that has to run all the same.
+        show: Called about once a second with the news.
+        again: Called with the config of a trial that Tune has given up and that must run nevertheless.
     """
 
     def __init__(self, show: Callable[[News], None], again: Callable[[Config], None]) -> None:
@@ -134,10 +134,10 @@ class Watch(tune.Callback):
         self.lost: list[str] = []
         self.last_look = 0.0
         self.node = ray.get_runtime_context().get_node_id()
-        self.reason: Exception | None = None  # for ending the run before its time
+        self.reason: Exception | None = None  # for ending the run early
 
     def look(self) -> None:
-        """Show what has happened since the last look; end the run where the driver's own node is gone.
+        """Show what has happened since the last call; end the run if the driver's own node is lost.
 
         Ray usually ends the driver then, but not always, and Tune would wait for workers forever.
         """
@@ -149,7 +149,7 @@ class Watch(tune.Callback):
         self.show(news)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Look where it is time."""
+        """Look if a second has passed."""
         if time.monotonic() - self.last_look > LOOK_SECONDS:
             self.look()
 
@@ -176,11 +176,11 @@ class Watch(tune.Callback):
         )
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Note a lost worker; end the run where what it raised would come again and again."""
+        """Note a lost worker; end the run if its error would recur."""
         self.running.discard(trial.trial_id)
         error = _last_error(trial)
         cause = getattr(error, "cause", error)
-        # Errors of a trial itself are in its record: these came before it.
+        # Errors of a trial itself are in its record: these occurred before it began.
         if isinstance(cause, Unavailable):
             self.reason = cause
         elif isinstance(cause, ImportError):
@@ -188,20 +188,20 @@ class Watch(tune.Callback):
                 f"a worker cannot import what trials need ({type(cause).__name__}: {cause}); "
                 "install it on every node"
             )
-        self._lose(_brief(str(error)))
+        self._count_loss(_brief(str(error)))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Note the last loss of a trial, or suggest it again.
 
-        Where a worker is lost as it takes over a trial, Tune reports a loss, which is noted, and then gives the trial
-        up, since it did not run yet.
+        If a worker is lost as it takes over a trial, Tune reports a loss, which is noted, and then gives up the
+        trial, since it has not run yet.
         """
         if trial.run_metadata.num_failures <= LOSSES:
             self.again(trial.config)
         else:
             self.on_trial_recover(iteration, trials, trial)
 
-    def _lose(self, why: str) -> None:
+    def _count_loss(self, why: str) -> None:
         """Count a lost worker; end the run after so many without any progress."""
         self.lost.append(why)
         self.fruitless += 1
@@ -222,6 +222,6 @@ def _last_error(trial: Trial) -> BaseException:
 
 
 def _brief(error: str) -> str:
-    """The error in one line, without what Ray puts before and behind it."""
+    """The error in one line, without the text that Ray puts before and after it."""
     detail = error.partition("Worker exit detail: ")[2] or error.strip().splitlines()[-1]
     return detail.partition(" Some common causes")[0].strip(" .")

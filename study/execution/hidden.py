@@ -22,7 +22,7 @@ def refuse_hidden(folder: Path) -> None:
     """Check that no module in a folder has the name of one that a job imports.
 
     Raises:
-        BadInput: One has; it names the file.
+        BadInput: If one has; the message names the file.
     """
     for name, file in hidden(folder):
         raise BadInput(
@@ -34,8 +34,8 @@ def refuse_hidden(folder: Path) -> None:
 def hidden(folder: Path) -> Iterator[tuple[str, str]]:
     """Names of our modules and of installed ones imported here, each with the file in the folder that hides it.
 
-    A module that came from no installed package is the user's, wherever it lies. A folder without `__init__.py` hides
-    nothing: Python takes it only where no module of that name is found.
+    A module that came from no installed package is the user's, wherever it is. A folder without `__init__.py` hides
+    nothing: Python uses it only if no module of that name is found.
     """
     folder = folder.resolve()
     if folder == ROOT:
@@ -48,7 +48,7 @@ def hidden(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_installed(name: str) -> bool:
-    """Whether a module is of the standard library or lies where packages are installed."""
+    """Whether a module is part of the standard library or located where packages are installed."""
     place = _imported_from(name)
     return name in sys.stdlib_module_names or any(place.is_relative_to(folder) for folder in INSTALLED)
 

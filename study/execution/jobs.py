@@ -1,7 +1,7 @@
 """A study as a job of a Ray cluster: submit it, read its log, stop it, fetch its folder.
 
-The job is `study run` on the head of the cluster. It may be submitted again after any loss: what has a record
-is not run again.
+The job is `study run` on the head of the cluster. It may be submitted again after any loss: trials with a record
+are not run again.
 """
 
 import json
@@ -52,12 +52,12 @@ def submit(
     """Submit `study run` of a config to the cluster at `address`, with the current folder as its code.
 
     Args:
-        data_folder: On the nodes; None for the usual one.
-        data_here: Data folder of this machine, on whose data the trials are tried before; None to leave that to the
-            job.
+        data_folder: Data folder on the nodes; None for the default one.
+        data_here: Data folder of this machine, with which the trials are checked beforehand; None to leave that to
+            the job.
 
     Raises:
-        BadInput: The config, a folder or the address is wrong, or a trial would not work.
+        BadInput: If the config, a folder or the address is wrong, or a trial would not work.
     """
     study = load_config(config, overrides)
     trials = plan(study)
@@ -67,14 +67,14 @@ def submit(
     check_folder(store, study, trials)
     with _job_server(address) as client:
         if data_here is not None:
-            _try_here(trials, data_here)
+            _check_locally(trials, data_here)
         job_id = _submit_when_up(client, command, study.name)
     store.write(JOB, json.dumps({"id": job_id, "address": address}).encode())
     return Job(job_id, address)
 
 
-def _try_here(trials: list[PlannedTrial], data_folder: str) -> None:
-    """Check the trials, unless their data are not on this machine: the job does it there."""
+def _check_locally(trials: list[PlannedTrial], data_folder: str) -> None:
+    """Check the trials, unless their data are missing on this machine: then the job checks them."""
     try:
         check_trials(trials, data_folder)
     except BadInput as error:
@@ -104,7 +104,7 @@ def _submit_when_up(client: JobSubmissionClient, command: str, study: str) -> st
 def job_command(
     config: str, overrides: list[str], results: str, data_folder: str | None, check: bool = True
 ) -> str:
-    """The command for the head of the cluster, from a folder that is a copy of the current one."""
+    """The command for the head of the cluster, to be run in a copy of the current folder."""
     path = Path(config)
     if config not in presets():
         if not path.resolve().is_relative_to(Path.cwd()):
@@ -114,7 +114,7 @@ def job_command(
     words += [] if data_folder is None else ["--data-dir", data_folder]
     words += [word for override in overrides for word in ("--set", override)]
     words += [] if check else ["--no-check"]
-    # Ray signals the shell and whatever children it has by then: a job that is stopped while it starts would live on.
+    # Ray signals the shell and the children it has by then: without exec, a job stopped as it starts would survive.
     return f"exec {shlex.join(words)}"
 
 
@@ -131,13 +131,13 @@ def find_job(store: Store) -> Job:
 
 
 def job_status(job: Job) -> str:
-    """PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
+    """The state of the job: PENDING, RUNNING, STOPPED, SUCCEEDED or FAILED."""
     with _job_server(job.address) as client:
         return str(client.get_job_status(job.id))
 
 
 def job_log(job: Job) -> str:
-    """What the job has printed so far."""
+    """The output of the job so far."""
     with _job_server(job.address) as client:
         return client.get_job_logs(job.id)
 
@@ -149,7 +149,7 @@ def stop(job: Job) -> None:
 
 
 def wait(job: Job, show: Callable[[str], Any]) -> int:
-    """Show what the job prints until it ends; its exit code, 1 where it has none."""
+    """Show the output of the job until it ends; returns its exit code, 1 if it has none."""
     shown = 0
     while True:
         with _job_server(job.address) as client:
@@ -166,7 +166,7 @@ def wait(job: Job, show: Callable[[str], Any]) -> int:
 
 @contextmanager
 def _job_server(address: str) -> Iterator[JobSubmissionClient]:
-    """A client of the job server; whatever goes wrong with it is BadInput in one line."""
+    """A client of the job server; any error becomes BadInput in one line."""
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput(f"--address {address}: write http://HEAD:8265")
@@ -185,7 +185,7 @@ def _job_server(address: str) -> Iterator[JobSubmissionClient]:
 
 
 def fetch(uri: str, folder: str) -> int:
-    """Copy a results folder from anywhere to a local folder; how many files it has.
+    """Copy a results folder from anywhere to a local folder; returns the number of files.
 
     Raises:
         BadInput: If it has none.

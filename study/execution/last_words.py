@@ -1,4 +1,4 @@
-"""A line for a process that ends without a chance to say one: killed, or ended by Ray when its raylet is gone."""
+"""A last line for a process that cannot print one itself: killed, or ended by Ray when its raylet is lost."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ WATCHER = 'read -r line || printf "%s\\n" "$0" >&2'
 
 @contextmanager
 def last_words(words: str) -> Iterator[None]:
-    """Have `words` said on stderr where this process ends within the block, however it ends."""
+    """Have `words` printed on stderr if this process ends within the block, however it ends."""
     # In a separate session it receives no Ctrl-C.
     watcher = subprocess.Popen(["sh", "-c", WATCHER, words], stdin=subprocess.PIPE, start_new_session=True)
     try:

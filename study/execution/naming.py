@@ -40,7 +40,7 @@ def configs(trials: Iterable[PlannedTrial], config: StudyConfig) -> list[Config]
 
 
 def readable_name(trial: PlannedTrial, point: dict[str, Any]) -> str:
-    """The name of a trial, such as triangle-lr3.2e-3-s2; `point` holds the values of further axes."""
+    """The name of a trial, such as triangle-lr3.2e-3-s2; `point` contains the values of further axes."""
     further = "".join(f"-{axis.rpartition('.')[2]}{value}" for axis, value in point.items())
     name = f"{trial.arm}-lr{short(trial.spec.training.lr)}{further}-s{trial.spec.seed}"
     return re.sub(NOT_IN_NAMES, "_", name)
@@ -53,7 +53,7 @@ def short(rate: float) -> str:
 
 
 def axis_value(arm: str, spec: dict[str, Any], axis: str, arms: list[str]) -> Any:
-    """The value that the spec of an arm has on an axis of the grid; None where the axis is another arm's."""
+    """The value that the spec of an arm has on an axis of the grid; None if the axis belongs to another arm."""
     if axis in STREAMS:
         return get_option(spec, ["seeds", axis.partition(".")[2]], None)
     block, path = split_axis(axis, arms)

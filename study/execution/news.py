@@ -1,4 +1,4 @@
-"""What happens to the trials of a run while they run."""
+"""Events of the trials of a run, as they happen."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class News:
-    """What has happened since the last look: trials that ended, and how many run now.
+    """Events since the last look: the trials that ended, and the number that are running now.
 
     Attributes:
         lost: Why workers were lost, a line for each.

@@ -1,4 +1,4 @@
-"""What would make a run fail or wait forever, found before its first trial."""
+"""Checks before the first trial for anything that would make a run fail or wait forever."""
 
 import uuid
 from dataclasses import replace
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 60.0
 
 
 def check(resources: Resources, store: Store, data_folder: str, tasks: list[dict[str, Any]]) -> None:
-    """Raise BadInput where the cluster cannot run the trials, with the node, the key and the remedy.
+    """Raise BadInput, with the node, the key and the remedy, if the cluster cannot run the trials.
 
     Args:
         tasks: Resolved descriptions of the tasks of the trials that will run.
@@ -32,7 +32,7 @@ def check(resources: Resources, store: Store, data_folder: str, tasks: list[dict
 
 
 def check_resources(resources: Resources) -> None:
-    """Raise BadInput where no living node, and no node that the autoscaler may add, fits a trial."""
+    """Raise BadInput if no living node, and no node that the autoscaler may add, can hold a trial."""
     fits = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     fits += addable_nodes()
     wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
@@ -50,7 +50,7 @@ def check_resources(resources: Resources) -> None:
 
 
 def check_nodes(question: Question) -> None:
-    """Ask every living node at once; raise BadInput with the first complaint of one."""
+    """Query all living nodes at once; raise BadInput with the first complaint."""
     nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
     ask = ray.remote(num_cpus=0, max_retries=2)(complaints)
     answers = {}
@@ -69,7 +69,7 @@ def _received(answer: "ray.ObjectRef[list[str]]") -> list[str]:
     except ray.exceptions.GetTimeoutError:
         return [f"no answer in {ANSWER_SECONDS:.0f} s; look at the node's log, or remove it"]
     except (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError):
-        return []  # gone meanwhile: no trial will go there
+        return []  # it has left meanwhile: no trial will run on it
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1]
         return [f"this project cannot be imported there ({reason}); install it as on the driver"]

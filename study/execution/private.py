@@ -1,6 +1,6 @@
 """All that this project uses of Ray beyond its public interface, each with its reason.
 
-`tests/study/execution/test_private.py` fails where a new version of Ray has moved any of it.
+`tests/study/execution/test_private.py` fails if a new version of Ray has moved any of it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,24 +51,24 @@ def loopback_only() -> Iterator[None]:
 
 
 def searching(folders: list[str]) -> JobConfig:
-    """A job whose workers look for modules in `folders` and where they are installed.
+    """A job whose workers search for modules in `folders` and among the installed packages.
 
-    Ray would put the current folder first, where a folder or a file called `study` hides this project's.
+    Ray would put the current folder first, where a folder or a file called `study` would hide this project's.
     """
     config = JobConfig()
-    config._py_driver_sys_path = _Settled(folders)
+    config._py_driver_sys_path = _FixedList(folders)
     return config
 
 
-class _Settled(list[str]):
-    """A list that Ray does not get to extend."""
+class _FixedList(list[str]):
+    """A list that Ray cannot extend."""
 
     def extend(self, more: Iterable[str]) -> None:
         """Leave the list as it is."""
 
 
 def addable_nodes() -> list[dict[str, float]]:
-    """The resources of each kind of node that the autoscaler may add; none where there is no autoscaler."""
+    """The resources of each kind of node that the autoscaler may add; none without an autoscaler."""
     cluster: Any = state.get_cluster_config()
     if cluster is None:
         return []

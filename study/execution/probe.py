@@ -1,4 +1,4 @@
-"""What a node says of itself before the first trial; runs on the node, as a task of Ray."""
+"""Checks of a node before the first trial; runs on the node, as a Ray task."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ FREE_GB = 1.0
 
 @dataclass(frozen=True)
 class Question:
-    """What each node is asked.
+    """The question sent to each node.
 
     Attributes:
         results: URI of the results folder.
         token: Name and content of a file that the driver wrote there.
-        tasks: Resolved descriptions of the tasks whose files must be there.
-        versions: What the driver runs with.
+        tasks: Resolved descriptions of the tasks whose files the node must have.
+        versions: Versions of the driver.
         gpus: GPUs of a trial that may run on the node.
     """
 
@@ -31,7 +31,7 @@ class Question:
 
 
 def complaints(question: Question) -> list[str]:
-    """What keeps this node from running trials of the study: a line each with the key and the remedy."""
+    """Reasons why this node cannot run trials of the study: a line each with the key and the remedy."""
     try:
         import torch  # noqa: F401
 
@@ -61,7 +61,7 @@ def _gpu_complaints(question: Question) -> list[str]:
 
 
 def versions_here() -> dict[str, str]:
-    """Versions of what decides numbers, this project's with a hash of its code."""
+    """Versions of everything that affects numbers; this project's includes a hash of its code."""
     from trainables.results.versions import code_hash, versions
 
     found = dict(versions())

@@ -1,4 +1,4 @@
-"""Whether anybody answers at an address, known within seconds where Ray would wait for minutes."""
+"""Whether an address answers, known within seconds where Ray would wait for minutes."""
 
 import socket
 

@@ -17,7 +17,7 @@ def check_sources(
 
     Args:
         results: URI of the results folder.
-        before: The sources of the records that are there.
+        before: The sources of the existing records.
     """
     seen: set[str] = set()
     for trial in missing if before else ():

@@ -8,24 +8,24 @@ from typing import Any
 from ray.tune.search import Searcher
 
 Config = dict[str, Any]
-"""The `config` of a Tune trial; `trial` holds the id of the study trial."""
+"""The `config` of a Tune trial; `trial` is the id of the study trial."""
 
 
 class PlannedSearch(Searcher):
-    """Suggests the trials that wait, and the next round when the last one is done.
+    """Suggests the waiting trials, and the next round when the current one is done.
 
     Args:
         configs: Configs of the trials to begin with, in the order to run them.
-        next_round: Called when no trial waits or runs; the configs of the trials that follow, none to end.
+        next_round: Called when no trial is waiting or running; returns the configs of the next round, none to end.
     """
 
     def __init__(self, configs: Iterable[Config], next_round: Callable[[], list[Config]]) -> None:
         super().__init__()
         self.waiting, self.next_round = deque(configs), next_round
-        self.unfinished: set[str] = set()  # by Tune's ids; a trial whose worker is lost stays one of them
+        self.unfinished: set[str] = set()  # by Tune's ids; includes trials whose worker was lost
 
     def suggest(self, trial_id: str) -> Any:
-        """The config of the next trial, None while the round is not over, FINISHED where none follows."""
+        """The config of the next trial, None until the round is over, FINISHED if no trial follows."""
         if not self.waiting and not self.unfinished:
             self.waiting.extend(self.next_round())
         if self.waiting:
@@ -34,7 +34,7 @@ class PlannedSearch(Searcher):
         return None if self.unfinished else Searcher.FINISHED
 
     def again(self, config: Config) -> None:
-        """Suggest a trial once more, before those that wait, as a new one of Tune's."""
+        """Suggest a trial once more, ahead of those that wait, as a new Tune trial."""
         self.waiting.appendleft(config)
 
     def on_trial_complete(

@@ -31,16 +31,16 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Ray for the time of the block: the cluster at `address`, or a new one on the loopback interface."""
+    """Ray for the duration of the block: the cluster at `address`, or a new one on the loopback interface."""
     check_version()
     silence_lost_workers()
     start = _start_ray if address is None else partial(_join_cluster, address)
-    # Ray starts in a thread, where no Ctrl-C falls: left half started by it Ray crashes on leaving. The thread lives
-    # as long as Ray's processes, which end with the thread that began them.
+    # Ray starts in a thread, which Ctrl-C does not interrupt: a half-started Ray crashes on exit. The thread lives
+    # as long as Ray's processes, which end with the thread that started them.
     with ThreadPoolExecutor(1) as thread:
         try:
             started = thread.submit(start)
-            # Ray takes SIGTERM for itself while it starts, and would abort this process without tidying up.
+            # Ray installs its own SIGTERM handler while it starts, which would abort this process without cleanup.
             while wait([started], HANDLER_SECONDS).not_done:
                 signal.signal(signal.SIGTERM, _interrupt)
             signal.signal(signal.SIGTERM, _interrupt)
@@ -80,9 +80,9 @@ def _start_ray() -> None:
 
 
 def scratch_folder() -> str:
-    """A folder for the sockets and logs of Ray: the first with a short path, that can be written and has room.
+    """A folder for the sockets and logs of Ray: the first that has a short path, is writable and has room.
 
-    Unix socket paths hold up to 107 characters, most of which Ray needs; batch schedulers often set TMPDIR to a
+    Unix socket paths have up to 107 characters, most of which Ray needs; batch schedulers often set TMPDIR to a
     longer path.
     """
     given = os.environ.get("RAY_TMPDIR")
@@ -101,10 +101,10 @@ def scratch_folder() -> str:
 
 
 def object_store(scratch: str) -> dict[str, Any]:
-    """Options of Ray for a store beside its scratch folder, where the machine has no shared memory to write to.
+    """Ray options for an object store beside its scratch folder, if the machine has no writable shared memory.
 
-    Ray falls back to a folder where shared memory is small, and does not start where it is missing or read-only.
-    What the store holds is small here: a run sends its workers descriptions of trials.
+    Ray falls back to a folder if shared memory is small, and does not start if it is missing or read-only.
+    The content of the store is small here: a run sends its workers descriptions of trials.
     """
     if not sys.platform.startswith("linux") or _writable(SHARED_MEMORY):
         return {}
@@ -120,7 +120,7 @@ def _writable(folder: str) -> bool:
 
 
 def _unfit(folder: str) -> str | None:
-    """Why Ray cannot have its sockets in a folder; None if it can."""
+    """Why Ray cannot put its sockets in a folder; None if it can."""
     if len(os.fsencode(folder)) > LONGEST_PATH:
         return "is too long a path"
     try:
@@ -134,7 +134,7 @@ def _unfit(folder: str) -> str | None:
 
 
 def _code_folders() -> list[str]:
-    """Where workers find this project: a checkout that is not installed by its root, else where all is installed."""
+    """Folders where workers find this project: the root of an uninstalled checkout; none if it is installed."""
     root = str(Path(__file__).parents[2])
     return [] if root in INSTALLED else [root]
 

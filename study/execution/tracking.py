@@ -1,7 +1,7 @@
 """Trials in TensorBoard, MLflow, Weights & Biases or a callback of the user's, live while they train.
 
-Off unless asked for; a package is imported only then. The results folder stays the record: what a callback does not
-take is not lost.
+Off unless asked for; a package is imported only then. The results folder stays the record: nothing is lost if a
+callback misses it.
 """
 
 import math
@@ -44,10 +44,10 @@ def wandb(project: str, arms: list[str]) -> list[Callback]:
 
 
 def named(reference: str) -> Callback:
-    """The callback of a user, `package.module:Class`, made without arguments.
+    """A user's callback, `package.module:Class`, constructed without arguments.
 
     Raises:
-        BadInput: If there is no such class, or it is no callback of Tune.
+        BadInput: If there is no such class, or it is not a Tune callback.
     """
     if not all(reference.partition(":")):
         raise BadInput(f"--callback {reference}: write package.module:Class")
@@ -62,7 +62,7 @@ def named(reference: str) -> Callback:
 
 
 class Guarded(Callback):
-    """A callback whose errors cost a line on stderr, the same line once, and not the run."""
+    """A callback whose errors cost a line on stderr (the same line only once), not the run."""
 
     def __init__(self, callback: Callback) -> None:
         self.callback = callback
@@ -72,7 +72,7 @@ class Guarded(Callback):
         """Call a hook of the callback."""
         try:
             getattr(self.callback, hook)(*arguments, **named)
-        except Exception as error:  # a tracking server has many ways to be away
+        except Exception as error:  # a tracking server has many ways to fail
             line = f"callback {type(self.callback).__name__}: {type(error).__name__}: {error}"
             if line not in self.said:
                 print(line, file=sys.stderr, flush=True)
@@ -123,7 +123,7 @@ class TensorBoard(TBXLoggerCallback):
         finite = {
             name: value
             for name, value in result.items()
-            if not isinstance(value, float) or math.isfinite(value)  # the writer prints a line for each other
+            if not isinstance(value, float) or math.isfinite(value)  # the writer prints a line for others
         }
         super().log_trial_result(iteration, self.placed[trial.trial_id], finite)
 
@@ -134,7 +134,7 @@ class TensorBoard(TBXLoggerCallback):
 
 
 class _Placed:
-    """A trial whose local directory is another one."""
+    """A trial with a different local directory."""
 
     def __init__(self, trial: Trial, folder: Path) -> None:
         self.trial, self.local_path = trial, str(folder)

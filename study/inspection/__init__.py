@@ -1,1 +1,1 @@
-"""What the command line shows of options, of one trial and of a run."""
+"""What the command line shows about options, a trial and a run."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from trainables.results.record import Record
 
 OF_ITS_RUN = ("id", "spec", "detail", "worker", "started", "device", "versions", "sources", "checksum")
-"""Fields that describe the run and not the result, or that are compared elsewhere; so are checksums and seconds."""
+"""Fields that describe the run and not the result, or are compared elsewhere, as checksums and seconds are."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def results(recorded: Mapping[str, Any], again: Record) -> list[Pair]:
     """Every result of a record, paired with the new one.
 
     Args:
-        recorded: The content of record.json; what an older version did not record is not compared.
-        again: The record of the training that was made now.
+        recorded: The content of record.json; fields that an older version did not record are not compared.
+        again: The record of the new training.
     """
     now = asdict(again)
     pairs = []
@@ -70,14 +70,14 @@ def test_errors(recorded: bytes, errors: Mapping[str, np.ndarray]) -> Pair:
 
     Args:
         recorded: The content of test_errors.parquet.
-        errors: The new ones by name, (samples,) each.
+        errors: The new errors by name, (samples,) each.
     """
     now = {name: np.asarray(values, np.float32).tolist() for name, values in errors.items()}
     return _first_difference("test_errors", "sample", _columns(recorded), now)
 
 
 def _columns(content: bytes) -> dict[str, list[Any]]:
-    """The columns of a file that are compared; none if it is not Parquet, which equals nothing."""
+    """The columns of a file to compare; none if it is not Parquet, which equals nothing."""
     try:
         table = pq.read_table(io.BytesIO(content), use_threads=False)
     except (pa.ArrowException, OSError, ValueError):
@@ -105,10 +105,10 @@ def _number(value: Any) -> Any:
 
 
 def conditions(record: Record, now: Mapping[str, Any]) -> Iterator[str]:
-    """The circumstances in which the two trainings differ, a phrase each, which may explain different numbers.
+    """The circumstances in which the two trainings differ and which may explain different numbers, a phrase each.
 
     Args:
-        record: The one of the folder.
+        record: The record in the folder.
         now: The fields `worker`, `device`, `versions` and `sources` of this machine.
     """
     for kind in ("versions", "sources"):

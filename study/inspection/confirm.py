@@ -1,4 +1,4 @@
-"""Whether the record of a trial holds: the trial is trained again, and each number compared."""
+"""Confirming the record of a trial: the trial is trained again, and each number compared."""
 
 import json
 import os
@@ -45,20 +45,20 @@ def confirm(
 ) -> bool:
     """Train a trial again from its stored spec, and return whether every number matches its record.
 
-    With the machine, versions and number of threads of the record, it does exactly; if it does not, the differences
-    in these are printed.
+    On the same machine, with the same versions and number of threads, all numbers match exactly; if any does not,
+    the known differences in such conditions are printed.
 
     Args:
         store: The results folder or packed file, which is only read.
-        trial: The trial's id, or as much of its beginning as no other trial has.
+        trial: The trial's id, or enough of its beginning to be unique.
         data_folder: Folder of downloaded and generated data sets.
-        weights: Where to save the state_dict of the delivered network; None for nowhere.
+        weights: Where to save the state_dict of the delivered network; None to save nothing.
         allowed: Modules outside this project that the spec may name.
         say: Shows a line.
 
     Raises:
-        BadInput: There is no such trial or no record of it, it needs code that is not allowed, it cannot be trained
-            here, or `weights` cannot be written.
+        BadInput: If the trial does not exist, has no record, needs code that is not allowed or cannot be trained
+            here, or if `weights` cannot be written.
     """
     name, _ = find_trial(store, trial)
     records, complaints = read_records(store, [name])
@@ -129,7 +129,7 @@ def _checked(spec: dict[str, Any]) -> TrialSpec:
 
 
 def _resources(store: Store) -> tuple[int, int]:
-    """Threads of each process of a trial, at most as many as there are CPUs here, and the number of processes."""
+    """The threads of each process of a trial, at most one per CPU of this machine, and the number of processes."""
     with suppress(FileNotFoundError, Damaged, TypeError, ValueError, AttributeError):
         resources = read_config(store).get("resources", {})
         processes = max(1, int(resources.get("processes", 1)))
@@ -139,7 +139,7 @@ def _resources(store: Store) -> tuple[int, int]:
 
 
 def _files(store: Store, record: Record, again: Retrained) -> list[compare.Pair]:
-    """History and test errors, each as one pair; a file that is not in the folder is left out."""
+    """History and test errors, each as one pair; a missing file is left out."""
     pairs = []
     for path in files_of(record):
         try:

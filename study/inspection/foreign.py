@@ -19,7 +19,7 @@ def refuse_foreign(spec: dict[str, Any], allowed: Sequence[str]) -> None:
         allowed: Modules, such as package.module.
 
     Raises:
-        BadInput: It names other code; the message says which, and how to allow it.
+        BadInput: If it names other code; the message says which, and how to allow it.
     """
     foreign = [name for name in dict.fromkeys(_named(spec)) if name.partition(":")[0] not in allowed]
     if foreign:

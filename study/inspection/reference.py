@@ -29,7 +29,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "equivalence": Equivalence,
     "published": Published,
 }
-"""Blocks of a config that are the same whatever a study names."""
+"""Blocks of a config that are the same for every task, model and method."""
 EVERYWHERE = {
     "train": "Samples for training.",
     "val": "Samples for validation.",
@@ -57,7 +57,7 @@ SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 @dataclass(frozen=True)
 class Option:
-    """An option as a reader needs it, each part as text."""
+    """An option as readers see it, each part as text."""
 
     name: str
     type: str
@@ -67,7 +67,7 @@ class Option:
 
 
 def kinds() -> list[str]:
-    """What `study list KIND` takes."""
+    """The kinds that `study list KIND` accepts."""
     return [*REGISTRY, *BLOCKS]
 
 
@@ -104,7 +104,7 @@ def options(kind: str, name: str) -> tuple[str, list[Option]]:
 def _of_model(
     model: type[BaseModel], text: str | None, prefix: str = "", blocks: bool = True, given: Any = None
 ) -> Iterator[Option]:
-    """The options of a pydantic model, those of nested models below their own key, or (no `blocks`) left to them.
+    """The options of a pydantic model: nested ones below their own key or, without `blocks`, as one entry each.
 
     Args:
         given: An instance whose values are the defaults; those of the model if None.
@@ -116,7 +116,7 @@ def _of_model(
             held = info.default if isinstance(info.default, inner) else None
             yield from _of_model(inner, inner.__doc__, f"{prefix}{name}.", given=held)
             continue
-        meaning = _said_elsewhere(info.description or meanings.get(name) or EVERYWHERE.get(name, ""), name)
+        meaning = _resolved(info.description or meanings.get(name) or EVERYWHERE.get(name, ""), name)
         if not blocks and (inner is not None or get_origin(info.annotation) is dict):
             default = "null" if info.default in (None, ()) else "its own"
             yield Option(name, "block", "", "required" if info.is_required() else default, meaning)
@@ -130,8 +130,8 @@ def _of_model(
         )
 
 
-def _said_elsewhere(meaning: str, name: str) -> str:
-    """What another function says of its argument of that name, where a meaning is `As in package.function.`"""
+def _resolved(meaning: str, name: str) -> str:
+    """The meaning, taken from the docstring of another function if it says `As in package.function.`"""
     found = re.fullmatch(r"As in ([\w.]+)\.(\w+)\.", meaning)
     if found is None:
         return meaning
@@ -162,7 +162,7 @@ def _type(annotation: Any) -> str:
 
 
 def _range(info: FieldInfo) -> str:
-    """The bounds of a number, those of `X | None` among them."""
+    """The bounds of a number, including those of `X | None`."""
     inside = [mark for part in get_args(info.annotation) for mark in getattr(part, "__metadata__", ())]
     marks = [*info.metadata, *(each for mark in inside for each in getattr(mark, "metadata", [mark]))]
     bounds = {
@@ -184,7 +184,7 @@ def _first(text: str | None) -> str:
 
 
 def _meanings(text: str) -> dict[str, str]:
-    """By name what a docstring says of it, as `name: ...` or `name, other: ...`, at a line's start or after ';'."""
+    """Descriptions by name: `name: ...` or `name, other: ...` in a docstring, at a line's start or after ';'."""
     found: dict[str, str] = {}
     heads = re.compile(r"(?:^|(?<=; ))[ ]*(\w+(?:, \w+)*): ", re.MULTILINE)
     clean = inspect.cleandoc(text)
@@ -199,7 +199,7 @@ def _meanings(text: str) -> dict[str, str]:
 
 
 def markdown() -> str:
-    """The reference of all options, as study/README.md holds it."""
+    """The reference of all options, as in study/README.md."""
     lines = []
     for kind in kinds():
         for name in names(kind):
@@ -237,7 +237,7 @@ def plain(kind: str, name: str, width: int) -> str:
 
 
 def rewrite_readme() -> None:
-    """Write the reference into study/README.md again; `python -m study.inspection.reference` does."""
+    """Rewrite the reference in study/README.md, as `python -m study.inspection.reference` does."""
     path = Path(__file__).parents[1] / "README.md"
     head, _, _ = path.read_text().partition("### ")
     path.write_text(head + markdown())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 LOWEST = 19
 KEPT = 300  # characters of a reason
-LONGEST = 3600.0  # seconds; the largest page takes one minute, where nothing of higher priority runs
+LONGEST = 3600.0  # seconds; the largest page takes one minute if nothing of higher priority runs
 
 
 class NotRendered(RuntimeError):
@@ -23,23 +23,23 @@ def render(folder: str, to: Path, edition: str) -> None:
         edition: The name of this report.
 
     Raises:
-        NotRendered: The process failed, or took more than an hour; what it wrote is not to be shown.
+        NotRendered: If the process failed, or took more than an hour; its output must not be shown.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, folder, str(to), edition],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C ends this process, which ends that one without its traceback
+        start_new_session=True,  # Ctrl-C ends this process, which ends the child without a traceback
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
-        cwd=to,  # not the user's folder, where a file may have the name of a module
+        cwd=to,  # not the user's folder, where a file may shadow a module
     )
     try:
         _, complaint = process.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired as error:
         raise NotRendered(f"it took longer than {LONGEST / 60:.0f} minutes") from error
     finally:
-        process.kill()  # where it has not ended; else nothing happens
+        process.kill()  # has no effect if it has ended
         process.wait()
     if process.returncode:
         lines = complaint.strip().splitlines() or [f"its process ended with {process.returncode}"]

@@ -27,7 +27,7 @@ class Retrained:
     """A trial trained once more.
 
     Attributes:
-        record: With the numbers of this training.
+        record: The record of this training.
         rows: Its history, one row per epoch.
         errors: On each test sample, (samples,) by name.
         network: state_dict of the delivered network, on the CPU; empty if training stopped before there was one.
@@ -43,7 +43,7 @@ def retrain(spec: TrialSpec, data_folder: Path, device: torch.device, threads: i
     """Train a trial as a worker does, but without checkpoints; on a terminal, a line counts its epochs.
 
     Raises:
-        BadInput: It cannot be trained here; the message says why.
+        BadInput: If it cannot be trained here; the message says why.
     """
     state: State = {}
     errors: Errors = {}
@@ -82,18 +82,18 @@ def refuse_unwritable(file: Path) -> None:
     Raises:
         BadInput: If not.
     """
-    was_there = file.exists()
+    existed = file.exists()
     try:
         with file.open("ab"):
             pass
     except OSError as error:
         raise BadInput(f"--weights: {file} cannot be written ({error.strerror})") from error
-    if not was_there:
+    if not existed:
         os.unlink(file)
 
 
 def save_network(network: dict[str, Tensor], file: Path) -> None:
-    """Save a state_dict, whole or not at all; `torch.load(file, weights_only=True)` gives it back."""
+    """Save a state_dict, whole or not at all; `torch.load(file, weights_only=True)` reads it back."""
     buffer = io.BytesIO()
     torch.save(network, buffer)
     try:

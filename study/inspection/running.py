@@ -17,7 +17,7 @@ class Running:
 
     Attributes:
         worker: Host and process id, host:pid.
-        seconds: Since this attempt began, by the clock of the worker's node.
+        seconds: Seconds since this attempt began, by the clock of the worker's node.
     """
 
     trial: str
@@ -28,13 +28,13 @@ class Running:
     seconds: float
 
     def line(self) -> str:
-        """The trial in words."""
+        """The trial as one line of text."""
         since = f"{self.seconds / 60:.0f} min" if self.seconds >= 60 else f"{self.seconds:.0f} s"
         return f"{self.arm}, lr {self.lr:g}, seed {self.seed} ({self.trial[:8]}) on {self.worker} for {since}"
 
 
 def running(store: Store, entries: list[dict[str, Any]], done: Iterable[str]) -> list[Running]:
-    """The trials that the current run of the folder has started and not finished; none if no run holds it.
+    """The trials that the current run of the folder has started but not finished; none if no run holds it.
 
     Args:
         entries: The plan.

@@ -1,8 +1,8 @@
 """The live page on loopback: a read-only web server that knows one folder and one address.
 
-A browser lets any website send requests to 127.0.0.1, and a website whose name is made to lead there (DNS rebinding)
-could even read the answers. So every request must name this machine in its Host header, and no answer may be read,
-framed or added to by a page from elsewhere.
+A browser lets any website send requests to 127.0.0.1, and a website whose name is made to resolve to it (DNS
+rebinding) could even read the answers. So every request must name this machine in its Host header, and no page from
+another origin may read, frame or extend an answer.
 """
 
 import json
@@ -33,7 +33,7 @@ TYPES = {
     ".pdf": "application/pdf",
     ".png": "image/png",
 }
-"""What a report consists of, by ending; nothing else is served."""
+"""The types of the files of a report, by suffix; nothing else is served."""
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -46,13 +46,13 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """What is shown at present.
+    """The page that is currently shown.
 
     Attributes:
         waiting: The page to show while there is no report.
-        folder: Where the report lies; None while there is none.
-        edition: The name of the report, another for each; empty while there is none.
-        line: What to say about it in one line.
+        folder: The folder of the report; None while there is no report.
+        edition: The name of the report, different for each; empty while there is no report.
+        line: One line of text about the report.
     """
 
     waiting: str
@@ -81,11 +81,11 @@ def serving(port: int, shown: Shown) -> Iterator[PageServer]:
     """A server that answers in the background until the block ends.
 
     Args:
-        port: Where to listen; if that is taken, the next port that is free.
+        port: Port to listen on; if it is taken, the next free one.
         shown: What to show at first.
 
     Raises:
-        BadInput: No port from there on is free or may be used.
+        BadInput: If no port from there on is free or may be used.
     """
     server = _first_free(port, shown)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(with_body=False)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the terminal is for the study."""
+        """Log nothing: the terminal is for the study."""
 
     def _answer(self, with_body: bool) -> None:
         status, kind, content = self._content()
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             file = file_within(shown.folder, name) if shown.folder and path.startswith("/") else None
             if file is not None:
                 return HTTPStatus.OK, TYPES[file.suffix], file.read_bytes()
-        except OSError:  # gone, replaced by a newer report, or a name too long to be one
+        except OSError:  # deleted with a report that a newer one replaced, or a name that is too long
             pass
         return HTTPStatus.NOT_FOUND, text, b"No such file in the report.\n"
 
@@ -162,11 +162,11 @@ def _is_ours(hosts: list[str]) -> bool:
 
 
 def file_within(folder: Path, name: str) -> Path | None:
-    """The file of a report by its name, such as `tables/trials.csv`; None for whatever is not one of its files.
+    """The file of a report by its name, such as `tables/trials.csv`; None for anything else.
 
     Args:
-        folder: Where the report lies.
-        name: Parts of a path, decoded; a part that leads upwards, hides itself or names a drive leads nowhere.
+        folder: The folder of the report.
+        name: A decoded path; one with a part that leads upwards, is hidden or names a drive is no file.
     """
     parts = name.split("/")
     if any(not part or part.startswith(".") or set(part) & set("\\:\0") for part in parts):

@@ -15,14 +15,14 @@ LEFT_OUT = ("spec", "versions", "history_sha256", "test_errors_sha256")
 
 
 def show(store: Store, trial: str) -> str:
-    """The outcome, numbers and settings of a trial, one a line.
+    """The outcome, numbers and settings of a trial, one per line.
 
     Args:
         store: The results folder.
-        trial: The trial's id, or as much of its beginning as no other trial has.
+        trial: The trial's id, or enough of its beginning to be unique.
 
     Raises:
-        BadInput: The folder is not a results folder, or has no such trial; the message names the nearest.
+        BadInput: If the folder is not a results folder, or has no such trial; the message names the nearest.
     """
     name, entry = find_trial(store, trial)
     records, complaints = read_records(store, [name])
@@ -41,7 +41,7 @@ def show(store: Store, trial: str) -> str:
 
 
 def trial_log(store: Store, trial: str) -> str:
-    """What a trial printed, with its traceback if it crashed; BadInput as for `show`, and where there is no log."""
+    """The output of a trial, with its traceback if it crashed; BadInput as for `show`, and if there is no log."""
     name, _ = find_trial(store, trial)
     try:
         return store.read(log_path(name)).decode(errors="replace")

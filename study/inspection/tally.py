@@ -1,4 +1,4 @@
-"""How far each arm of a study has come, from the plan and the records of its results folder."""
+"""The progress of each arm of a study, from the plan and the records of its results folder."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ class Tally:
     """Some planned trials, and the records of those that have ended.
 
     Attributes:
-        planned: How many trials are planned.
-        records: The records that there are.
+        planned: Number of planned trials.
+        records: The records so far.
     """
 
     planned: int
@@ -57,8 +57,8 @@ def tally_of_arms(entries: list[dict[str, Any]], records: dict[str, Record]) -> 
     """The tally of each arm, in the order of the plan.
 
     Args:
-        entries: Of plan.json, see `trainables.results.folder.Plan`.
-        records: By trial id.
+        entries: Entries of plan.json, see `trainables.results.folder.Plan`.
+        records: Records by trial id.
     """
     return _grouped(((entry.get("arm", "unnamed"), entry["id"]) for entry in entries), records)
 
@@ -99,7 +99,7 @@ def _grouped(keys: Iterable[tuple[str, str]], records: dict[str, Record]) -> dic
 def arms_table(arms: dict[str, Tally]) -> list[str]:
     """A table of at most 80 columns: a line for each arm with its counts and its best validation metric.
 
-    Under an arm with failed or crashed trials stands a line with their reasons.
+    The line of an arm with failed or crashed trials is followed by one with their reasons.
     """
     names = {arm: _short(arm) for arm in arms}
     width = max(map(len, ("arm", *names.values())))

@@ -17,7 +17,7 @@ from trainables.results.store import Store
 
 LOOK_EVERY = 2.0  # seconds
 REST = 9.0
-"""Seconds of rest after each processor second of work: all of it takes a tenth of one core at most."""
+"""Seconds of rest after each processor second of work, so that all of it takes a tenth of one core at most."""
 
 
 def watch(
@@ -33,14 +33,14 @@ def watch(
     Args:
         folder: The results folder, only read; pages are written to a temporary folder.
         store: Its store.
-        port: Where to listen; the next free one if it is taken, any free one for 0.
+        port: Port to listen on; the next free one if it is taken, any free one for 0.
         waiting: The page to show before there is a report.
-        say: Takes the lines for the terminal.
-        show: Takes the address of the page once it is served.
+        say: Prints a line to the terminal.
+        show: Called with the address of the page once it is served.
 
     Raises:
-        BadInput: There is no port to listen on.
-        KeyboardInterrupt: The only end there is.
+        BadInput: If there is no port to listen on.
+        KeyboardInterrupt: When interrupted, which is the only way this ends.
     """
     with (
         tempfile.TemporaryDirectory(prefix="study-watch-") as place,
@@ -53,7 +53,7 @@ def watch(
 
 
 def _keep_up(folder: str, store: Store, server: PageServer, place: Path, say: Callable[[str], None]) -> None:
-    """Look, render if records have changed, and rest, forever."""
+    """Check the records, render them if they have changed, and rest, forever."""
     rendered: State | None = None
     made = ""
     while True:
@@ -61,7 +61,7 @@ def _keep_up(folder: str, store: Store, server: PageServer, place: Path, say: Ca
         try:
             found = state_of_records(store)
             if found != rendered:
-                rendered = found  # what cannot be rendered is tried again when it has changed
+                rendered = found  # after a failure, try again only once records have changed
                 _renew(folder, server, place)
                 made = server.shown.line
         except (NotRendered, OSError) as error:
@@ -79,7 +79,7 @@ def _rest(work: float) -> None:
 
 
 def _renew(folder: str, server: PageServer, place: Path) -> None:
-    """Make a new report and show it in the place of the one before; NotRendered leaves that as it is."""
+    """Make a new report and show it in place of the previous one, which remains if NotRendered is raised."""
     edition, before = str(time.time_ns()), server.shown
     made_in = place / edition
     made_in.mkdir()
@@ -96,6 +96,6 @@ def _renew(folder: str, server: PageServer, place: Path) -> None:
 
 
 def open_in_browser(url: str) -> None:
-    """Open a page where there is a screen; elsewhere a browser of the terminal would take the terminal."""
+    """Open a page if there is a screen; without one, a text browser would take over the terminal."""
     if sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         webbrowser.open(url)

@@ -1,1 +1,1 @@
-"""After the grid: rounds of further trials where they decide, until the answer is as precise as was asked."""
+"""After the grid: rounds of further trials where they are decisive, until the answer is as precise as requested."""

@@ -6,7 +6,7 @@ from trainables.errors import BadInput
 
 
 def check_refine(config: StudyConfig, grid: list[PlannedTrial]) -> None:
-    """Raise BadInput where the grid cannot be refined as asked."""
+    """Raise BadInput if the grid cannot be refined as requested."""
     refine = config.refine
     if refine is None:
         return

@@ -30,7 +30,7 @@ def with_rounds(
 def next_round(
     config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
 ) -> list[PlannedTrial]:
-    """The trials of the round after `trials`; none where the answer is precise enough or the budget is spent."""
+    """The trials of the round after `trials`; none if the answer is precise enough or the budget is spent."""
     refine = config.refine
     if refine is None:
         return []
@@ -58,7 +58,7 @@ def next_round(
 
 
 def still_open(config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]) -> list[str]:
-    """A line for each interval that is wider than was asked for."""
+    """A line for each interval that is wider than requested."""
     results = prepare(_table(config, trials, records))
     if config.refine is None or results.empty:
         return []

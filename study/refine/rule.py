@@ -12,15 +12,15 @@ from scipy import stats
 
 from analysis.statistics.precision import LEAST_PAIRS, edges, precision
 
-LATTICE = 40  # learning rates to a decade that a round may choose from
-MOST_PLACES = 2  # within the widest interval, where new rates are set in one round
-SEEDS_AT_A_PLACE = 2  # more in each round
+LATTICE = 40  # learning rates per decade that a round may choose from
+MOST_PLACES = 2  # learning rates within the widest interval that one round may choose
+SEEDS_AT_A_PLACE = 2  # seeds added in each round
 MOST_GROWTH = 2.0  # of the number of seeds at a chosen rate, in one round
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The number of seeds that an arm is to have at a learning rate, those that are there included."""
+    """The number of seeds that an arm is to have at a learning rate, including the existing ones."""
 
     case: str
     arm: str
@@ -32,13 +32,13 @@ def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) 
     """Groups of seeds to run next, the most urgent first; a group is run as a whole, so that pairs stay pairs.
 
     Edges come first: seeds for the scores of a case follow once its edges are known, so that a budget that is too
-    small for both gives one whole answer.
+    small for both gives one complete answer.
 
     Args:
-        trials: Prepared, with a result.
-        planned: Number of seeds by case, arm and learning rate, crashed ones too.
+        trials: Prepared trials that have a result.
+        planned: Number of seeds by case, arm and learning rate, including crashed ones.
         edge: Half-width to reach for log10 LR50, in decades.
-        score: For the paired difference, as a share of the control.
+        score: Half-width to reach for the paired difference, as a share of the control.
     """
     groups = []
     for case, found in trials.groupby("case", sort=False):
@@ -49,9 +49,9 @@ def wanted(trials: pd.DataFrame, planned: pd.Series, edge: float, score: float) 
 
 
 def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[Wanted]]:
-    """More seeds for all arms at rates of the lattice within the widest interval of LR50; none where all are narrow.
+    """More seeds for all arms at lattice rates within the widest interval of LR50; none if all are narrow enough.
 
-    As many rates as would cut the interval into parts that are narrow enough, in even steps.
+    Chooses as many evenly spaced rates as would cut the interval into narrow enough parts, at most MOST_PLACES.
 
     Args:
         rows: Result of `edges`, for one case.
@@ -61,13 +61,13 @@ def at_edges(rows: pd.DataFrame, planned: pd.Series, edge: float) -> list[list[W
     if open_rows.empty:
         return []
     widest = open_rows.loc[open_rows["edge"].idxmax()]
-    there = planned.groupby("lr").max()
+    existing = planned.groupby("lr").max()
     parts = min(max(2, math.ceil(widest["edge"] / edge - 1e-9)), MOST_PLACES + 1)
     steps = np.linspace(widest["low"], widest["high"], parts + 1)[1:-1]
-    places = {rate_near(step, there.index.to_numpy(float)) for step in steps}
+    places = {rate_near(step, existing.index.to_numpy(float)) for step in steps}
     groups = []
     for place in sorted(places):
-        seeds = int(there.get(place, 0)) + SEEDS_AT_A_PLACE
+        seeds = int(existing.get(place, 0)) + SEEDS_AT_A_PLACE
         groups.append([Wanted(widest["case"], arm, place, seeds) for arm in rows["arm"]])
     return groups
 

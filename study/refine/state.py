@@ -1,4 +1,4 @@
-"""How far a refined study has come, from the files of its results folder alone."""
+"""The progress of a refined study, from the files of its results folder alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,11 @@ class RoundsState:
     """The rounds of a refined study.
 
     Attributes:
-        budget: Most trials of the study.
-        planned: Trials planned in each round, by its number; the grid is round 1.
-        missing: Those of them that have no record yet.
-        wide: The intervals that are still wider than asked, by the results so far.
-        cases: Number of cases that the study has.
+        budget: Largest number of trials of the study.
+        planned: Number of trials planned in each round, by the round's number; the grid is round 1.
+        missing: Number of these trials that have no record yet.
+        wide: The intervals that are still wider than requested, by the results so far.
+        cases: Number of cases in the study.
     """
 
     budget: int
@@ -41,7 +41,7 @@ class RoundsState:
         return [*rounds, budget, *(f"open: {wide.line(self.cases > 1)}" for wide in self.wide)]
 
     def as_json(self) -> dict[str, Any]:
-        """The state as `study status --json` has it."""
+        """The state as `study status --json` prints it."""
         rounds = [
             {"round": number, "planned": count, "missing": self.missing[number]}
             for number, count in self.planned.items()
@@ -56,10 +56,10 @@ def state_of_rounds(folder: str) -> RoundsState:
         folder: A results folder or packed file whose study.yaml has `refine`.
 
     Returns:
-        The rounds in order, and what is open.
+        The rounds in order, and the intervals that are still too wide.
 
     Raises:
-        ValueError: The folder's study.yaml has no `refine`, or one that is not as this program writes it.
+        ValueError: If the folder's study.yaml has no `refine`, or an invalid one.
     """
     results = load_results(folder)
     refine = Refine(**(results.config.get("refine") or {}))

@@ -1,4 +1,4 @@
-"""What is still open in a refined study: each interval that is wider than was asked for."""
+"""The intervals of a refined study that are still wider than requested."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -11,12 +11,12 @@ from analysis.statistics.precision import LEAST_PAIRS
 
 @dataclass(frozen=True)
 class Wide:
-    """An interval that is wider than asked.
+    """An interval that is wider than requested.
 
     Attributes:
         case, arm: Case and arm that the interval belongs to.
         interval: Edge (of LR50, in decades) or score (of the difference to the control, as a share of its mean).
-        half_width: Its half-width; None where there are too few pairs for one.
+        half_width: Its half-width; None if there are too few pairs for one.
         asked: The half-width to reach.
         pairs: Number of pairs with the control in which both learned; None for an edge.
     """
@@ -29,7 +29,7 @@ class Wide:
     pairs: int | None = None
 
     def line(self, with_case: bool) -> str:
-        """For people; the case is left out where there is only one."""
+        """The interval as human-readable text, with its case if `with_case`."""
         who = f"{self.case}, {self.arm}" if with_case else self.arm
         if self.interval == "edge":
             return f"{who}: LR50 to {self.half_width:.2g} decades, {self.asked:g} asked"
@@ -38,20 +38,20 @@ class Wide:
         return f"{who}: score to {self.half_width:.2%} of the control's, {self.asked:.2%} asked"
 
     def as_json(self) -> dict[str, Any]:
-        """As `study status --json` has it."""
+        """The interval as `study status --json` prints it."""
         return asdict(self)
 
 
 def wide_intervals(widths: pd.DataFrame, edge: float | None, score: float | None) -> list[Wide]:
-    """The intervals that are wider than asked.
+    """The intervals that are wider than requested.
 
     Args:
         widths: Result of `precision`.
-        edge: Half-width asked for LR50, in decades; None asks for nothing.
-        score: Half-width asked for the difference to the control, as a share of its mean; None asks for nothing.
+        edge: Half-width requested for LR50, in decades; None if there is no request.
+        score: Half-width requested for the difference to the control, as a share of its mean; None likewise.
 
     Returns:
-        Those of each arm in turn, its edge first.
+        The intervals of each arm in turn, its edge first.
     """
     found = []
     for row in widths.itertuples():

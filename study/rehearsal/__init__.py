@@ -1,1 +1,1 @@
-"""Trials in small, before a run: whether they work, and what they cost."""
+"""Miniature trials before a run: whether they work, and what they cost."""

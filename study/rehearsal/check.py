@@ -1,7 +1,7 @@
-"""What a run would find out too late, found before its first trial.
+"""Checks before the first trial for problems that a run would discover too late.
 
-Each task's data is loaded once, each arm's model built for every value of an axis, and taken through a trial in
-small: a training step at full theta, the projection, the test in float64 that measures its equivariance.
+Each task's data is loaded once. Each arm's model is built for every value of an axis and goes through a miniature
+trial: a training step at full theta, the projection, and the test in float64 that measures its equivariance.
 """
 
 import errno
@@ -44,13 +44,13 @@ NOT_BUILT_FOR = ("lr", "epochs", "batch_size", "weight_decay", "momentum", "warm
 
 @dataclass
 class Facts:
-    """What is known of an arm after the check, of its first trial where there are several settings.
+    """The results of checking an arm, those of its first trial if there are several settings.
 
     Attributes:
         strict, added: Numbers of parameters of the network, and of those that the method adds.
         layers: Names of the relaxed layers.
         error: Equivariance error of the untrained strict network, in float64.
-        warnings: What need not stop a run.
+        warnings: Problems that need not stop a run.
     """
 
     arm: str
@@ -63,7 +63,7 @@ class Facts:
     warnings: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """The facts as people read them, the warnings last."""
+        """The facts as human-readable lines, the warnings last."""
         size = f"{self.strict:,} parameters"
         relaxed = f", {len(self.layers)} relaxed layers add {self.added:,}: {', '.join(self.layers)}"
         return [
@@ -74,16 +74,16 @@ class Facts:
 
 
 def is_model(name: str) -> bool:
-    """Whether a name is that of a model and of no preset or file: a registered one, or `package.module:Name`."""
+    """Whether a name is that of a model, registered or `package.module:Name`, and not of a preset or file."""
     known = name in registry.REGISTRY["model"] or (":" in name and not name.endswith((".yaml", ".yml")))
     return known and name not in presets() and not Path(name).is_file()
 
 
 def check_model(model: str, overrides: list[str], data_folder: str) -> list[Facts]:
-    """The facts of a model alone, strict and relaxed, on bodies in space or else on point clouds.
+    """Check one model, strict and relaxed, on n-body data or, failing that, on point clouds; returns its facts.
 
     Raises:
-        BadInput: It works on neither; the line is of the first.
+        BadInput: If it works on neither; the message is that of the first.
     """
     content: dict[str, Any] = {
         "name": "check",
@@ -104,14 +104,14 @@ def check_model(model: str, overrides: list[str], data_folder: str) -> list[Fact
 
 
 def check_trials(trials: Sequence[PlannedTrial], data_folder: str) -> list[Facts]:
-    """Take each kind of trial through its paces, on the processor; the facts of each arm.
+    """Try each kind of trial on the CPU; returns the facts of each arm.
 
     Args:
-        trials: Those that will run.
+        trials: The trials that will run.
         data_folder: The directory of downloaded and generated data sets.
 
     Raises:
-        BadInput: Data, a model or a method does not do what a trial needs; the line names the arm.
+        BadInput: If data, a model or a method does not do what a trial needs; the message names the arm.
     """
     if any(trial.spec.training.compile for trial in trials):
         check_compiler()
@@ -127,7 +127,7 @@ def _check(trials: Sequence[PlannedTrial], folder: Path) -> list[Facts]:
     tasks: dict[str, Task] = {}
     errors: dict[str, float] = {}
     facts: dict[str, Facts] = {}
-    for trial in _different(trials):
+    for trial in _one_of_each_kind(trials):
         spec, where = trial.spec, f"arms.{trial.arm}"
         key = canonical_json(spec.task)
         if key not in tasks:
@@ -148,8 +148,8 @@ def _check(trials: Sequence[PlannedTrial], folder: Path) -> list[Facts]:
     return list(facts.values())
 
 
-def _different(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
-    """One trial of each kind, those apart that differ in what can break."""
+def _one_of_each_kind(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
+    """One trial of each kind; kinds differ in settings that can break a trial."""
     return list({_kind(trial): trial for trial in reversed(trials)}.values())[::-1]
 
 
@@ -160,7 +160,7 @@ def _kind(trial: PlannedTrial) -> str:
 
 
 def load_whole(description: dict[str, Any], folder: Path) -> Task:
-    """The task with all its data. BadInput, naming the task, where that cannot be used."""
+    """Load the task with all its data; BadInput, naming the task, if the data cannot be used."""
     with _in_one_line("task"):
         try:
             task: Task = registry.build("task", description, folder)
@@ -192,8 +192,8 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     with _in_one_line(where):
         check_compilable(spec.training, task)
     if spec.training.compile is True:
-        # Traced as in the trial, forward and backward, but without the code, which takes a minute to make. Not for
-        # auto: several seconds for each arm are too long where the user has not asked for compilation.
+        # Traced as in the trial, forward and backward, but without generating code, which takes a minute. Not for
+        # auto: several seconds for each arm are too long if the user has not requested compilation.
         compile_network(run.model, backend="aot_eager")
     with _in_one_line(f"{where}: a training step at full theta"):
         loss, *_ = train_step(
@@ -212,7 +212,7 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
 
 
 def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
-    """The end of the trial in small."""
+    """Run the end of the miniature trial."""
     if run.projection_step > 0:
         with _in_one_line(f"{where}: the projection"):
             project(run)
@@ -222,7 +222,7 @@ def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
 
 @contextmanager
 def _in_one_line(where: str) -> Iterator[None]:
-    """Make one line of whatever goes wrong in the block, with the user's own part of the traceback."""
+    """Turn any error in the block into one line, with the user's own part of the traceback."""
     try:
         yield
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""Whether what `training.compile` needs is there."""
+"""Whether the compiler that `training.compile` needs is available."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ USUAL = "g++"
 
 
 def check_compiler() -> None:
-    """Raise BadInput where torch.compile would find no C++ compiler; it takes the one that CXX names, or g++."""
+    """Raise BadInput if torch.compile would find no C++ compiler; it uses the one that CXX names, or g++."""
     compiler = os.environ.get("CXX", USUAL)
     if shutil.which(compiler) is None:
         raise BadInput(

@@ -1,4 +1,4 @@
-"""What a trial costs, from steps taken here and now on a small part of the data."""
+"""The cost of a trial, estimated from timed steps on a small part of the data."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ VALIDATION_SAMPLES = 16
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and quartiles of the seconds of something done several times."""
+    """Median and quartiles of repeated timings, in seconds."""
 
     low: float
     median: float
@@ -34,7 +34,7 @@ class Spread:
 
     @staticmethod
     def of(seconds: list[float]) -> "Spread":
-        """Of at least two measurements."""
+        """Compute the spread of at least two measurements."""
         return Spread(*quantiles(seconds, n=4, method="inclusive"))
 
 
@@ -44,7 +44,7 @@ class Cost:
 
     Attributes:
         step: Cost of a training step at full theta.
-        trial: Cost of a whole trial, its validation included.
+        trial: Cost of a whole trial, including its validation.
     """
 
     step: Spread
@@ -54,7 +54,7 @@ class Cost:
 def cost(spec: TrialSpec, data_folder: str, device: torch.device) -> Cost:
     """The cost of the trial: its relaxed steps at full theta, then its strict phase.
 
-    BadInput as the task, where its files are missing.
+    Raises BadInput, as the task does, if files of the task are missing.
     """
     torch.set_num_threads(1)
     sizes = {name: spec.task[name] for name in ("train", "val", "test") if name in spec.task}
@@ -73,8 +73,8 @@ def cost(spec: TrialSpec, data_folder: str, device: torch.device) -> Cost:
         run.progress.step = run.projection_step
         strict = _timed_steps(run)
     validation = _timed(lambda: evaluate(run.model, task, task.splits["val"]), device)
-    looks = sum(validated(spec, epoch) for epoch in range(spec.training.epochs))
-    validations = looks * samples["val"] / size(task.splits["val"])
+    validated_epochs = sum(validated(spec, epoch) for epoch in range(spec.training.epochs))
+    validations = validated_epochs * samples["val"] / size(task.splits["val"])
 
     def whole(part: Callable[[Spread], float]) -> float:
         return relaxed * part(step) + (steps - relaxed) * part(strict) + validations * part(validation)
@@ -90,7 +90,7 @@ def _timed_steps(run: Run) -> Spread:
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> Spread:
-    """The seconds of a call, after two that also pay for what is done once."""
+    """Time repeated calls, after two untimed ones that bear the one-off costs."""
     seconds: list[float] = []
     for _ in range(2):
         work()

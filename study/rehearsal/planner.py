@@ -1,4 +1,4 @@
-"""A second process for what needs torch before a run: the process that follows the trials never loads it."""
+"""A second process for work before a run that needs torch: the process that follows the trials never loads it."""
 
 import signal
 import sys
@@ -14,19 +14,19 @@ from trainables.errors import BadInput, brief
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 SECONDS_TO_END = 2.0
-"""How long the process may take to clean up: Python warns of the semaphores that a killed one leaves behind."""
+"""How long the process may take to clean up: Python warns about semaphores that a killed one leaves behind."""
 
 
 class Planner:
     """Calls functions one after the other in a second process, while this process continues.
 
-    A context manager, which ends the process, also in the middle of a call.
+    A context manager that ends the process, even in the middle of a call.
     """
 
     def __enter__(self) -> "Planner":
         """Start the process."""
-        self.pipe, there = get_context("spawn").Pipe()
-        self.process = get_context("spawn").Process(target=_serve, args=(there,), name="planner")
+        self.pipe, other_end = get_context("spawn").Pipe()
+        self.process = get_context("spawn").Process(target=_serve, args=(other_end,), name="planner")
         before = signal.signal(
             signal.SIGINT, signal.SIG_IGN
         )  # Ctrl-C is for this process, which ends the other
@@ -34,7 +34,7 @@ class Planner:
             self.process.start()
         finally:
             signal.signal(signal.SIGINT, before)
-        there.close()
+        other_end.close()
         return self
 
     def begin(
@@ -43,10 +43,10 @@ class Planner:
         """Begin a call, and return the function that waits for its result.
 
         Args:
-            work: A function of a module, with arguments and a result that can be pickled. What it raises, the
-                returned function raises.
+            work: A module-level function with arguments and a result that can be pickled. The returned function
+                raises its exceptions.
         """
-        with suppress(OSError):  # the process is gone, which the result will say
+        with suppress(OSError):  # the process has ended, which `result` will report
             self.pipe.send((work, args, kwargs))
 
         def result() -> Result:
@@ -69,7 +69,7 @@ class Planner:
         return worked, value
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it is doing."""
         self.process.terminate()
         self.process.join(SECONDS_TO_END)
         self.process.kill()
@@ -92,11 +92,11 @@ def _serve(pipe: Connection) -> None:
             answer = True, work(*args, **kwargs)
         except Exception as error:
             if not isinstance(error, BadInput):
-                error.add_note(traceback.format_exc())  # a traceback does not travel
+                error.add_note(traceback.format_exc())  # pickling loses the traceback
             answer = False, error
         try:
             pipe.send(answer)
         except BrokenPipeError:
             return
-        except Exception as error:  # what cannot be pickled
+        except Exception as error:  # the answer cannot be pickled
             pipe.send((False, RuntimeError(brief(error))))

@@ -1,4 +1,4 @@
-"""What a whole study costs, in words: each arm's step and trial, then hours of cores or GPUs and of the clock."""
+"""The cost of a whole study, as text: each arm's step and trial, then core or GPU hours and wall-clock hours."""
 
 import math
 import os
@@ -14,7 +14,7 @@ from trainables.results.canonical import canonical_json
 
 
 def priced(config: StudyConfig, trials: list[PlannedTrial], data_folder: str) -> Iterator[str]:
-    """A line for each arm, as it is measured, then one for the study; an arm that cannot be priced is named."""
+    """A line for each arm, as soon as it is measured, then one for the study; arms of unknown cost are named."""
     device = torch.device("cuda" if config.resources.gpus and torch.cuda.is_available() else "cpu")
     total, unknown = Spread(0, 0, 0), []
     for arm, method in config.arms.items():
@@ -32,12 +32,12 @@ def priced(config: StudyConfig, trials: list[PlannedTrial], data_folder: str) ->
 
 
 def _compiled(trials: list[PlannedTrial]) -> str:
-    """What the times leave out."""
+    """A note if the times leave out compilation."""
     return "; steps are timed uncompiled" if any(trial.spec.training.compile for trial in trials) else ""
 
 
 def _alike(trials: list[PlannedTrial]) -> list[list[PlannedTrial]]:
-    """The trials in groups that cost the same: all but learning rate and seed is alike."""
+    """The trials in groups of equal cost, which differ only in learning rate and seed."""
     groups: dict[str, list[PlannedTrial]] = {}
     for trial in trials:
         spec = trial.spec.model_dump(mode="json")
@@ -65,7 +65,7 @@ def _steps(costs: list[Cost]) -> str:
 def _sentence(
     config: StudyConfig, count: int, total: Spread, unknown: list[str], device: torch.device
 ) -> str:
-    """Hours of the machine and of the clock, for the machine at hand."""
+    """Core or GPU hours and wall-clock hours on this machine."""
     resources, clock = config.resources, _slots(config.resources, count)
     without = f", without {', '.join(unknown)}, whose cost is unknown" if unknown else ""
     if len(unknown) == len(config.arms):
@@ -80,7 +80,7 @@ def _sentence(
 
 
 def _slots(resources: Resources, count: int) -> int:
-    """How many trials run at once on this machine."""
+    """The number of trials that run at once on this machine."""
     slots = [count, math.floor(len(os.sched_getaffinity(0)) / resources.cpus)]
     slots += [math.floor(torch.cuda.device_count() / resources.gpus)] if resources.gpus else []
     slots += [resources.concurrent] if resources.concurrent else []

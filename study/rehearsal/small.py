@@ -1,4 +1,4 @@
-"""A trial in small: few samples, at the step where the method has most to do."""
+"""A miniature trial: few samples, at the step where the method has the most to do."""
 
 from copy import copy
 
@@ -29,7 +29,7 @@ def rehearse(spec: TrialSpec, task: Task, device: torch.device) -> Run:
 
 
 def _peak(run: Run) -> int:
-    """The first step with the largest theta, of steps spread over those before the projection."""
+    """The first step with the largest theta, among steps spread over those before the projection."""
     steps = sorted({run.projection_step * look // LOOKS for look in range(LOOKS)})
     thetas = []
     for step in steps:

@@ -46,7 +46,7 @@ class Random:
 
     def ask(self, drawn: Sequence[float]) -> float:
         """The next learning rate; depends only on how many were drawn."""
-        # Python promises the same numbers from `random()` for a seed in all of its versions.
+        # Python guarantees that `random()` gives the same numbers for a seed in all of its versions.
         place = random.Random(f"{self.seed}/{len(drawn)}").random()
         return math.exp(self.low + place * (self.high - self.low))
 
@@ -58,10 +58,10 @@ def draw_rates(search: Search) -> list[float]:
         search: The block of the config.
 
     Returns:
-        `search.trials` learning rates with four digits. More trials give the same beginning.
+        `search.trials` learning rates with four digits. A larger number begins with the same learning rates.
 
     Raises:
-        BadInput: The sampler is not such a class, fails, or proposes no learning rate within the bounds.
+        BadInput: If the sampler is not such a class, fails, or proposes a learning rate outside the bounds.
     """
     low, high = search.lr.log
     make = _class_of(search.sampler)
@@ -93,7 +93,7 @@ def _class_of(name: str) -> Callable[[float, float, int], Sampler]:
 
 
 def _checked(rate: object, search: Search) -> float:
-    """A proposal as a learning rate with four digits, as a grid has them."""
+    """A proposed learning rate, rounded to four digits like those of a grid."""
     low, high = search.lr.log
     try:
         value = math.nan if isinstance(rate, bool | str) else float(rate)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ class Bounds(Settings):
     """The range of learning rates.
 
     Attributes:
-        log: The lowest and the highest, between which the logarithm is drawn.
+        log: The lowest and the highest learning rate, between which the logarithm is drawn.
     """
 
     log: tuple[Positive, Positive]
@@ -44,7 +44,7 @@ class Search(Settings):
 
 
 def check_search(content: dict[str, Any]) -> None:
-    """Raise BadInput if a config, as read, asks for a search and for what a search replaces."""
+    """Raise BadInput if a config, as read, has both a search and settings that a search replaces."""
     if content.get("search") is None:
         return
     if content.get("refine") is not None:

@@ -51,7 +51,7 @@ class Browser:
         return self.ask("POST", f"/session/{self.session}/se/log", {"type": kind})
 
     def requests(self):
-        """The addresses that pages have asked for since this was last called."""
+        """The addresses that pages have requested since the last call."""
         events = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
         sent = (event["params"] for event in events if event["method"] == "Network.requestWillBeSent")
         return [one["request"]["url"] for one in sent]
@@ -72,7 +72,7 @@ class Browser:
 
 @contextmanager
 def opened_browser(profile):
-    """A session that ends with the block, with its profile in a folder of its own."""
+    """A session that ends with the block and keeps its profile in the given folder."""
     driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
     try:
         port = next(

@@ -1,4 +1,4 @@
-"""Fixtures of the analysis: simulated results folders, reports without figures, a browser."""
+"""Fixtures for tests of the analysis: simulated results folders, reports without figures, a browser."""
 
 import pytest
 from chromium import opened_browser
@@ -9,7 +9,7 @@ from simulated_folder import simulate, write_study
 def study(tmp_path):
     """Make a results folder: `study(name="a", seeds=3, ...)` with the arguments of `simulate`.
 
-    change: from the simulated records to those to write
+    change: maps the simulated records to those to write
     """
 
     def make(name="simulated", config=None, change=list, **options):
@@ -21,7 +21,7 @@ def study(tmp_path):
 
 @pytest.fixture
 def no_figures(monkeypatch):
-    """Reports without figures, for tests of their words and tables: drawing takes most of a report's time."""
+    """Reports without figures, for tests of their texts and tables: drawing takes most of a report's time."""
     monkeypatch.setattr("analysis.report.make_pictures", lambda *unused: [])
 
 

@@ -1,6 +1,7 @@
-"""How often the interval of the probability of improvement holds the truth, by the weight in `unseen`.
+"""How often the interval of the probability of improvement contains the truth, by the weight in `unseen`.
 
-`python tests/analysis/improvement_weight.py` prints the line of `analysis.statistics.unseen` (seven minutes).
+`python tests/analysis/improvement_weight.py` prints the last line of the table in `analysis.statistics.unseen`
+(seven minutes).
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ WEIGHTS = (0, 0.0005, 0.002, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 def coverages(studies=STUDIES):
-    """By weight the share of simulated studies whose interval holds the truth."""
+    """The share of simulated studies whose interval contains the truth, by weight."""
     held = np.zeros(len(WEIGHTS))
     for trials, true in two_arms(studies):
         for place, weight in enumerate(WEIGHTS):

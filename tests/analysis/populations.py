@@ -19,7 +19,7 @@ class Population:
         best, curvature = random.uniform(-3.2, -2.5, studies), random.uniform(0.15, 0.45, studies)
         self.median = 0.012 * 10 ** (curvature[:, None] * (PLACES - best[:, None]) ** 2)
         self.noise = random.uniform(0.08, 0.3, studies)
-        self.shared = self.noise * random.uniform(0, 0.8, studies)  # the part that a seed has at every rate
+        self.shared = self.noise * random.uniform(0, 0.8, studies)  # the part that a seed shares across rates
 
     def draw(self, seeds, which=slice(None)):
         """Loss and failure, (studies, rates, seeds)."""
@@ -33,7 +33,7 @@ class Population:
         return np.where(failed, AT_INIT, loss), failed
 
     def truth(self, seeds=4000, block=50):
-        """Mean, median and mean of what learned, (studies, rates), and the grid's interquartile mean, (studies,)."""
+        """Mean, median, mean of learned trials, (studies, rates), and the grid's interquartile mean, (studies,)."""
         means, medians, learned, iqms = [], [], [], []
         for start in range(0, len(self.onset), block):
             loss, failed = self.draw(seeds, slice(start, start + block))

@@ -33,7 +33,7 @@ def simulate(
     outcome=None,
     salt=0,
 ):
-    """Plan, records and histories of a study whose upper learning rates fail, the strict arm's first."""
+    """Plan, records and histories of a study whose high learning rates fail, those of the strict arm first."""
     random = np.random.default_rng([salt, seeds, len(rates), *model.encode(), *task.encode()])
     plan, records, histories = [], [], []
     for number, (arm, method) in enumerate(arms.items()):
@@ -102,7 +102,7 @@ def simulate(
 
 
 def history(random, epochs, rate, loss, reason, method):
-    """Rows that fall from the start to the final loss, or blow up."""
+    """Rows whose loss falls from its initial to its final value, or blows up."""
     rows = []
     last = epochs if reason in (None, "not_learned", "collapsed") else 4
     noise = np.exp(random.normal(0, 0.05, last))
@@ -143,7 +143,7 @@ def write_study(folder, plan, records, histories, name="simulated", config=None)
 
 
 def sample_errors(record, samples=50):
-    """Test errors whose mean is the record's; the samples differ alike in all trials."""
+    """Test errors whose mean is the record's; the samples differ in the same way in all trials."""
     if record.test_metric is None:
         return None
     sizes = np.random.default_rng(0).exponential(size=samples)

@@ -17,7 +17,7 @@ def test_training_share_is_of_each_workers_own_time():
     assert training_share(unknown) is None
 
 
-def test_cost_is_in_processor_seconds_where_every_trial_of_the_case_has_them():
+def test_cost_is_in_processor_seconds_if_every_trial_of_the_case_has_them():
     both = {"failed": False, "epochs": 10, "params_train": 1.0, "params_final": 1.0}
     rows = [
         {"case": case, "arm": arm, "seconds": 100.0, "cpu_seconds": cpu, **both}

@@ -1,4 +1,4 @@
-"""The instruments themselves: 2,000 simulated studies of 5 seeds x 7 learning rates with known truth."""
+"""The statistics themselves, on 2,000 simulated studies of 5 seeds x 7 learning rates with known truth."""
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def trials(population):
 
 
 def check(name, low, high, true):
-    """The share of intervals that hold the truth is within 93% to 97%, or is the one that the report shows."""
+    """Assert that 93% to 97% of the intervals contain the truth, or the share that the report shows."""
     covered = float(np.mean((np.asarray(low) <= true) & (true <= np.asarray(high))))
     print(f"{name}: covers {covered:.3f}")
     if name in COVERAGE:
@@ -66,7 +66,7 @@ def test_grid_failure_rate(population, trials):
 
 
 @pytest.mark.parametrize("weight", [0.01, 0.2])
-def test_another_weight_of_what_is_not_seen_does_not_cover(weight, population, trials, monkeypatch):
+def test_another_weight_of_the_unseen_does_not_cover(weight, population, trials, monkeypatch):
     monkeypatch.setattr(unseen, "GRID_FAILURE", weight)
     found = grid_failure_rates(trials)
     true = population.chance.mean(axis=1)
@@ -81,7 +81,7 @@ def test_half_failure_rate(population, trials):
 
 
 def test_failure_curve(population, trials):
-    """Pointwise, at the learning rates of the grid from the one with the fewest failures on."""
+    """Pointwise, at the learning rates of the grid, from the one with the fewest failures upward."""
     counts = trials.groupby(["arm", "lr"])["failed"].sum().unstack()
     found, true = [], []
     for study, failed in enumerate(counts.to_numpy(float)):
@@ -101,7 +101,7 @@ def test_performance_profiles(population, trials):
     scale = AT_INIT - 0.008
     some = trials[trials["arm"] < 500]
     found = performance_profiles(some.assign(skill=((AT_INIT - some["score"]) / scale).clip(0, 1)))
-    found = found[found["level"].isin(LEVELS[:50:5])]  # at the last no trial is better than the best
+    found = found[found["level"].isin(LEVELS[:50:5])]  # at the last level no trial is better than the best
     skill = ((AT_INIT - loss) / scale).clip(0, 1)
     true = np.stack([(skill > level).mean(axis=(1, 2)) for level in LEVELS[:50:5]], axis=1)
     check("performance_profiles", found["low"] - 1e-9, found["high"] + 1e-9, true.ravel())
@@ -159,7 +159,7 @@ def test_middle_rate(trials, truth):
 
 
 def test_paired_scores_at_a_fixed_rate():
-    """Two arms share a seed's luck, which the pairs take out."""
+    """Two arms share a seed's luck, which pairing removes."""
     random = np.random.default_rng(3)
     luck = random.normal(0, 1e-3, (STUDIES, 1, SEEDS))
     loss = np.array([0.010, 0.012])[:, None] + luck + random.normal(0, 5e-4, (STUDIES, 2, SEEDS))
@@ -199,8 +199,8 @@ def test_probability_of_improvement():
     )
 
 
-def test_same_against_same_gives_uniform_p_values():
-    """Both tests are exact: an attainable p value k/32 comes up with just that frequency, no level is exceeded."""
+def test_equal_arms_give_uniform_p_values():
+    """Both tests are exact: an attainable p value k/32 occurs with exactly that frequency, no level is exceeded."""
     random = np.random.default_rng(6)
     p = np.array([sign_flip_test(random.normal(size=5)) for _ in range(STUDIES)])
     for level in np.arange(2, 33, 2) / 32:

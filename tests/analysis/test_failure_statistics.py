@@ -1,4 +1,4 @@
-"""Each statistic of failures against an independent way to its number."""
+"""Each statistic of failures against an independent computation."""
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def test_holm_by_statsmodels(p):
     assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
 
 
-def test_pairs_leave_out_what_one_arm_lacks():
+def test_pairs_leave_out_trials_that_one_arm_lacks():
     strict = grid(np.ones((4, 2)), failed=[[0, 0], [0, 0], [1, 1], [1, 1]])
     other = grid(np.ones((4, 2)), arm="ace", failed=[[0, 0], [0, 0], [0, 1], [1, 1]])
     row = paired_failures(pd.concat([strict, other.iloc[:-1]]), "strict").iloc[0]
@@ -73,7 +73,7 @@ def test_pairs_leave_out_what_one_arm_lacks():
     assert row["difference"] == pytest.approx(-1 / 7)
 
 
-def test_grid_failure_rate_counts_rates_alike():
+def test_grid_failure_rate_weights_rates_equally():
     trials = grid(np.ones((2, 4)), failed=[[0, 0, 0, 0], [1, 1, 1, 1]])
     assert grid_failure_rates(trials.iloc[:6])["rate"].item() == 0.5
     share, low, high = grid_share(np.array([[0, 5], [0, 5]]), np.array([5, 5]))
@@ -87,7 +87,7 @@ def test_onset_of_failure():
     rates = 10 ** np.linspace(-4, -1, 7)
     seeds = np.full(7, 5.0)
     found = half_failure_rate(rates, np.array([0, 0, 0, 0, 0, 5, 5.0]), seeds)
-    assert rates[4] < found["lr50"] < rates[5]  # a clean step: anywhere between, so the middle
+    assert rates[4] < found["lr50"] < rates[5]  # a clean step may be anywhere between, so the middle
     assert np.log10(found["lr50"]) == pytest.approx(-1.75, abs=0.02)
     assert found["low"] < rates[4] * 1.15
     assert found["high"] > rates[5] * 0.87

@@ -1,4 +1,4 @@
-"""Where there is nothing to draw figures say so in words, and draw no empty axes."""
+"""Figures with nothing to draw say so in text, and draw no empty axes."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from analysis.tables import make_tables
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Every figure that a report has of a results folder, by its name."""
+    """Every figure in the report of a results folder, by its name."""
 
     def draw(folder):
         figures = []
@@ -40,7 +40,7 @@ def words(axes):
     return [text.get_text() for text in axes.texts]
 
 
-def test_where_no_trial_learned_no_loss_or_score_is_drawn(study, drawn):
+def test_if_no_trial_learned_no_loss_or_score_is_drawn(study, drawn):
     figures = drawn(study(seeds=2, rates=[1e-3, 1e-2], change=all_failed))
     assert set(figures) == {
         *("overview", "failure_rate", "heat_map_arms", "heat_map_schedules", "training", "equivariance")
@@ -54,7 +54,7 @@ def test_where_no_trial_learned_no_loss_or_score_is_drawn(study, drawn):
     assert figures["overview"].axes[0].axison
 
 
-def test_where_no_trial_learned_none_has_skill(study):
+def test_if_no_trial_learned_none_has_skill(study):
     trials = prepare(load_trials(study(seeds=2, rates=[1e-3, 1e-2], change=all_failed)))
     assert (trials["skill"] == 0).all()
 
@@ -79,7 +79,7 @@ def test_an_arm_without_a_pair_keeps_its_line_and_says_so(study):
 
 
 @pytest.mark.parametrize("at", [0, -1], ids=["first", "last"])
-def test_a_failed_trial_does_not_press_those_that_learned_together(study, at):
+def test_a_failed_trial_does_not_squeeze_those_that_learned(study, at):
     def one_failed(records):
         (failed,) = all_failed([records[at]])
         return [failed if record is records[at] else record for record in records]

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Human-readable numbers."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from analysis.plots.style import styled
         (math.nan, 0.1, 0.7, "–"),
     ],
 )
-def test_an_interval_has_the_decimals_that_its_width_carries(value, low, high, text):
+def test_an_interval_has_the_decimals_that_its_width_justifies(value, low, high, text):
     assert interval(value, low, high) == text
 
 
@@ -44,7 +44,7 @@ def test_some_is_neither_none_nor_all():
     assert [percent(share) for share in (0.0, 0.001, 0.5, 0.999, 1.0)] == ["0%", "<1%", "50%", ">99%", "100%"]
 
 
-def test_what_is_negative_has_a_minus_sign():
+def test_negative_numbers_have_a_minus_sign():
     assert (number(-1.5e-5), points(-0.04)) == ("−1.50e-5", "−4")
 
 
@@ -72,20 +72,20 @@ def test_axes_and_heat_maps_write_learning_rates_alike():
     assert on_axis == on_map == ["1e-3", "3.2e-2", "1"]
 
 
-def test_metrics_are_named_as_people_write_them():
+def test_metrics_have_human_readable_names():
     assert [metric(name) for name in ("mse", "force_mae", "accuracy")] == ["MSE", "force MAE", "accuracy"]
 
 
-def test_pdf_figures_hold_no_type_3_font():
+def test_pdf_figures_contain_no_type_3_font():
     figure = styled(Figure)()
     figure.subplots().set_title("learning rate α")
     kinds = font_kinds(figure_files(figure)["pdf"])
-    assert "CIDFontType2" in kinds  # of TrueType
+    assert "CIDFontType2" in kinds  # TrueType
     assert "Type3" not in kinds
 
 
 def font_kinds(pdf):
-    """The subtypes of all objects of a PDF, those in compressed streams among them."""
+    """The subtypes of all objects of a PDF, including those in compressed streams."""
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
     texts = [pdf, *(zlib.decompressobj().decompress(each) for each in streams if each[:1] == b"x")]
     return {kind.decode() for text in texts for kind in re.findall(rb"/Subtype\s*/(\w+)", text)}

@@ -1,4 +1,4 @@
-"""The first screen: what it says, and what it warns of."""
+"""The first screen: its statements and its warnings."""
 
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ def test_a_study_that_failed_throughout_says_so_first():
     assert headlines(TRIALS.assign(failed=True), found) == {"c": words}
 
 
-def test_headline_and_forest_say_alike_what_one_seed_shows(study):
+def test_headline_and_forest_agree_on_what_one_seed_shows(study):
     """A difference without an interval, since one pair has no spread."""
     trials = prepare(load_trials(study(seeds=1)))
     tables = make_tables(trials)
@@ -103,7 +103,7 @@ def test_headline_and_forest_say_alike_what_one_seed_shows(study):
 
 
 def test_arms_without_a_pair_are_counted_as_such(study):
-    """Where the control crashed at the seeds of an arm."""
+    """If the control crashed at the seeds of an arm."""
 
     def crash(records):
         return [

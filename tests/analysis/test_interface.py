@@ -1,4 +1,4 @@
-"""The table of `load_trials` as it is goes into every public statistic and figure."""
+"""Every public statistic and figure accepts the table of `load_trials` as it is."""
 
 import inspect
 import warnings
@@ -46,7 +46,7 @@ CORES = {
 
 @pytest.fixture(scope="module")
 def loaded():
-    """What a user has after three lines: two published studies of which no column was touched."""
+    """The data a user has after three lines: two published studies with no column changed."""
     trials = pd.concat([load_trials(source) for source in STUDIES], ignore_index=True)
     histories = pd.concat([load_history(source) for source in STUDIES], ignore_index=True)
     random = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def loaded():
     errors = pd.DataFrame(
         {"trial": tested["trial"].repeat(20), "sample": np.tile(np.arange(20), len(tested))}
     )
-    errors[tested["metric"].iloc[0]] = random.exponential(size=len(errors))  # the studies kept none
+    errors[tested["metric"].iloc[0]] = random.exponential(size=len(errors))  # the studies stored none
     return {"trials": trials, "histories": histories, "errors": errors}
 
 
@@ -115,7 +115,7 @@ def test_a_figure_is_drawn_of_the_table_as_it_is(name, loaded):
 
 
 @pytest.mark.parametrize("package", [statistics, plots])
-def test_a_package_lists_what_it_has(package):
+def test_a_package_lists_its_contents(package):
     lines = {line.split()[0]: line for line in package.__doc__.splitlines() if line.startswith("    ")}
     for name in package.__all__:
         assert len(lines[name].split()) > 3, "says in a few words what it is"
@@ -123,7 +123,7 @@ def test_a_package_lists_what_it_has(package):
     assert {name for name in lines if hasattr(package, name)} == set(package.__all__)
 
 
-def test_a_case_or_control_that_is_not_there_is_named(loaded):
+def test_a_missing_case_or_control_is_named(loaded):
     with pytest.raises(ValueError, match=r"^no case 'nbody'; choose by case=, one of: nbody · egnn; "):
         plots.failure_rate(loaded["trials"], case="nbody")
     with pytest.raises(ValueError, match=r"^no trial of arm 'relaxed'; arms: strict, triangle, "):

@@ -43,7 +43,7 @@ STUDY = {
 
 @contextmanager
 def watching(folder, monkeypatch):
-    """The address of the live page of a folder, made anew without long rests."""
+    """The address of the live page of a folder, rebuilt without long pauses."""
     ended, address, found = threading.Event(), [], threading.Event()
 
     def rest(work):
@@ -70,7 +70,7 @@ def watching(folder, monkeypatch):
 
 
 def until(true, seconds=120):
-    """Wait for what the page is to show at last."""
+    """Wait until the page shows what it should, or fail."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "the page did not show it"
@@ -90,7 +90,7 @@ def state(browser):
 
 
 def unmoved(top):
-    """Where the table was, in pixels; a page scrolls by whole pixels, and its lines have fractions of them."""
+    """About where the table was, in pixels: a page scrolls by whole ones, but its lines have fractions of them."""
     return pytest.approx(top, abs=1.5)
 
 
@@ -143,7 +143,7 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
 
 @contextmanager
 def running(place):
-    """A real `study run` of trials that take seconds each; its results folder, once the plan is there."""
+    """A real `study run` of trials that take seconds each; yields its results folder once the plan exists."""
     (place / "slow_model.py").write_text(SLOW_MODEL)
     (place / "study.yaml").write_text(yaml.safe_dump(STUDY))
     folder = place / "results"

@@ -1,4 +1,4 @@
-"""Folders, packed files and what is wrong with them."""
+"""Folders and packed files, intact and damaged."""
 
 import json
 
@@ -105,7 +105,7 @@ def test_a_newer_plan_and_record_are_read(study):
     assert len(analysis.load_trials(folder)) == 8
 
 
-def test_packed_folder_is_the_folder(study, tmp_path):
+def test_a_packed_folder_equals_the_folder(study, tmp_path):
     folder = study(**SMALL)
     tested = analysis.load_trials(folder)["test_metric"].notna().sum()
     assert pack(folder, tmp_path / "packed.parquet") == 2 + 2 * 8 + tested
@@ -117,7 +117,7 @@ def test_packed_folder_is_the_folder(study, tmp_path):
         open_source(packed).write("x", b"")
 
 
-def test_an_unpacked_folder_has_every_byte_of_the_first(study, tmp_path):
+def test_an_unpacked_folder_has_every_byte_of_the_original(study, tmp_path):
     folder = study(**SMALL)
     packed, again = tmp_path / "packed.parquet", tmp_path / "again"
     pack(folder, packed)
@@ -152,7 +152,7 @@ def test_the_test_errors_of_a_trial_have_its_metric_as_their_mean(study):
     np.testing.assert_allclose(means, trials.loc[means.index, "test_metric"], rtol=1e-6)
 
 
-def test_damaged_test_errors_cost_themselves_alone(study):
+def test_damaged_test_errors_affect_nothing_else(study):
     folder = study(**SMALL)
     damaged, lost, *_ = sorted(folder.glob("trials/*/test_errors.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:-1])
@@ -167,7 +167,7 @@ def test_damaged_test_errors_cost_themselves_alone(study):
     }
 
 
-def test_a_folder_from_before_test_errors_were_kept_has_none_and_says_nothing(recwarn):
+def test_a_folder_from_before_test_errors_were_kept_has_none_and_gives_no_warning(recwarn):
     packed = analysis.REFERENCE / "reference-forces.parquet"
     assert analysis.load_test_errors(packed).empty
     assert not recwarn.list

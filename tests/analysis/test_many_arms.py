@@ -1,4 +1,4 @@
-"""Every figure of a report of 25 arms can be read: no two labels and no legend lie on anything else."""
+"""Every figure of a report of 25 arms is readable: no label and no legend overlaps anything else."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ ARMS = {"strict": {"name": "strict"}} | {
 
 @pytest.fixture
 def figures(study, monkeypatch):
-    """Every figure that a report has, laid out."""
+    """Every figure of a report, laid out."""
     drawn = []
     monkeypatch.setattr("analysis.figures.figure_files", lambda figure: drawn.append(figure) or {})
     folder = study(arms=ARMS, seeds=2, rates=[1e-3, 3.162e-3, 1e-2, 1e-1], epochs=4)

@@ -32,7 +32,7 @@ def only_svg(monkeypatch):
     monkeypatch.setattr("analysis.figures.MOST_CASES", 1)
 
 
-def test_a_study_of_awkward_names_has_its_whole_report(only_svg, study):
+def test_a_study_with_awkward_names_has_its_whole_report(only_svg, study):
     arms = {"strict": {"name": "strict"}} | {
         name: {"name": "ace", "dual_lr": 1.0 + at} for at, name in enumerate(NAMES)
     }
@@ -49,7 +49,7 @@ def test_a_study_of_awkward_names_has_its_whole_report(only_svg, study):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_any_name_can_be_drawn_and_is_no_formula(name):
+def test_any_name_can_be_drawn_and_is_not_read_as_a_formula(name):
     from matplotlib.figure import Figure
 
     from analysis.plots.style import styled
@@ -108,7 +108,7 @@ def test_a_name_that_begins_with_an_underscore_is_in_the_legend(study):
     assert [text.get_text().strip() for text in figure.legends[0].get_texts()] == ["strict", "_low"]
 
 
-def test_a_figure_that_fails_costs_itself_alone(only_svg, study, monkeypatch):
+def test_a_figure_that_fails_affects_no_other(only_svg, study, monkeypatch):
     def broken(*arguments):
         raise RuntimeError("no\nink")
 
@@ -127,7 +127,7 @@ def test_a_figure_that_fails_costs_itself_alone(only_svg, study, monkeypatch):
     assert not any(name.startswith(("loss", "overview")) for name in names)
 
 
-def test_a_strict_arm_that_crashed_is_no_missing_strict_arm(no_figures, study):
+def test_a_strict_arm_that_crashed_is_not_reported_as_missing(no_figures, study):
     from dataclasses import replace
 
     def crash(records):

@@ -1,4 +1,4 @@
-"""The notebooks run headless on any results folder, and as they are on the reference study."""
+"""The notebooks run headless on any results folder, and unchanged on the reference study."""
 
 import re
 
@@ -19,7 +19,7 @@ def test_a_notebook_as_it_is_shows_the_reference_study_from_anywhere(name, tmp_p
     assert not [child for child in psutil.Process().children() if "ipykernel_launcher" in child.cmdline()]
 
 
-def test_notebooks_are_executed_on_the_folder_that_is_named(study, monkeypatch):
+def test_notebooks_are_executed_on_the_named_folder(study, monkeypatch):
     monkeypatch.setattr("analysis.notebooks.NAMES", ["failure_rates"])  # the test above runs them all
     folder = study(seeds=2, rates=[1e-3, 1e-2, 1e-1])
     written = execute_notebooks(folder, folder)

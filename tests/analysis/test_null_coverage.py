@@ -1,4 +1,4 @@
-"""Coverage and level of what a null result says, in 2,000 simulated studies of 5 seeds."""
+"""Coverage and level of statements about null results, in 2,000 simulated studies of 5 seeds."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_the_interval_of_the_seeds_needed_covers():
 
 
 def test_the_paired_difference_of_times_to_target():
-    """Log-normal times with a luck that a seed shares, cut at the horizon; up to a fifth of the trials fail."""
+    """Log-normal times with luck shared by a seed, cut at the horizon; up to a fifth of the trials fail."""
     random = np.random.default_rng(3)
     horizon, covered = 100.0, []
     for _ in range(STUDIES):
@@ -69,7 +69,7 @@ def _gains(random, medians, spread, failing, horizon, n):
     return first - second
 
 
-def test_the_band_of_the_expected_best_holds_the_whole_curve():
+def test_the_band_of_the_expected_best_contains_the_whole_curve():
     """35 trials on a grid of seven learning rates, each with its own loss and chance to fail."""
     random = np.random.default_rng(4)
     sizes, covered = np.arange(1, 36), []

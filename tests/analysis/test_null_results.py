@@ -1,4 +1,4 @@
-"""What a null result says: verdicts, seeds needed, time to target, bands, reasons, published values."""
+"""Statements about null results: verdicts, seeds needed, time to target, bands, reasons, published values."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_the_largest_effect_not_excluded_has_no_sign():
 
 
 def test_equivalent_scores_by_two_t_tests():
-    """The same as two one-sample tests of scipy against the bounds, where the control does not vary."""
+    """The same as two one-sample tests of scipy against the bounds, if the control does not vary."""
     random = np.random.default_rng(0)
     for _ in range(50):
         theirs = np.full(6, 0.02)
@@ -86,14 +86,14 @@ def test_seeds_grow_with_the_spread():
 
 
 def test_seeds_for_failures_by_connor():
-    """His formula, written out: 20% of pairs differ, 10 points to be seen, 7 pairs a seed."""
+    """Connor's formula written out: 20% of pairs differ, 10 points to detect, 7 pairs per seed."""
     pairs = (1.959964 * math.sqrt(0.2) + 0.841621 * math.sqrt(0.2 - 0.01)) ** 2 / 0.01
     assert seeds_for_failures(0.1, 0.2, 7) == math.ceil(pairs / 7)
     assert seeds_for_failures(0.1, 0.0, 7) == seeds_for_failures(0.1, 0.1, 7)
 
 
 def test_survival_by_hand():
-    """Two of five reach it at 10, one at 30; one is lost at 20, one never gets there: 3/5, then 3/5 * 1/2."""
+    """Two of five reach it at 10, one at 30; one is lost at 20, one never reaches it: 3/5, then 3/5 * 1/2."""
     times, reached = np.array([10, 10, 20, 30, 50.0]), np.array([True, True, False, True, False])
     falls, heights = survival_curve(times, reached)
     assert falls.tolist() == [0, 10, 30]
@@ -138,7 +138,7 @@ def test_time_to_target_counts_failures_and_judges_no_relaxed_model():
     assert again.loc["c", "steps"] == 10
 
 
-def test_the_band_of_the_expected_best_holds_the_curve_and_narrows():
+def test_the_band_of_the_expected_best_contains_the_curve_and_narrows():
     random = np.random.default_rng(0)
     sizes = np.array([1, 3, 10])
     widths = []
@@ -201,7 +201,7 @@ def test_a_failed_trial_without_a_history_has_a_row():
     assert found["spikes"].tolist() == [0]
 
 
-def test_what_a_study_states_is_read_and_the_rest_is_passed_over():
+def test_statements_of_a_study_are_read_and_the_rest_is_ignored():
     text = """
 equivalence: {failure_rate: 0.1, score: 2 percent}
 published: [{arm: strict, metric: mse, value: 0.007, source: a paper}, {arm: strict}, 3]
@@ -213,7 +213,7 @@ published: [{arm: strict, metric: mse, value: 0.007, source: a paper}, {arm: str
         assert read_stated(nothing) == Stated()
 
 
-def test_the_tables_tell_the_verdict_and_the_published_value(study):
+def test_the_tables_contain_the_verdict_and_the_published_value(study):
     trials = prepare(load_trials(study(seeds=2)))
     case = trials["case"].iloc[0]
     said = Stated(

@@ -1,4 +1,4 @@
-"""The table made ready for statistics: what counts as a trial, a case and an arm."""
+"""The table prepared for statistics: what counts as a trial, a case and an arm."""
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ def test_cases_and_arms_are_distinguished():
     assert set(controls(trials).values()) == {"strict"}
 
 
-def test_the_edition_of_an_optimizer_tells_cases_apart_only_where_one_optimizer_has_two():
+def test_the_edition_of_an_optimizer_separates_cases_only_if_an_optimizer_has_two():
     base = {"task": "nbody", "model": "egnn", "method": "strict", "arm": "strict", "lr": 0.1, "seed": 0}
     rows = [
         {"training.optimizer": "adam", "spec": "a"},
@@ -67,7 +67,7 @@ def test_the_edition_of_an_optimizer_tells_cases_apart_only_where_one_optimizer_
     assert cases[1].endswith("training.optimizer=muon, training.optimizer_revision=2")
 
 
-def test_one_optimizer_alone_says_nothing_of_its_edition():
+def test_the_edition_of_a_single_optimizer_is_not_shown():
     base = {"task": "nbody", "model": "egnn", "method": "strict", "arm": "strict", "lr": 0.1, "seed": 0}
     rows = [{"training.optimizer": "muon", "training.optimizer_revision": 2, "spec": spec} for spec in "ab"]
     assert set(name_cases(pd.DataFrame(rows).assign(**base))["case"]) == {"nbody · egnn"}

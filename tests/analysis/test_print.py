@@ -1,4 +1,4 @@
-"""Each figure can be read where it is printed in grey, 8.5 cm wide: letters of 5 points, arms apart without color."""
+"""Each figure is readable when printed in gray, 8.5 cm wide: letters of 5 points, arms distinct without color."""
 
 from itertools import pairwise
 
@@ -40,7 +40,7 @@ def figures(request, study, monkeypatch):
     return {picture.name.split("-")[0]: figure for picture, figure in zip(pictures, drawn, strict=True)}
 
 
-def test_figures_can_be_read_in_grey_in_one_column(figures):
+def test_figures_can_be_read_in_gray_in_one_column(figures):
     assert len(figures) >= 10
     for name, figure in figures.items():
         scale = PRINTED / figure.get_figwidth()

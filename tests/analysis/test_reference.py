@@ -1,4 +1,4 @@
-"""The reference study is reproducible: trials of it, trained again from their specs."""
+"""The reference study is reproducible: some of its trials, trained again from their specs."""
 
 import math
 import shutil
@@ -15,12 +15,12 @@ from trainables.results.record import read_records
 from trainables.spec import TrialSpec
 from trainables.training.loop import run_trial
 
-# The same kind of processor gives the same bits. Another one, or later code, may round otherwise, which training
-# enlarges: the more the longer it is.
+# The same kind of processor gives the same bits. Another one, or later code, may round differently, which training
+# amplifies, more so the longer it is.
 SHORT, LONG = 0.01, 0.1
 TRIALS = [
-    # Of the first edition EGNN's alone: SEGNN and the vector neurons have a new revision, since they computed another
-    # function then.
+    # Of the first edition only EGNN's trials: SEGNN and the vector neurons have a new revision, since they computed a
+    # different function then.
     ("reference-egnn", "arm == 'strict' and lr == 1e-3", SHORT),
     ("reference-egnn", "arm == 'triangle' and lr == 1e-3", SHORT),
     ("reference-egnn", "arm == 'ace' and lr == 1e-3", SHORT),
@@ -45,7 +45,7 @@ AT_PUBLISHED_LENGTH = [
     ]
     for arm in arms
 ]
-"""Each takes minutes, those of published-long up to an hour. Of mocap-egnn, hours each, none is among them."""
+"""Each takes minutes, those of published-long up to an hour. Trials of mocap-egnn, hours each, are not included."""
 
 MOTION_CAPTURE = Path(__file__).parents[3] / "shared" / "data" / "mocap"
 

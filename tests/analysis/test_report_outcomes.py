@@ -1,4 +1,4 @@
-"""The report says what there is, however little that be."""
+"""The report shows whatever results exist, however few."""
 
 import html
 import json
@@ -15,7 +15,7 @@ from trainables.results.store import LocalStore
 
 @pytest.fixture
 def only_svg(monkeypatch):
-    """Draw every figure, but in one format."""
+    """Draw every figure, but in only one format."""
     monkeypatch.setattr("analysis.plots.files.FORMATS", {"svg": {}})
 
 
@@ -145,6 +145,6 @@ def test_one_sentence_says_whether_the_data_have_a_preferred_direction(no_figure
     assert line in html.unescape(page_of(folder))
 
 
-def test_records_of_before_say_nothing_of_directions(no_figures, study):
+def test_older_records_say_nothing_about_directions(no_figures, study):
     folder = study(seeds=2)
     assert not any("direction" in line for line in write_report([folder], folder)["limits"])

@@ -1,4 +1,4 @@
-"""The report is there within seconds for a small study and a minute for ten thousand trials; its page opens fast."""
+"""The report takes seconds for a small study and a minute for ten thousand trials; its page opens fast."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 
 
 def cost(folder):
-    """Processor seconds of the whole process, imports included, and gigabytes: other work does not count."""
+    """Processor seconds and gigabytes of the whole process, imports included; other work does not count."""
     command = [sys.executable, "-c", MEASURE, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [float(word) for word in done.stdout.split()]
@@ -28,12 +28,12 @@ def cost(folder):
 def test_a_hundred_trials_take_fifteen_seconds_of_one_core(study):
     arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}, "relaxed": {"name": "relaxed"}}
     seconds, _ = cost(study(seeds=5, arms=arms))
-    assert seconds < 15  # about 8 on a quiet machine, 12 where other work fills the caches
+    assert seconds < 15  # about 8 on a quiet machine, 12 if other work fills the caches
 
 
 @pytest.fixture(scope="module")
 def ten_thousand(tmp_path_factory):
-    """A results folder of 10,000 trials of 100 epochs with its report, and what the report cost."""
+    """A results folder of 10,000 trials of 100 epochs with its report, and the cost of the report."""
     rates = [float(f"{rate:.4g}") for rate in np.logspace(-4, -1, 10)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda file: None)  # the folder is made for these tests only
@@ -51,7 +51,7 @@ def test_ten_thousand_trials_take_a_minute_of_one_core(ten_thousand):
 @needs_browser
 @pytest.mark.timed
 def test_the_page_of_ten_thousand_trials_opens_within_three_seconds(ten_thousand, browser):
-    """From the start of the navigation until the tables can be used and all pictures are there, best of three."""
+    """From the start of the navigation until the tables can be used and all pictures are loaded, best of three."""
     page = ten_thousand[0] / "report" / "report.html"
     opened = []
     for _ in range(OPENINGS):

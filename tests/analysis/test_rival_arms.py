@@ -1,4 +1,4 @@
-"""An arm's own training settings are the arm: not another case, and no bar to pairing it with the control."""
+"""An arm's own training settings belong to the arm: they make no new case and allow pairing with the control."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def both_arms(**more):
     ]
 
 
-def test_an_arm_that_trains_otherwise_is_paired_with_the_control():
+def test_an_arm_that_trains_differently_is_paired_with_the_control():
     trials = table(both_arms(), failed={"strict-0.01-0-0.0-adam"})
     assert trials["case"].nunique() == 1
     assert set(trials["arm"]) == {"warmup", "strict"}
@@ -65,7 +65,7 @@ def test_an_axis_of_all_arms_is_still_a_case():
         assert paired_failures(mine, "strict")["pairs"].tolist() == [6]
 
 
-def test_an_axis_of_the_arms_own_makes_arms_that_share_one_control():
+def test_an_arms_own_axis_makes_arms_that_share_one_control():
     more = [entry("warmup", lr, seed, 0.3) for lr in (1e-3, 1e-2) for seed in range(3)]
     trials = table(both_arms() + more)
     names = {"strict", "warmup (training.warmup=0.1)", "warmup (training.warmup=0.3)"}
@@ -77,7 +77,7 @@ def test_the_named_control_is_the_control():
     assert set(controls(table(both_arms(), control="warmup")).values()) == {"warmup"}
 
 
-def test_what_is_said_of_the_grid_leaves_out_later_rounds():
+def test_statements_about_the_grid_leave_out_later_rounds():
     grid = both_arms()
     later = [
         entry(arm, 5e-3, seed, w, round=2)

@@ -38,7 +38,7 @@ def test_the_report_of_a_search_has_the_expected_best_and_refuses_failures(searc
     assert not [note for note in summary["notes"] if "could not be drawn" in note]
 
 
-def test_beside_a_grid_each_statistic_takes_the_trials_that_it_holds_for(searched, study):
+def test_beside_a_grid_each_statistic_uses_the_trials_that_it_is_valid_for(searched, study):
     grid = study("grid", arms=TWO, seeds=2, salt=1)
     both = pd.concat([load_trials(folder) for folder in (grid, searched)], ignore_index=True)
     tables, of_grid = make_tables(prepare(both)), make_tables(prepare(load_trials(grid)))

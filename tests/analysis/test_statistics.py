@@ -1,4 +1,4 @@
-"""Each statistic against an independent way to its number."""
+"""Each statistic against an independent computation."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def test_usable_width_and_its_censoring():
     row = usable_widths(grid(losses, failed=[[0] * 3, [0] * 3, [0] * 3, [1, 0, 0]])).iloc[0]
     assert row["decades"] == pytest.approx(
         2.0
-    )  # two inner rates of a decade each; at the last one third fails
+    )  # two inner rates of a decade each; at the last rate a third fails
     assert row["censored"] == ""
     assert usable_widths(grid(np.ones((4, 3)))).iloc[0][["decades", "censored"]].tolist() == [3.0, "both"]
 
@@ -40,9 +40,9 @@ def test_sensitivity_by_hand():
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=8))
-@example([10, 20, -30, 10, 20, -30])  # a sum of 0 but for rounding
+@example([10, 20, -30, 10, 20, -30])  # a sum of 0 up to rounding
 def test_sign_flips_by_listing_them(hundredths):
-    differences = np.array(hundredths) / 100  # two sums are equal or clearly not
+    differences = np.array(hundredths) / 100  # two sums are equal or clearly differ
     sums = [abs(np.dot(signs, differences)) for signs in itertools.product([1, -1], repeat=len(differences))]
     observed = abs(differences.sum())
     by_listing = np.mean([total >= observed - 1e-9 for total in sums])
@@ -80,7 +80,7 @@ def test_paired_scores_against_scipy():
     assert row["p"] == pytest.approx(exact.pvalue)
 
 
-def test_scores_at_a_rate_are_of_what_learned_there_and_pairs_of_what_both_did():
+def test_scores_at_a_rate_use_trials_that_learned_and_pairs_need_both():
     strict, ace = grid([[1.0, 1.2, 9.0, 1.1]]), grid([[2.0, 9.0, 2.4, 2.3]], arm="ace")
     trials = pd.concat([strict, ace], ignore_index=True)
     trials["failed"] = trials["score"] == 9.0
@@ -154,7 +154,7 @@ def test_variance_is_not_split_between_collinear_factors():
 
 
 def test_hyperparameter_sensitivity_by_hand():
-    """Each case wants another rate: tuned reaches 1 in both, any one rate less."""
+    """Each case needs a different rate: tuned reaches 1 in both, any single rate less."""
     trials = pd.concat([grid([[1], [0], [3], [3]], case="one"), grid([[3], [1], [0], [3]], case="two")])
     row = hyperparameter_sensitivity(trials).iloc[0]
     low, high = (np.quantile([-1, 0, -3, -3], share) for share in (0.05, 0.95))

@@ -1,4 +1,4 @@
-"""What a run ends with."""
+"""The closing text of a run."""
 
 from analysis.report import write_report
 from analysis.terminal import closing

@@ -1,4 +1,4 @@
-"""Differences over seeds and test samples, and how much few samples carry."""
+"""Differences over seeds and test samples, and how much of an error comes from few samples."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ ARMS = {"strict": {"name": "strict"}, "ace": {"name": "ace"}}
 
 
 def crossed(random, seeds, samples, spreads, studies=None):
-    """Numbers (studies, seeds, samples) about 0 with these standard deviations of seeds, samples and the rest."""
+    """Numbers (studies, seeds, samples) around 0 with these standard deviations of seeds, samples and the rest."""
     shapes = ((studies, seeds, 1), (studies, 1, samples), (studies, seeds, samples))
     return sum(spread * random.normal(size=shape) for spread, shape in zip(spreads, shapes, strict=True))
 
@@ -41,7 +41,7 @@ def test_the_variance_of_the_mean_is_that_of_its_parts():
     assert found.from_samples == pytest.approx(1 - 1.0 / variance)
 
 
-def test_where_samples_do_not_matter_it_is_students_interval_over_seeds():
+def test_if_samples_do_not_matter_it_is_students_interval_over_seeds():
     values = np.repeat(np.array([[1.0], [2.0], [4.0]]), 200, axis=1)
     found = crossed_interval(values)
     assert (found.low, found.high) == pytest.approx(
@@ -116,9 +116,9 @@ def test_accuracies_have_no_worst_samples(no_figures, study):
     [("seeds decide", (0.1, 0.1, 1)), ("both", (0.03, 0.5, 0.5)), ("samples decide", (0.005, 1, 0.5))],
 )
 def test_the_interval_over_seeds_and_samples_covers(name, spreads):
-    """2,000 studies of 5 seeds and 500 samples of which the worst 1% carry 14%, as with n-body models.
+    """2,000 studies of 5 seeds and 500 samples of which the worst 1% account for 14%, as with n-body models.
 
-    The interval over seeds alone, on a test set taken as it is, does not where samples matter.
+    The interval over seeds alone, which takes the test set as fixed, does not cover if samples matter.
     """
     random = np.random.default_rng(9)
     covered, naive = [], []

@@ -1,9 +1,9 @@
-"""What a trial costs beside its own work: this project's engine against a plain Ray Tune grid.
+"""The cost of a trial besides its own work: this project's engine against a plain Ray Tune grid.
 
     python tests/benchmarks/engine_overhead.py [--trials 200] [--seconds 0.05] [--repeats 3]
 
-Both run trials that sleep, on two slots, in turn and each in a new Ray. Wall time and CPU time of all processes are
-per trial, from the first trial's start to the last one's end; memory is the driver's.
+Both run trials that sleep, on two slots, in turn and each in a new Ray instance. Wall time and CPU time of all
+processes are per trial, from the first trial's start to the last one's end; memory is the driver's.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SLOTS = 2
 
 
 def sleep(config, folder, seconds):
-    """The trial of both; the first one notes what had been spent before."""
+    """The trial of both engines; the first one records the CPU time spent before it."""
     with suppress(FileExistsError), open(f"{folder}/start", "x") as start:
         json.dump({"time": time.time(), "spent": spent(), "by the dead": spent_by_the_dead()}, start)
     time.sleep(seconds)
@@ -33,7 +33,7 @@ def sleep(config, folder, seconds):
 
 
 def spent():
-    """CPU seconds by process, of those of this run that live."""
+    """CPU seconds of each living process of this run."""
     found = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -72,7 +72,7 @@ def plain(num_trials, folder, seconds):
 
 
 def ours(num_trials, folder, seconds):
-    """The same trials by the engine of a study, each with the spec of a real one."""
+    """The same trials run by the engine of a study, each with the spec of a real one."""
     import ray
 
     from study.config import Resources
@@ -104,7 +104,7 @@ def ours(num_trials, folder, seconds):
 
 
 def measured(engine, num_trials, seconds):
-    """Numbers of one run in a process of its own."""
+    """Numbers of one run in its own process."""
     command = [
         sys.executable,
         __file__,

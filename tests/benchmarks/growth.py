@@ -1,11 +1,11 @@
 """How the time and the memory of a strict training step grow with graphs, bodies and points.
 
-    python tests/benchmarks/growth.py            all rows, each in a process by itself
-    python tests/benchmarks/growth.py egnn       those of the networks named
+    python tests/benchmarks/growth.py            all rows, each in its own process
+    python tests/benchmarks/growth.py egnn       those of the named networks
 
-Time is CPU time on one thread, the median of 7 steps after 2, the making of the graph included, with large tensors
-kept as in a worker. Memory is the most that the process held during the steps, less what it held before the network
-was built.
+Time is CPU time on one thread, the median of 7 steps after 2 warm-up steps, with large tensors kept as in a
+worker; on bodies it includes building the graph. Memory is the peak of the process during the steps, minus its
+memory before the network was built.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def step_on_clouds(name: str, clouds: int, points: int) -> Callable[[], object]:
 
 
 def held(entry: str) -> int:
-    """Bytes of memory, now (VmRSS) or at most so far (VmHWM)."""
+    """Bytes of memory, now (VmRSS) or at the peak so far (VmHWM)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(entry))
 

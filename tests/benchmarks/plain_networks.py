@@ -1,4 +1,4 @@
-"""EGNN and SEGNN as one writes them at first: all inputs gathered on the edges, e3nn's products on irreps as
+"""EGNN and SEGNN as one would first write them: all inputs gathered on the edges, e3nn's products on irreps as
 they come from concatenation, sums by scatter. Same functions and parameter counts as ours, for comparison."""
 
 import torch

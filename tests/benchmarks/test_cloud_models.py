@@ -1,7 +1,7 @@
 """Training steps of the vector-neuron networks on 2 clouds of 300 points, full width, against plain ones.
 
-The plain networks keep channels in the middle, (clouds, channels, 3, points, neighbors), and hold the features
-of all edges, as the paper's formulas are written.
+The plain networks keep channels in the middle, (clouds, channels, 3, points, neighbors), and store the features
+of all edges, as in the paper's formulas.
 """
 
 import pytest
@@ -90,7 +90,7 @@ def edges(x: Tensor, cross: bool) -> Tensor:
 
 
 def with_mean(x: Tensor) -> Tensor:
-    """The vectors of each point beside their mean over the cloud."""
+    """The vectors of each point, followed by their mean over the cloud."""
     return torch.cat([x, x.mean(-1, keepdim=True).expand_as(x)], dim=1)
 
 

@@ -41,7 +41,7 @@ def test_strict_step(compare, show_shares, name, plain, ours):
     count = [sum(parameter.numel() for parameter in network.parameters()) for network in (reference, model)]
     assert count[0] == count[1], "the two networks must be the same function"
     step = step_of(model)
-    # Public code leaves Adam at its default, which walks over the parameters one by one on a CPU.
+    # Public code leaves Adam at its default, which loops over the parameters one by one on a CPU.
     compare(f"{name} step, 100 x 5 bodies", step_of(reference, fused=False), step)
     show_shares(f"{name} step", step)
 
@@ -73,7 +73,7 @@ def test_price_of_relaxation_compiled(compare, name, model):
 
 
 def test_egnn_against_its_bare_products(compare):
-    """The limit: the matrix products and SiLUs of the step, forward and backward, and nothing else."""
+    """The lower bound: only the matrix products and SiLUs of the step, forward and backward."""
     hidden, layers, nodes, edges = 64, 4, GRAPHS * BODIES, GRAPHS * BODIES * (BODIES - 1)
     weight = torch.randn(hidden, hidden)
     of_nodes, of_edges = torch.randn(nodes, hidden), torch.randn(edges, hidden)

@@ -1,4 +1,4 @@
-"""Data of the n-body task: all trajectories of a block at once against one after the other, to the last frame."""
+"""Data of the n-body task: all trajectories of a block at once, against one after another to the last frame."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def one_trajectory(positions, velocities, charges, steps):
 
 
 def test_trajectories_at_once(compare):
-    """The ratio is of the times of one trajectory each."""
+    """The ratio compares the times per trajectory."""
     positions, velocities, charges = initial_conditions(5, "charges", TRAJECTORIES_AT_ONCE, 43, 0)
     frames = []
 

@@ -1,7 +1,7 @@
-"""What relaxation costs: training steps with all penalties against strict ones, and the Lie term done naively.
+"""The cost of relaxation: training steps with all penalties against strict ones, and a naive Lie term.
 
-The price of a relaxed step has a floor: a dense W of a layer of C vectors has nine times the numbers of the
-strict map, and its products are three times as large. The line without penalties shows that floor.
+The price of a relaxed step has a floor: a dense W of a layer of C vectors has nine times as many entries as
+the strict map, and its products are three times as large. The line without penalties shows that floor.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Short trials in a worker that is reused, against a new worker for each."""
+"""Short trials in a reused worker, against a new worker for each."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def run(spec, folder):
     assert attempt(TrialSpec.model_validate_json(spec), around).outcome != "crashed"
 
 
-def test_a_worker_that_stays(compare, tmp_path):
+def test_a_reused_worker(compare, tmp_path):
     specs = (trial.spec.model_dump_json() for trial in plan(resolve_config(CONTENT)))
     here = Path(__file__).parent
 

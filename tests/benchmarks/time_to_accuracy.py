@@ -1,10 +1,11 @@
-"""CPU seconds to a validation error: our network against the plain one, on n-body, an epoch of each in turn.
+"""CPU seconds to reach a validation error: our network against the plain one, on n-body, in alternating epochs.
 
     python tests/benchmarks/time_to_accuracy.py segnn --target 0.02
 
-Both are the same function with the same number of parameters, but start from other random numbers, of other sizes:
-the ratio is of that start too, and needs more than one seed; each line is one. Validation after each epoch, on 500
-samples, counts for both. With --compile ours is compiled, which counts too, the compiler's own processes included.
+Both are the same function with the same number of parameters, but start from different random weights, of
+different sizes: the ratio depends on that start too, and needs more than one seed; each line is one seed.
+Validation after each epoch, on 500 samples, counts for both. With --compile ours is compiled, which counts too,
+including the compiler's own processes.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 class Training:
-    """A network under way, with the CPU seconds of its epochs and the last validation error."""
+    """A network in training, with the CPU seconds of its epochs and the last validation error."""
 
     def __init__(self, model: nn.Module, task: Task, lr: float, fused: bool) -> None:
         self.model, self.task = model, task
@@ -68,7 +69,7 @@ class Training:
         self.error = float("inf")
 
     def is_unfinished(self, target: float, most: float) -> bool:
-        """Whether it may still reach the target: a training whose error is no number ends."""
+        """Whether it may still reach the target; a training whose error is NaN ends."""
         return self.error > target and sum(self.seconds) < most
 
     def epoch(self) -> None:

@@ -1,7 +1,7 @@
-"""CPU time of two ways to do the same, in turn, and where the time of one of them goes.
+"""CPU time of two ways to do the same work, measured in turn, and where the time of one of them goes.
 
-Wall time on a busy machine says little. So does CPU time on one taken later than the other: caches, clock and
-neighbors change. Each round runs the reference and then ours, and the ratio is taken within the round.
+Wall time on a busy machine says little, and so does CPU time if one is measured later than the other: caches, clock
+rate and other processes change. Each round runs the reference and then ours, and the ratio is taken within the round.
 """
 
 import resource

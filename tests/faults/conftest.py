@@ -4,7 +4,7 @@ from real_run import RealRun
 
 @pytest.fixture
 def real_run(tmp_path):
-    """Makes runs in the test's folder; what is left of them in the end is killed."""
+    """Makes runs in the test's folder; processes of theirs that are left at the end are killed."""
     runs = []
 
     def make(*content, folder=tmp_path, **options):

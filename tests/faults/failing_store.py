@@ -9,7 +9,7 @@ NO_SPACE = OSError(28, "No space left on device")
 
 
 class FailingStore:
-    """A store of which each call fails if `fails` says so, before or after it has done its work."""
+    """A store whose calls fail if `fails` says so, before or after they have done their work."""
 
     def __init__(self, store: Store, fails: Callable[[], bool]) -> None:
         self.store, self.uri, self.fails = store, store.uri, fails

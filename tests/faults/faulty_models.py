@@ -1,4 +1,4 @@
-"""Models of a user's own that misbehave in one way each; studies under test name them `faulty_models:Name`."""
+"""A user's own models that each misbehave in one way; studies under test name them `faulty_models:Name`."""
 
 import os
 import time
@@ -11,7 +11,7 @@ import trainables.worker.attempt
 from trainables.graph import Graph, Signature
 from trainables.models.egnn import EGNN
 
-# Wherever one of these models trains, every epoch leaves a checkpoint: interruptions mostly fall between epochs.
+# When one of these models trains, every epoch writes a checkpoint: interruptions mostly fall between epochs.
 trainables.worker.attempt.CHECKPOINT_SECONDS = 0.0
 
 
@@ -32,7 +32,7 @@ class Hanging(EGNN):
 
 
 class Leaking(EGNN):
-    """Keeps 100 MB more with each batch."""
+    """Keeps another 100 MB with each batch."""
 
     def forward(self, graph: Graph) -> Tensor:
         self.kept = [*getattr(self, "kept", []), torch.ones(25_000_000)]
@@ -58,7 +58,7 @@ class Talking(EGNN):
 
 
 class NotANumber(EGNN):
-    """Answers with NaN, or while it trains with numbers whose gradient is NaN."""
+    """Answers with NaN or, during training, with numbers whose gradient is NaN."""
 
     def __init__(self, signature: Signature, *, where: Literal["loss", "gradient"], hidden: int = 8) -> None:
         super().__init__(signature, hidden=hidden, layers=1)

@@ -1,4 +1,4 @@
-"""`study run` of a small study as a process of its own that tests disturb, and the table that it must end with."""
+"""`study run` of a small study in a process that tests disturb, and the table that it must end with."""
 
 import json
 import os
@@ -30,7 +30,7 @@ SECRETS = {
     name: f"secret-{number}-7f3a91"
     for number, name in enumerate(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "WANDB_API_KEY", "HF_TOKEN"))
 }
-WORKER = ("ray::trial", "ray::Implicit")  # with a trial, and between two
+WORKER = ("ray::trial", "ray::Implicit")  # with a trial, and between two trials
 VARYING = ["seconds", "cpu_seconds", "started", "worker"]
 CONTENT = {
     "name": "disturbed",
@@ -66,7 +66,7 @@ class RealRun:
         self.seen = {}
 
     def start(self, *options):
-        """Begin the run, or go on with it."""
+        """Begin the run, or resume it."""
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [STUDY, "run", str(self.config), "--results", str(self.results), *options],
@@ -74,15 +74,15 @@ class RealRun:
             )  # fmt: skip
 
     def finish(self):
-        """The exit code, once nothing of the run is left."""
+        """Wait until no process of the run is left; returns the exit code."""
         code = self.process.wait(RUN_SECONDS)
-        # Ray lets a worker that was just starting look for a head that is gone for more than a minute.
+        # A worker of Ray that was just starting looks for its lost head for more than a minute.
         wait_until(lambda: not self.processes(), LEAVE_SECONDS, "processes outlive their run")
         self.look()
         return code
 
     def open_addresses(self):
-        """Where its processes listen to more than this machine."""
+        """Addresses on which its processes can be reached from other machines."""
         listening = [
             connection.laddr.ip
             for process in self.processes()
@@ -93,7 +93,7 @@ class RealRun:
         return {ip for ip in listening if ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")}
 
     def leaks(self):
-        """Files of the run, its logs and Ray's among them, that hold a secret of its environment."""
+        """Files of the run, including its logs and Ray's, that contain a secret of its environment."""
         places = (self.config.parent, self.results, self.scratch)
         files = [path for place in places for path in place.rglob("*") if path.is_file()]
         assert any("raylet" in path.name for path in files)
@@ -115,7 +115,7 @@ class RealRun:
         return self.look() == len(json.loads((self.results / "plan.json").read_text()))
 
     def processes(self, name=""):
-        """All living processes of the run whose command begins with `name`, or one of them."""
+        """All living processes of the run whose command begins with `name`, or with one of several names."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -130,7 +130,7 @@ class RealRun:
         return {path.parent.name: path.read_bytes() for path in self.results.glob("trials/*/record.json")}
 
     def look(self):
-        """How many trials are done; what is done stays as it is, and is whole."""
+        """How many trials are done; asserts that their records are complete and stay as they are."""
         records = self.records()
         assert self.seen.items() <= records.items()
         for content in records.values():
@@ -139,7 +139,7 @@ class RealRun:
         return len(records)
 
     def strike(self, victim, sign, moments):
-        """Send a signal to the driver, a worker, the raylet, or like Ctrl-C to all in the foreground."""
+        """Send a signal to the driver, a worker, the raylet or, like Ctrl-C, all processes in the foreground."""
         try:
             if victim == "driver":
                 self.process.send_signal(sign)
@@ -148,10 +148,10 @@ class RealRun:
             else:
                 commands = {"worker": WORKER, "raylet": "raylet"}
                 found = {process.pid: process for process in self.processes(commands[victim])}
-                # A child of the same name is about to become something else.
+                # A child of the same name is about to become another program.
                 moments.choice([one for one in found.values() if one.ppid() not in found]).send_signal(sign)
         except (ProcessLookupError, psutil.NoSuchProcess, IndexError):
-            return  # it has ended by itself
+            return  # it has already ended
 
 
 def wait_until(holds, seconds, complaint):
@@ -180,7 +180,7 @@ def undisturbed(folder, content=CONTENT, data=None):
 
 
 def assert_same_tables(results, reference):
-    """Trials and histories bit for bit, but for times and places."""
+    """Assert that trials and histories are equal bit for bit, except for times and machines."""
     for load in (load_trials, load_history):
         one, other = (load(folder) for folder in (results, reference))
         dropped = [name for name in VARYING if name in one]

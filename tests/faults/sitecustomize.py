@@ -1,6 +1,6 @@
 """Python runs this at the start of every process of a run under test.
 
-Waits for storage are short there, and a share STORE_ERRORS of what trials ask of it fails.
+It shortens the waits for storage and makes a share STORE_ERRORS of the storage calls of trials fail.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A search, bounded in time, for damage that takes a reader anywhere it was not meant to go."""
+"""A search, bounded in time, for damaged files that a reader neither reads nor properly refuses."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ def read_history(folder):
 
 
 def read_signed_record(folder):
-    """With a checksum made to fit, so that the search gets past it."""
+    """Read a record whose checksum is made to fit, so that the search gets past it."""
     path = folder / record_path(RECORD.id)
     try:
         content = json.loads(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Files of a results folder that were cut short, emptied, changed or swapped cost only what was in them."""
+"""If files of a results folder are cut short, emptied, changed or swapped, only their own content is lost."""
 
 import shutil
 
@@ -18,7 +18,7 @@ OTHER = {**CONTENT, "name": "other", "training": {"epochs": 2, "batch_size": 5}}
 
 
 def flipped(content):
-    """With the lowest bit of its middle byte flipped."""
+    """The content with the lowest bit of its middle byte flipped."""
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
@@ -37,7 +37,7 @@ def reference(tmp_path_factory):
 
 
 class Hoarder(LocalStore):
-    """Keeps what a trial would tidy up."""
+    """Keeps the files that a trial would delete."""
 
     def delete(self, path):
         pass
@@ -45,7 +45,7 @@ class Hoarder(LocalStore):
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
-    """The last checkpoint of each trial that does not fail at once, by the trial."""
+    """The last checkpoint of each trial that does not fail at once, by the id of the trial."""
     store = Hoarder(tmp_path_factory.mktemp("checkpoints"))
     around = Surroundings(store, store.root / "data", torch.device("cpu"))
     trials = [trial for trial in plan(resolve_config(CONTENT)) if trial.spec.training.lr < 1]
@@ -54,11 +54,11 @@ def checkpoints(tmp_path_factory):
     return {trial.id: store.read(checkpoint_path(trial.id)) for trial in trials}
 
 
-def test_a_run_makes_good_whatever_was_damaged(reference, checkpoints, real_run, tmp_path):
+def test_a_run_repairs_whatever_was_damaged(reference, checkpoints, real_run, tmp_path):
     store, run = open_store(tmp_path / "results"), real_run()
     shutil.copytree(reference, run.results)
     trials = [path.name for path in reference.glob("trials/*")]
-    unfinished = list(checkpoints)  # their records are damaged, of all others the histories
+    unfinished = list(checkpoints)  # their records are damaged; of all other trials, the histories
     finished = [trial for trial in trials if trial not in checkpoints]
     for number, damage in enumerate(DAMAGES.values()):
         record, history, other = unfinished[number], finished[number], unfinished[number - 1]
@@ -83,7 +83,7 @@ def test_a_run_makes_good_whatever_was_damaged(reference, checkpoints, real_run,
 
 @pytest.mark.parametrize("kind", ["cut short", "emptied", "changed"])
 @pytest.mark.parametrize("names", [("study.yaml",), ("plan.json",), ("study.yaml", "plan.json")])
-def test_a_folder_whose_trials_are_those_of_the_config_is_its_own(names, kind, reference, tmp_path):
+def test_a_damaged_folder_with_the_trials_of_the_config_is_accepted(names, kind, reference, tmp_path):
     store, config = copied(reference, tmp_path), resolve_config(CONTENT)
     for name in names:
         content = store.read(name)
@@ -105,7 +105,7 @@ def test_an_id_that_does_not_fit_its_spec_is_damage_to_the_plan(reference, tmp_p
 
 @pytest.mark.parametrize("names", [("study.yaml",), ("plan.json",), ("study.yaml", "plan.json")])
 @pytest.mark.parametrize("kind", [*DAMAGES, "removed"])
-def test_another_study_does_not_take_a_damaged_folder(names, kind, reference, tmp_path):
+def test_another_study_cannot_use_a_damaged_folder(names, kind, reference, tmp_path):
     store, config = copied(reference, tmp_path), resolve_config({**OTHER, "name": CONTENT["name"]})
     write_folder(foreign := open_store(tmp_path / "other"), resolve_config(OTHER), plan(config))
     for name in names:

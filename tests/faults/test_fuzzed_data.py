@@ -1,4 +1,4 @@
-"""Whatever a data file holds, reading it gives arrays that fit together or BadInput, in little time and memory."""
+"""Whatever a data file contains, reading gives consistent arrays or BadInput, in little time and memory."""
 
 import contextlib
 import io
@@ -115,7 +115,7 @@ def test_files_cut_short_anywhere(name, tmp_path):
 
 
 def grown_by(call):
-    """How much more memory this process held at most during a call, in bytes."""
+    """By how much a call raises the peak memory of this process, in bytes."""
     Path("/proc/self/clear_refs").write_text("5")
     before = peak_memory()
     call()

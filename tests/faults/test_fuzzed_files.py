@@ -1,4 +1,4 @@
-"""Whatever a file holds, reading it gives a valid object or the documented error."""
+"""Whatever a file contains, reading it gives a valid object or the documented error."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 def signed(content):
-    """A record file whose checksum is right whatever it holds, as a stranger could make it."""
+    """A record file whose checksum is right whatever it contains, as a stranger could make it."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return json.dumps({**content, "checksum": hashlib.sha256(text.encode()).hexdigest()}).encode()
 

@@ -1,4 +1,4 @@
-"""A results folder from a stranger runs no code, whatever lies in its files."""
+"""A results folder from a stranger runs no code, whatever its files contain."""
 
 import io
 import pickle
@@ -28,7 +28,7 @@ SPEC = TrialSpec(
 
 
 class Bomb:
-    """Unpickled, it makes a file."""
+    """Creates a file when unpickled."""
 
     def __init__(self, path):
         self.path = str(path)
@@ -44,7 +44,7 @@ def crater(tmp_path):
 
 @pytest.fixture
 def bombs(crater):
-    """Malicious content in each form in which torch or numpy would take a pickle."""
+    """Malicious content in each form in which torch or numpy would accept a pickle."""
     saved = io.BytesIO()
     torch.save({"progress": Bomb(crater)}, saved)
     plain = pickle.dumps(Bomb(crater))
@@ -75,7 +75,7 @@ def test_reading_and_reporting_unpickle_nothing(tmp_path, bombs, crater):
     assert not crater.exists()
 
 
-def test_a_malicious_checkpoint_is_passed_over_and_the_trial_begins_again(tmp_path, bombs, crater):
+def test_a_malicious_checkpoint_is_ignored_and_the_trial_starts_over(tmp_path, bombs, crater):
     around = Surroundings(open_store(tmp_path / "clean"), tmp_path / "data", torch.device("cpu"))
     honest = attempt(SPEC, around)
     for number, bomb in enumerate(bombs):
@@ -88,7 +88,7 @@ def test_a_malicious_checkpoint_is_passed_over_and_the_trial_begins_again(tmp_pa
     assert not crater.exists()
 
 
-def test_a_checkpoint_of_another_trial_or_shape_is_passed_over(tmp_path):
+def test_a_checkpoint_of_another_trial_or_shape_is_ignored(tmp_path):
     store = open_store(tmp_path / "results")
     honest = attempt(SPEC, Surroundings(store, tmp_path / "data", torch.device("cpu")))
     buffer = io.BytesIO()

@@ -6,7 +6,7 @@ from real_run import CONTENT, RUN_SECONDS, wait_until
 pytestmark = pytest.mark.slow
 
 
-def test_a_loss_curve_is_there_while_its_trial_trains(real_run, tmp_path):
+def test_a_loss_curve_is_visible_while_its_trial_trains(real_run, tmp_path):
     arms = {"strict": {"method": "strict"}}
     content = {**CONTENT, "arms": arms, "grid": {"lr": [1e-3], "seed": 1}}
     content["training"] = {**content["training"], "epochs": 1000}

@@ -22,7 +22,7 @@ def test_a_lock_that_is_renewed_holds_whatever_the_clock_says(seconds, tmp_path,
     store = open_store(tmp_path)
     wall = time.time
     with locked(store):
-        # From here on the clock of this machine is another than the one that the lock was written by.
+        # From here on the clock of this machine differs from the one that the lock was written with.
         monkeypatch.setattr(lock.time, "time", lambda: wall() + seconds)
         with pytest.raises(BadInput, match="is in use by process"), locked(store):
             pass
@@ -37,7 +37,7 @@ def test_a_lock_from_the_future_that_nobody_renews_is_taken_over(tmp_path):
 
 
 class Slow(LocalStore):
-    """Takes a second to write, as a bucket far away."""
+    """Takes a second to write, like a bucket far away."""
 
     def write(self, path, content):
         time.sleep(1.0)

@@ -1,4 +1,4 @@
-"""A valid data file is read for what it means, or refused; nothing is read as something else without a word."""
+"""A valid data file is read with its intended meaning, or refused; nothing is silently misread."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ FORMATS = {
 
 
 def check_file(name, seed, folder):
-    """Write one random file and read it; returns whether it was one to be read."""
+    """Write one random file and read it; returns whether it should be readable."""
     write, read = FORMATS[name]
     written = write(np.random.default_rng([seed, list(FORMATS).index(name)]), folder)
     if written.arrays is None:

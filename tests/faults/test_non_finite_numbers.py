@@ -1,4 +1,4 @@
-"""NaN in the loss or its gradient is a failed training; in the data it is bad input that names the file."""
+"""NaN in the loss or its gradient makes a trial fail; in the data it is bad input, reported with the file."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ def outcomes(content, folder):
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_of_loss_or_gradient(where, tmp_path):
+def test_nan_in_loss_or_gradient(where, tmp_path):
     model = {"name": "faulty_models:NotANumber", "where": where}
     records = outcomes({"model": model, "grid": {"lr": [1e-3], "seed": 1}}, tmp_path)
     assert [(record.outcome, record.reason) for record in records] == 2 * [("failed", "non_finite")]
 
 
-def test_of_data(tmp_path):
+def test_nan_in_data(tmp_path):
     points = np.random.default_rng(0).normal(size=(12, 16, 3))
     points[7, 3] = np.nan
     (tmp_path / "data").mkdir()

@@ -8,7 +8,7 @@ import pytest
 from real_run import CONTENT, RUN_SECONDS, assert_same_tables, undisturbed, wait_until
 
 STOPPED, RAY_LOST = 130, 1
-ENDS = {  # what loses the run, and its exit code; a lost worker does not end it, and the raylet heeds no SIGINT
+ENDS = {  # what ends the run, and its exit code; a lost worker does not end it, and the raylet ignores SIGINT
     ("driver", SIGINT): STOPPED,
     ("terminal", SIGINT): STOPPED,
     ("driver", SIGTERM): STOPPED,
@@ -36,9 +36,9 @@ def reference(tmp_path_factory):
 
 
 def disturb(run, faults, moments):
-    """Inject each fault while trials are on their way, going on with the run whenever it has ended.
+    """Inject each fault while trials are running, and resume the run whenever it has ended.
 
-    Returns how many it came to before the last trial had ended.
+    Returns how many were injected before the last trial had ended.
     """
     for injected, (victim, sign) in enumerate(faults):
         done = run.look()
@@ -53,11 +53,11 @@ def disturb(run, faults, moments):
         if (victim, sign) in ENDS:
             code = run.finish()
             assert "Traceback" not in run.said(), run.said()
-            if code == 0 and run.done():  # the last trial was quicker, or did without its raylet
+            if code == 0 and run.done():  # the last trial was quicker, or finished without its raylet
                 return injected + (victim == "raylet")
             assert code == ENDS[victim, sign], run.said()
             assert run.said().count("resumes from there") == 1, run.said()
-            run.start("--no-check")  # which the first start has done
+            run.start("--no-check")  # the first start has done the check
     return len(faults)
 
 

@@ -1,4 +1,4 @@
-"""A refined run that is killed at random comes to the trials, rounds and table of an undisturbed one."""
+"""A refined run that is killed at random ends with the trials, rounds and table of an undisturbed one."""
 
 import json
 import random
@@ -37,7 +37,7 @@ def rounds(results):
 def test_five_kills_change_no_round_and_a_larger_budget_continues(tmp_path, real_run):
     reference = undisturbed(tmp_path / "undisturbed", REFINED)
     moments = random.Random(0)
-    # One kill at least within the grid and one after it, all of them long before the last trial.
+    # At least one kill within the grid and one after it, all of them long before the last trial.
     places = sorted([moments.randrange(1, GRID), *moments.sample(range(GRID, BUDGET - 6), len(KILLS) - 1)])
     run = real_run(REFINED)
     run.start()

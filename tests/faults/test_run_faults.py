@@ -1,4 +1,4 @@
-"""Real runs on disks that fill up, beside each other, and with models that misbehave."""
+"""Real runs on disks that fill up, two at once in one folder, and with models that misbehave."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def reference(tmp_path_factory):
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of its own; the run asks for a gigabyte before it starts."""
+    """A separate disk; the run requires a gigabyte before it starts."""
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
@@ -86,7 +86,7 @@ def test_models_that_hang_leak_fork_and_talk_cost_only_themselves(real_run):
         "resources": {"timeout_minutes": 0.5, "memory_gb": 1.5},
     }
     run = real_run(content)
-    run.start("--no-check")  # which would meet the same models
+    run.start("--no-check")  # the check would run the same models
     assert run.finish() == 1, run.said()
     trials = load_trials(run.results).set_index("model")
     assert dict(trials["reason"][trials["outcome"] == "crashed"]) == {

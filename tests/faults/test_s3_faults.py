@@ -1,4 +1,4 @@
-"""A bucket that answers with errors, slowly or not at all is waited for; one that stays away ends in one line."""
+"""A run waits for a bucket that fails or is slow; one that stays unreachable ends it with one line."""
 
 import random
 import select
@@ -18,7 +18,7 @@ from trainables.results.store import PatientStore, Unavailable, open_store
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Passes requests on to a server, or for the next `requests` of them: 500, 503, "slow" or "silent"."""
+    """Passes requests on to a server; the next `requests` of them meet a fault: 500, 503, "slow" or "silent"."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -83,7 +83,7 @@ def store(proxy, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", [500, 503, "slow"])
-def test_what_passes_is_waited_for(fault, proxy, store):
+def test_temporary_faults_are_waited_out(fault, proxy, store):
     for number in range(2):
         proxy.break_down(fault, requests=5)
         store.write(f"trials/{number}/record.json", b"content")
@@ -92,8 +92,8 @@ def test_what_passes_is_waited_for(fault, proxy, store):
     assert store.names("trials") == ["0", "1"]
 
 
-def test_errors_that_stay_end_in_one_line(proxy, store, monkeypatch):
-    monkeypatch.setattr(trainables.results.store, "PAUSES", ())  # pyarrow itself tries for seconds
+def test_lasting_errors_end_in_one_line(proxy, store, monkeypatch):
+    monkeypatch.setattr(trainables.results.store, "PAUSES", ())  # pyarrow itself keeps trying for seconds
     store.write("file", b"old")
     proxy.break_down(500)
     for call in (lambda: store.write("file", b"new"), lambda: store.read("file")):
@@ -105,7 +105,7 @@ def test_errors_that_stay_end_in_one_line(proxy, store, monkeypatch):
 
 @pytest.mark.slow
 def test_silence_ends_in_one_line(proxy, store, monkeypatch):
-    monkeypatch.setattr(trainables.results.store, "PAUSES", ())  # pyarrow itself asks for a hundred seconds
+    monkeypatch.setattr(trainables.results.store, "PAUSES", ())  # pyarrow itself tries for a hundred seconds
     proxy.break_down("silent")
     with pytest.raises(Unavailable, match=r"^s3://faulty/results cannot be read or written \(.*Timeout.*\)$"):
         store.read("file")
@@ -126,7 +126,7 @@ def test_a_real_run_on_a_bucket_that_breaks_down_again_and_again(proxy, real_run
     run, code = real_run(), 1
     breaker.start()
     try:
-        while code != 0:  # the driver is less patient than its workers, and asks for the bucket first of all
+        while code != 0:  # the driver is less patient than its workers, and accesses the bucket first
             run.start("--results", bucket)
             code = run.finish()
             (line,) = [line for line in run.said().splitlines() if line.startswith("study: ")] or [""]

@@ -34,10 +34,10 @@ def resident(processes):
 
 
 def scratch_bytes(run):
-    """What the run itself keeps in the temporary folder; Ray's session beside it is Ray's."""
+    """Size of what the run itself keeps in the temporary folder, without Ray's session beside it."""
     total = 0
     for own in run.scratch.glob("study-*"):
-        for folder, _, files in os.walk(own):  # passes over folders that go while it looks
+        for folder, _, files in os.walk(own):  # skips folders that are deleted meanwhile
             for name in files:
                 with contextlib.suppress(FileNotFoundError):
                     total += os.stat(Path(folder, name)).st_size
@@ -45,7 +45,7 @@ def scratch_bytes(run):
 
 
 def at_its_last_attempt(run):
-    """Whether a trial has lost so many workers that the next loss is its record: crashed."""
+    """Whether a trial has lost so many workers that the next loss would make its record: crashed."""
     for attempts in run.results.glob("trials/*/attempts.json"):
         with contextlib.suppress(FileNotFoundError):  # its trial has just ended
             if len(json.loads(attempts.read_bytes())) >= ATTEMPTS:

@@ -1,4 +1,4 @@
-"""Storage that fails for a while costs nothing, storage that stays away ends the run; no trial pays for it."""
+"""Brief storage failures cost nothing; lasting ones end the run, but cost no trial."""
 
 import itertools
 import random
@@ -64,7 +64,7 @@ def test_a_full_disk_ends_the_attempt_at_any_write_and_the_next_one_is_whole(ref
     assert_same_tables(tmp_path, reference)
 
 
-def test_what_is_not_there_is_not_waited_for(tmp_path):
+def test_missing_files_are_not_waited_for(tmp_path):
     started = time.monotonic()
     with pytest.raises(FileNotFoundError):
         PatientStore(open_store(tmp_path)).read("nowhere")

@@ -1,4 +1,4 @@
-"""What the writers of random data files share: the file with its meaning, and numbers with their text."""
+"""Shared by the writers of random data files: a file with its meaning, and numbers with their text."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +14,8 @@ Arrays = dict[str, np.ndarray]
 class Written:
     """A file with what it means.
 
-    arrays: by name what must be read; None where the file must be refused
-    atol: what was lost in writing
+    arrays: the expected content by name; None if the file must be refused
+    atol: the precision lost in writing, absolute
     """
 
     path: Path
@@ -35,7 +35,7 @@ def numbers(random, *shape):
 
 
 def text_of(random, value):
-    """A number as programs print it; what it says is what is meant."""
+    """A number as programs print it; the text is its exact meaning."""
     form = pick(random, "repr", "repr", "%.8f", "%16.9f", "%.10e", "%.10E", "fortran")
     text = repr(float(value)) if form == "repr" else ("%.10E" if form == "fortran" else form) % value
     return text.replace("E", "D") if form == "fortran" else text
@@ -46,6 +46,6 @@ def meant(text):
 
 
 def stored(random, array):
-    """The array in another order of bytes or axes, or in fewer digits; in all cases what is meant."""
+    """The array in another order of bytes or axes, or with fewer digits; its values are the ones meant."""
     array = array.astype(pick(random, "<f8", ">f8", "<f4", ">f4"))
     return np.asfortranarray(array) if random.random() < 0.3 else array

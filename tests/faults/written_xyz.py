@@ -1,4 +1,4 @@
-"""Random files of extended XYZ, by hand and by ase."""
+"""Random extended XYZ files, written by hand and by ase."""
 
 import numpy as np
 from ase import Atoms
@@ -12,7 +12,7 @@ from trainables.tasks.sources.frames import Keys, check_frames
 
 
 def cell(random):
-    """A comment's words on the cell, and whether they make it periodic."""
+    """Text about the cell for a comment, and whether it makes the cell periodic."""
     return pick(
         random,
         ("", False), ("", False), ('pbc="F F F"', False), ('Lattice="9 0 0 0 9 0 0 0 9" pbc="F F F"', False),
@@ -23,7 +23,7 @@ def cell(random):
 
 
 def units(random):
-    """A comment's words on units with the factors of energy, length and force; no factors where not known."""
+    """Text about units for a comment, with the factors of energy, length and force; None if a unit is unknown."""
     energy, length = pick(random, *ENERGIES), pick(random, *LENGTHS)
     e, r = ENERGIES[energy], LENGTHS[length]
     return pick(
@@ -164,7 +164,7 @@ def xyz_by_ase(random, folder):
 
 
 def _words(stated):
-    """The pairs of a comment, values in quotes kept whole."""
+    """The pairs of a comment, with quoted values kept whole."""
     pieces, open_quote = [], ""
     for word in stated.split():
         if open_quote:

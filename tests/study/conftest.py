@@ -1,4 +1,4 @@
-"""Makes helpers importable in the tests below this folder; the command line as processes of their own."""
+"""Makes helpers importable in the tests below this folder; runs the command line in separate processes."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A small study of a user's own model, as files in a folder, and what a run leaves there."""
+"""A small study of a user's own model, as files in a folder, and the files that a run writes there."""
 
 import sys
 from pathlib import Path
@@ -26,10 +26,10 @@ SMALL = {
 
 
 def write_config(folder, content):
-    """Write the config of a study, with the user's model that it names beside it."""
+    """Write the config of a study and, beside it, the user's model that it names."""
     (folder / "mine.py").write_text(OWN_MODEL)
     (folder / "watching.py").write_text(OWN_CALLBACK)
-    # Nothing in the current folder hides what the run needs.
+    # No file in the current folder may hide a module that the run needs.
     for name in ("study", "analysis", "trainables", "random", "torch"):
         (folder / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
     path = folder / "config.yaml"

@@ -1,4 +1,4 @@
-"""The commands as a table: what is asked, the exit code, and the words on stderr."""
+"""A table of commands with their exit codes and messages on stderr, and tests of single commands."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def test_exit_codes_and_messages(arguments, code, words, tmp_path, monkeypatch):
 
 @pytest.fixture
 def gone(tmp_path, monkeypatch):
-    """A current folder that is there no more."""
+    """A current folder that no longer exists."""
     folder = tmp_path / "gone"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -126,7 +126,7 @@ def gone(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments", [["plan", "nbody-quick"], ["run", "nbody-quick"], ["status", "results"]]
 )
-def test_a_current_folder_that_is_gone_is_one_line(gone, arguments):
+def test_a_missing_current_folder_is_reported_in_one_line(gone, arguments):
     finished = study(*arguments)
     assert finished.returncode == 2
     assert finished.stderr == (
@@ -146,8 +146,8 @@ def test_a_job_for_the_folder_of_another_study_is_refused(tmp_path):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_a_run_whose_folder_is_taken_away_has_its_report(tmp_path, monkeypatch):
-    """Ray takes the folder of a job away when the first of several nodes on one machine is done with it."""
+def test_a_run_whose_folder_is_deleted_still_has_its_report(tmp_path, monkeypatch):
+    """Ray deletes the folder of a job when the first of several nodes on one machine is done with it."""
     folder = tmp_path / "job"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -159,25 +159,25 @@ def test_a_run_whose_folder_is_taken_away_has_its_report(tmp_path, monkeypatch):
     monkeypatch.setattr("study.run.run_study", run_without_trials)
     finished = study("run", "nbody-quick", "--results", tmp_path / "results")
     assert finished.returncode == 1, finished.stderr
-    assert os.getcwd() == "/"  # where libraries that ask for it find one
+    assert os.getcwd() == "/"  # so that libraries that ask for the current folder find one
     assert finished.stdout.splitlines()[-1] == f"report: {tmp_path}/results/report/report.html"
     assert (tmp_path / "results/report/report.html").is_file()
 
 
-def test_the_command_itself_ends_with_the_code_and_the_line():
+def test_the_installed_command_ends_with_the_code_and_one_line():
     finished = subprocess.run([STUDY, "run", "nbody-quik"], capture_output=True, text=True, check=False)
     assert finished.returncode == 2
     assert finished.stderr.startswith("study: ")
     assert len(finished.stderr.splitlines()) == 1
 
 
-def test_options_in_brackets_are_shown_by_help():
+def test_help_shows_defaults_in_brackets():
     assert "[default: results/NAME]" in study("run", "--help").stdout
     assert "[default: DIR, of one]" in study("report", "--help").stdout
     assert "[default: DIR]" in study("notebooks", "--help").stdout
 
 
-def test_a_console_that_knows_no_unicode_shows_the_rest(tmp_path):
+def test_a_console_without_unicode_shows_escapes(tmp_path):
     spec = {"training": {"lr": 1e-3}, "seed": 0}
     write_plan(open_store(tmp_path), [{"id": "0" * 16, "arm": "größe", "spec": spec}])
     for encoding in (
@@ -204,7 +204,7 @@ def test_plan_counts_the_trials():
     assert "175 trials" in shown.stdout
 
 
-def test_help_comes_at_once():
+def test_help_is_fast():
     seconds = []
     for _ in range(5):
         before = os.times()
@@ -215,7 +215,7 @@ def test_help_comes_at_once():
             after.children_system - before.children_system,
         )
         seconds.append(user + system)
-    # Of CPU: half a second on an idle machine, more on a busy one; heavy imports would need several seconds.
+    # CPU time: half a second on an idle machine, more on a busy one; heavy imports would need several seconds.
     assert min(seconds) < 1.0
 
 
@@ -230,7 +230,7 @@ HEAVY = ("torch", "e3nn", "ray", "pandas", "scipy", "matplotlib")
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["list", "models"], ["list", "training"], ["status", "DIR"]])
-def test_what_only_reads_names_or_a_folder_loads_nothing_heavy(arguments, tmp_path):
+def test_commands_that_only_read_names_or_a_folder_load_nothing_heavy(arguments, tmp_path):
     write_plan(open_store(tmp_path), [])
     arguments = [str(tmp_path) if each == "DIR" else each for each in arguments]
     code = (
@@ -244,7 +244,7 @@ def test_what_only_reads_names_or_a_folder_loads_nothing_heavy(arguments, tmp_pa
     assert finished.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_a_run_says_what_it_does_before_the_imports_that_take_seconds():
+def test_a_run_reports_what_it_does_before_the_slow_imports():
     code = "import sys, study.cli; sys.modules['study.config'] = None; study.cli.main()"
     finished = subprocess.run(
         [sys.executable, "-c", code, "run", "nbody-quick"], capture_output=True, text=True, check=False

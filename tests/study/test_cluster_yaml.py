@@ -1,4 +1,4 @@
-"""cluster.yaml holds to Ray's own schema, and what it runs is there."""
+"""cluster.yaml conforms to Ray's own schema, and its commands are valid."""
 
 import re
 import subprocess
@@ -17,11 +17,11 @@ STAGES = ("setup", "head_setup", "head_start_ray", "worker_start_ray")
 COMMANDS = [command for stage in STAGES for command in CONFIG[f"{stage}_commands"]]
 
 
-def test_it_holds_to_the_schema_of_ray():
+def test_it_conforms_to_the_schema_of_ray():
     validate_config(prepare_config(CONFIG))
 
 
-def test_a_misspelt_key_would_be_found():
+def test_a_misspelled_key_would_be_found():
     with pytest.raises(Exception, match="idle_minutes"):
         validate_config(prepare_config({**CONFIG, "idle_minutes": 5}))
 
@@ -34,14 +34,14 @@ def test_the_head_runs_no_trials_and_gpu_nodes_come_on_demand():
     assert spot == [None, "spot"]
 
 
-def test_the_dashboard_is_on_loopback_and_tokens_are_asked_for():
+def test_the_dashboard_is_on_loopback_and_tokens_are_required():
     starts = [command for command in COMMANDS if " start " in command]
     assert all("RAY_AUTH_MODE=token" in command for command in starts)
     assert "--dashboard-host=127.0.0.1" in starts[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_is_sound_shell(command):
+def test_each_command_is_valid_shell(command):
     subprocess.run(["bash", "-n", "-c", command], check=True)
 
 

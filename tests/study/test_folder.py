@@ -66,7 +66,7 @@ def test_a_larger_grid_extends_the_folder(tmp_path, path, value):
         ("name", "other", "holds the study 'small'"),
     ],
 )
-def test_a_change_of_trials_that_are_there_is_refused_with_the_difference(tmp_path, path, value, words):
+def test_a_change_to_existing_trials_is_refused_with_the_difference(tmp_path, path, value, words):
     store = open_store(tmp_path)
     open_with(CONTENT, store)
     before = store.read("study.yaml"), store.read("plan.json")
@@ -93,7 +93,7 @@ def test_status_counts_outcomes_and_names_bad_records(tmp_path):
     assert ids[4] in complaints[0]
 
 
-def test_status_of_what_is_no_results_folder(tmp_path):
+def test_status_of_a_folder_without_a_plan_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"no plan\.json"):
         planned_records(open_store(tmp_path))
 

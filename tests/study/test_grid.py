@@ -1,4 +1,4 @@
-"""Any setting may be an axis, an arm's own included; arms may train in their own way."""
+"""Any setting may be an axis, including an arm's own; arms may have their own training settings."""
 
 import pytest
 from tests_support import CONTENT, changed
@@ -13,7 +13,7 @@ def planned(path, value, **more):
     return plan(resolve_config({**changed(path, value), **more}))
 
 
-def test_an_arm_trains_in_its_own_way_and_all_else_keeps_its_id():
+def test_an_arm_with_its_own_training_changes_no_other_id():
     before = plan(resolve_config(CONTENT))
     trials = planned("arms/warmup", {"method": "strict", "training": {"warmup": 0.1, "clip": 1}})
     assert {trial.id for trial in before} < {trial.id for trial in trials}
@@ -23,7 +23,7 @@ def test_an_arm_trains_in_its_own_way_and_all_else_keeps_its_id():
     assert b'"shared"' not in encode_plan([trial.entry() for trial in before])
 
 
-def test_an_arm_with_settings_of_its_own_comes_back_from_its_yaml(tmp_path):
+def test_an_arm_with_its_own_settings_survives_a_round_trip_through_yaml(tmp_path):
     content = changed("arms/warmup", {"method": "strict", "training": {"warmup": 0.1}})
     config = resolve_config({**content, "control": "warmup", "refine": {"edge": 0.1, "budget": 99}})
     (tmp_path / "study.yaml").write_text(to_yaml(config))
@@ -32,7 +32,7 @@ def test_an_arm_with_settings_of_its_own_comes_back_from_its_yaml(tmp_path):
     assert plan(again) == plan(config)
 
 
-def test_the_control_is_the_first_strict_arm_that_trains_as_all_do():
+def test_the_control_is_the_first_strict_arm_with_the_shared_training():
     arms = {"warmup": {"method": "strict", "training": {"warmup": 0.1}}, **CONTENT["arms"]}
     assert control_of(resolve_config({**CONTENT, "arms": arms})) == "strict"
     assert control_of(resolve_config({**CONTENT, "arms": arms, "control": "triangle"})) == "triangle"
@@ -45,7 +45,7 @@ def test_an_axis_of_one_arm_does_not_repeat_the_others():
     assert {t.spec.method["penalty"]["lie"]["weight"] for t in trials if t.arm == "triangle"} == {0.0, 0.01}
 
 
-def test_an_axis_of_every_arm_is_of_those_that_have_the_option():
+def test_an_axis_of_every_arm_applies_to_those_that_have_the_option():
     trials = planned("grid/arms.*.strict_phase", [0.1, 0.2])
     assert len([trial for trial in trials if trial.arm == "strict"]) == 12
     assert {t.spec.method["strict_phase"] for t in trials if t.arm == "triangle"} == {0.1, 0.2}
@@ -94,7 +94,7 @@ def test_streams_of_random_numbers_may_be_axes():
         ("refine", {"egde": 0.1, "budget": 99}, ["refine.egde", "did you mean 'edge'"]),
     ],
 )
-def test_bad_input_is_one_line_that_names_the_key(path, value, words):
+def test_bad_input_is_refused_in_one_line_that_names_the_key(path, value, words):
     with pytest.raises(BadInput) as caught:
         planned(path, value)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""The instrument sees what is known to help: gradient clipping near the edge of divergence."""
+"""The instrument detects a known benefit: gradient clipping near the edge of divergence."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the presets promise of their arms."""
+"""What the presets promise about their arms."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def relaxed_arms(preset):
 
 
 def theta_area(arm):
-    """Mean of theta over all steps of a training."""
+    """Mean of theta over all training steps."""
     relaxed = relaxed_steps(STEPS, arm["strict_phase"])
     values = (theta(arm["schedule"], step, relaxed, arm["peak"], arm["warmup"]) for step in range(STEPS))
     return sum(values) / STEPS
@@ -28,7 +28,7 @@ def test_schedules_are_compared_at_equal_area_under_theta(preset):
 
 @pytest.mark.parametrize("preset", presets())
 def test_relaxed_arms_rotate_each_graph(preset):
-    """But for the arm whose name says that it does not."""
+    """All except `fixed-poses`, whose name says that it does not."""
     rotations = {name: arm.get("rotate", "none") for name, arm in relaxed_arms(preset).items()}
     assert rotations == {name: "none" if name == "fixed-poses" else "graph" for name in rotations}
 

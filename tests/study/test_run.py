@@ -31,7 +31,7 @@ def finished(tmp_path_factory, study):
 
 @pytest.fixture
 def here(finished, data_folder, monkeypatch):
-    """The command line in this process, where the finished study lies."""
+    """The command line in this process, in the folder of the finished study."""
     monkeypatch.chdir(finished[1].parent)
     monkeypatch.setenv("STUDY_DATA", str(data_folder))
     monkeypatch.setattr(sys, "path", [*sys.path, str(finished[1].parent)])
@@ -52,8 +52,8 @@ def test_every_planned_trial_has_a_record_and_there_is_a_report(finished):
     assert not (results / "run.lock").exists()
 
 
-def test_the_driver_does_without_torch(finished):
-    """A user's callback looks at what is loaded while trials run."""
+def test_the_driver_does_not_load_torch(finished):
+    """A user's callback records which modules are loaded when a trial ends."""
     modules = (finished[1].parent / "modules").read_text().split()
     assert "ray.tune" in modules
     assert not {"torch", "e3nn", "mine"} & set(modules)
@@ -88,12 +88,12 @@ def test_two_processes_for_each_trial_give_the_same_table(finished, study, tmp_p
     assert process.returncode == 0, process.stderr
     alone, together = (load_trials(folder).set_index("trial").sort_index() for folder in (results, tmp_path))
     assert together["outcome"].tolist() == alone["outcome"].tolist()
-    learnt = alone["lr"] < 1
+    learned = alone["lr"] < 1
     for column in ("val_metric", "test_metric", "loss_at_init"):
-        assert together[column][learnt].tolist() == pytest.approx(alone[column][learnt].tolist(), rel=1e-5)
+        assert together[column][learned].tolist() == pytest.approx(alone[column][learned].tolist(), rel=1e-5)
 
 
-def test_status_counts_them(finished, here):
+def test_status_counts_the_trials(finished, here):
     shown = here("status", finished[2], "--json")
     assert shown.returncode == 0
     counts = json.loads(shown.stdout)
@@ -102,17 +102,17 @@ def test_status_counts_them(finished, here):
     assert counts["learned"] + counts["failed"] == 4
 
 
-def test_a_packed_folder_gives_the_same_report_and_notebooks(finished, here, tmp_path):
+def test_a_packed_folder_gives_the_same_report(finished, here, tmp_path):
     _, _, results = finished
     packed = tmp_path / "study.parquet"
     assert here("pack", results, packed).returncode == 0
     assert here("report", packed).returncode == 2
     assert here("report", packed, "--to", tmp_path).returncode == 0
-    there, again = (
+    first, again = (
         json.loads((folder / "report/summary.json").read_text()) for folder in (results, tmp_path)
     )
-    assert again["counts"] == there["counts"]
-    assert again["finding"] == there["finding"]
+    assert again["counts"] == first["counts"]
+    assert again["finding"] == first["finding"]
 
 
 def test_an_unpacked_folder_needs_no_further_run(finished, here, tmp_path):
@@ -126,7 +126,7 @@ def test_an_unpacked_folder_needs_no_further_run(finished, here, tmp_path):
     assert (
         contents(again)
         == before
-        == {again / path.relative_to(results): what for path, what in contents(results).items()}
+        == {again / path.relative_to(results): content for path, content in contents(results).items()}
     )
 
 
@@ -138,7 +138,7 @@ def test_running_again_runs_nothing_and_changes_nothing(finished, here):
     assert contents(results) == before
 
 
-def test_a_larger_grid_runs_only_what_is_new_and_a_lost_record_is_made_again(finished, study):
+def test_a_larger_grid_runs_only_new_trials_and_recreates_a_lost_record(finished, study):
     _, config, results = finished
     before = contents(results)
     lost = next(results.glob("trials/*/record.json"))

@@ -10,8 +10,8 @@ import pytest
 from small_runs import SMALL, STUDY, contents, write_config
 
 
-@pytest.mark.slow  # the random kills of tests/faults hold this every day; this looks at the records themselves
-def test_an_interrupted_run_keeps_what_is_done_and_resumes(tmp_path, study, data_folder):
+@pytest.mark.slow  # the random kills of tests/faults test this every day; this test looks at the records themselves
+def test_an_interrupted_run_keeps_finished_trials_and_resumes(tmp_path, study, data_folder):
     content = {**SMALL, "grid": {"lr": [1e-3], "seed": 2}}
     content["training"] = {"epochs": 40, "batch_size": 5}
     config = write_config(tmp_path, content)
@@ -40,7 +40,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_resumes(tmp_path, study, data
 
 @pytest.mark.slow
 @pytest.mark.timeout(700)
-def test_a_trial_that_crashes_is_tried_thrice_and_again_only_where_asked(tmp_path, study):
+def test_a_trial_that_crashes_is_tried_three_times_and_again_only_on_request(tmp_path, study):
     (tmp_path / "moody.py").write_text(
         "from pathlib import Path\n"
         "from trainables.models.egnn import EGNN\n"

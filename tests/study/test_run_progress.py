@@ -1,4 +1,4 @@
-"""What a run shows: counts by arm, the best of each, and a line where there is no terminal."""
+"""The progress of a run as shown: counts by arm, the best of each, and lines about lost workers."""
 
 import io
 
@@ -44,7 +44,7 @@ def test_arms_are_counted_with_their_best(trials):
     assert lines[-1].startswith("3/4 done (1 failed), 1 running, 0 waiting")
 
 
-def test_the_best_is_the_largest_where_more_is_better(trials):
+def test_the_best_is_the_largest_if_more_is_better(trials):
     progress = Progress(trials, {}, terminal())
     progress.update(
         News([Ended(trials[0].id, "learned", 0.6, "max"), Ended(trials[2].id, "learned", 0.5, "max")], 0)
@@ -52,7 +52,7 @@ def test_the_best_is_the_largest_where_more_is_better(trials):
     assert progress.best == {"strict": 0.6}
 
 
-def test_a_lost_worker_costs_a_line_for_each_reason(trials):
+def test_lost_workers_are_reported_in_one_line_for_each_reason(trials):
     console = terminal()
     Progress(trials, {}, console).update(News([], 2, ("killed", "killed", "node is gone")))
     assert console.file.getvalue().splitlines() == [

@@ -1,4 +1,4 @@
-"""The schema for editors takes what the loader takes."""
+"""The schema for editors accepts what the loader accepts."""
 
 import jsonschema
 import pytest
@@ -11,12 +11,12 @@ from trainables.results.yaml_text import read_yaml
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 
-def test_it_is_a_schema():
+def test_it_is_a_valid_schema():
     jsonschema.Draft202012Validator.check_schema(schema())
 
 
 @pytest.mark.parametrize("name", presets())
-def test_each_preset_fits(name):
+def test_each_preset_is_valid(name):
     VALIDATOR.validate(read_yaml((PRESETS / f"{name}.yaml").read_text()))
 
 
@@ -45,5 +45,5 @@ def test_each_preset_fits(name):
         ("extra", 1, False),
     ],
 )
-def test_what_fits(path, value, fits):
+def test_valid_and_invalid_values(path, value, fits):
     assert VALIDATOR.is_valid(changed(path, value)) == fits

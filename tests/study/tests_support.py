@@ -31,7 +31,7 @@ def changed(path, value):
 
 
 class Finished(NamedTuple):
-    """What a command left."""
+    """Exit code and output of a finished command."""
 
     returncode: int
     stdout: str
@@ -39,7 +39,7 @@ class Finished(NamedTuple):
 
 
 def study(*arguments):
-    """The command line in this process: much quicker than one process for each command."""
+    """Run the command line in this process: much quicker than one process for each command."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         patch.object(sys, "argv", ["study", *map(str, arguments)]),

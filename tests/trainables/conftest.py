@@ -1,4 +1,4 @@
-"""Small specs and tasks that the tests of the trial share."""
+"""Small specs and tasks shared by the tests of `trainables`."""
 
 import pytest
 import torch

@@ -30,7 +30,7 @@ class Net:
 
 @pytest.fixture
 def mine(monkeypatch):
-    """Make the module `mine` of some code; says `mine:NAME`'s description."""
+    """Make the module `mine` from code, for names such as `mine:Own`."""
 
     def make(code, future=True):
         module = ModuleType("mine")
@@ -85,7 +85,7 @@ def test_options_are_read(mine, signature, given, options, future):
         ("signature, **options", {"width": 4}, ["model.width", "unknown key", "**keywords of 'mine:Own'"]),
     ],
 )  # fmt: skip
-def test_what_a_config_cannot_set_is_one_line(mine, signature, given, words):
+def test_parameters_that_a_config_cannot_set_give_one_line(mine, signature, given, words):
     mine(f"class Own(Net):\n    def __init__(self, {signature}):\n        pass")
     with pytest.raises(BadInput) as caught:
         resolve("model", {"name": "mine:Own", **given})
@@ -94,7 +94,7 @@ def test_what_a_config_cannot_set_is_one_line(mine, signature, given, words):
         assert word in str(caught.value)
 
 
-def test_what_is_no_factory_is_one_line(mine):
+def test_a_name_that_is_not_a_factory_gives_one_line(mine):
     mine("number = 3")
     with pytest.raises(BadInput, match=r"model\.name: `3` is not a function or class"):
         resolve("model", {"name": "mine:number"})
@@ -103,7 +103,7 @@ def test_what_is_no_factory_is_one_line(mine):
 @pytest.mark.parametrize(
     "code", ["1 / 0", "def f(:", "import sys; sys.exit(3)", "import not_there", "raise KeyError"]
 )
-def test_a_module_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch, code):
+def test_a_module_that_cannot_be_imported_gives_one_line(tmp_path, monkeypatch, code):
     (tmp_path / "broken_module.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "broken_module", raising=False)

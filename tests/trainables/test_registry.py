@@ -27,7 +27,7 @@ def module(monkeypatch):
     return module
 
 
-def test_a_later_option_is_described_only_where_it_is_set():
+def test_a_later_option_is_described_only_if_it_is_set():
     assert resolve("model", {"name": "mine:network"}) == {"name": "mine:network", "width": 8}
     assert resolve("model", {"name": "mine:network", "depth": 3})["depth"] == 3
     assert build("model", resolve("model", {"name": "mine:network"}), "signature") == ("signature", 8, 2)
@@ -53,5 +53,5 @@ def test_an_option_called_revision_is_an_option(module):
     assert build("model", resolved, None) == 7
 
 
-def test_the_listed_schedules_are_those_that_there_are():
+def test_the_listed_schedules_are_all_existing_ones():
     assert list(SCHEDULES) == list(FALLS)

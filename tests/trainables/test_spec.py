@@ -18,7 +18,7 @@ CONTENT = {
 }
 
 
-def test_equal_content_gives_the_same_id_in_whatever_order():
+def test_equal_content_gives_the_same_id_in_any_order():
     turned = {key: CONTENT[key] for key in reversed(CONTENT)}
     turned["task"] = {"train": 10, "name": "nbody"}
     assert TrialSpec(**CONTENT).id == TrialSpec(**turned).id
@@ -63,6 +63,6 @@ def test_the_id_is_the_same_in_another_process():
         {"arm": "strict"},
     ],
 )
-def test_what_makes_no_sense_is_refused(change):
+def test_invalid_specs_are_refused(change):
     with pytest.raises(ValidationError):
         TrialSpec(**{**CONTENT, **change})

@@ -1,4 +1,4 @@
-"""Groups smaller than all rotations and translations: their elements, and what methods make of them."""
+"""Groups smaller than all rotations and translations: their elements, and how methods use them."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_translations_are_named():
     assert len(Symmetry(inversion=True, translations=False).translation_axes) == 0
 
 
-def test_the_whole_group_draws_what_it_always_drew():
+def test_draws_from_the_whole_group_are_unchanged():
     assert WHOLE.random_rotations(3, generator()).equal(random_rotations(3, generator()))
     assert WHOLE.mirror.equal(-torch.eye(3).double())
 
@@ -53,8 +53,8 @@ def test_augmentation_stays_in_the_group():
 
 
 @pytest.mark.parametrize("lie_form", ["averaged", "exact", "random"])
-def test_penalties_leave_alone_what_the_smaller_group_allows(lie_form, task, make_spec):
-    """A companion that adds a constant map from scalars to the vertical breaks SO(3) and not SO(2)."""
+def test_penalties_permit_what_the_smaller_group_allows(lie_form, task, make_spec):
+    """A companion that adds a constant map from scalars to the vertical breaks SO(3) but not SO(2)."""
     found = {}
     for name, symmetry in {
         "vertical": VERTICAL,
@@ -69,7 +69,7 @@ def test_penalties_leave_alone_what_the_smaller_group_allows(lie_form, task, mak
     assert found["whole"] > 1e-6
 
 
-def test_the_mirror_is_asked_for_only_where_it_belongs_to_the_group(task, make_spec):
+def test_the_mirror_is_required_only_if_it_belongs_to_the_group(task, make_spec):
     found = []
     for symmetry in (VERTICAL, Symmetry(True, True, "y"), Symmetry(True, True, "x")):
         method = Relaxed(penalty=Penalty(norm=0, lie=0, parity=1))

@@ -1,8 +1,9 @@
-"""Layers in which the samples of a batch meet, where a process holds only a part of the batch.
+"""Layers that couple the samples of a batch, for processes that each have only a part of the batch.
 
-Batch-norm takes its statistics from all parts, and dropout draws for the whole batch and keeps the draws of its
-own samples, so that both do what they do in one process. (torch's SyncBatchNorm needs GPUs.) Other random
-numbers that a model draws in its forward pass are the same in each process, and not those of one process.
+Batch-norm takes its statistics from all parts, and dropout draws for the whole batch and keeps the draws of
+its own samples, so that both behave as in a single process. (torch's SyncBatchNorm needs GPUs.) Other random
+numbers that a model draws in its forward pass are the same in each process, and differ from those of a single
+process.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,8 @@ def couple(model: nn.Module, part: slice, batch_size: int, total: Callable[[Tens
     """Replace the forward pass of the layers that couple samples, in place; returns the model.
 
     Args:
-        part: This process's samples among the `batch_size`; features of a layer have samples, or rows of equally many
-            for each sample, along their first axis.
+        part: This process's samples among the `batch_size`; the first axis of a layer's features must run
+            over samples, or over equally many rows for each sample.
         total: The sum over processes, differentiable.
 
     Raises:
@@ -43,12 +44,12 @@ def couple(model: nn.Module, part: slice, batch_size: int, total: Callable[[Tens
 
 
 def _replace_forward(layer: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
-    """Let the layer itself compute differently; its class, parameters and buffers stay what they are."""
+    """Override the forward pass of this one layer; its class, parameters and buffers stay the same."""
     setattr(layer, "forward", forward)  # noqa: B010  an assignment to a method, which a type checker refuses
 
 
 def batch_norm(layer: _BatchNorm, share: float, total: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The layer on its part x (rows, channels, ...) of a batch, in training with the whole batch's statistics."""
+    """Apply the layer to part x (rows, channels, ...) of a batch, in training with whole-batch statistics."""
     if not layer.training:
         return type(layer).forward(layer, x)
     axes = [axis for axis in range(x.ndim) if axis != 1]
@@ -75,7 +76,7 @@ def _remember(layer: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
 
 
 def dropout(layer: nn.Module, part: slice, batch_size: int, x: Tensor) -> Tensor:
-    """The layer on its part x (rows, ...) of a batch, with the factors that the whole batch would meet."""
+    """Apply the layer to part x (rows, ...) of a batch, with that part of the whole batch's factors."""
     if not layer.training:
         return type(layer).forward(layer, x)
     rows = len(x) // (part.stop - part.start)

@@ -1,14 +1,14 @@
-"""Data-parallel training: several processes with a copy of the model each, and a part of every batch.
+"""Data-parallel training: several processes, each with a copy of the model and a part of every batch.
 
 Loss and penalties are means over the samples of a batch. With b_r of the b samples in process r, the gradient
 of the whole batch is the sum over r of (b_r / b) times the gradient of that part, whether or not the parts are
-equal. After that sum all processes hold the same gradient bit for bit, and take the same step: relaxation,
+equal. After that sum, all processes have the same gradient bit for bit and take the same step: relaxation,
 projection, multipliers and the choice of the best epoch need no further communication.
 
 The gradients are summed in one piece after the backward pass, and not by torch's DistributedDataParallel: its
-wrapper would have to be rebuilt at the projection, would search the graph in each step for the companions that
-theta = 0 leaves without a gradient, and weighs parts equally. It would overlap the sum with the backward pass;
-for networks of a few million parameters on one node there is little to gain from that.
+wrapper would have to be rebuilt at the projection, would search the graph in each step for the companions
+that theta = 0 leaves without a gradient, and weights parts equally. It would overlap the sum with the
+backward pass, which gains little for networks of a few million parameters on one node.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class Team:
         return slice(0, batch_size)
 
     def couple(self, model: nn.Module, batch_size: int) -> nn.Module:
-        """The model, its layers made to see the whole batch."""
+        """The model, with its layers made to account for the whole batch."""
         return model
 
     def sum(self, values: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class ProcessGroup(Team):
         self.rank, self.count, self.device = rank, count, device
 
     def part(self, batch_size: int) -> slice:
-        """Samples that follow one another; the sizes of the parts differ by at most one.
+        """Consecutive samples; the sizes of the parts differ by at most one.
 
         Raises:
             BadInput: If there are fewer samples than processes.

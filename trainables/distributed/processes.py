@@ -26,7 +26,7 @@ NO_TIMEOUT = timedelta(days=365)  # the watchdog limits how long a trial may tak
 
 
 class ProcessFailed(RuntimeError):
-    """A process of a trial died, and the others were ended; the message holds its traceback if there is one."""
+    """A process of a trial died and the others were ended; the message has its traceback if available."""
 
 
 def in_processes(
@@ -36,25 +36,25 @@ def in_processes(
     *arguments: Any,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> T:
-    """What `work(*arguments, device, team)` returns in the first of `count` processes.
+    """The result of `work(*arguments, device, team)` in the first of `count` processes.
 
-    A single process is this one. Several are all child processes while this one waits, so that it can end the others
-    whatever happens to one of them, even if an exchange on a GPU hangs. They find each other by a file and talk over
-    the loopback interface. They die with this process, even if it is killed.
+    A single process is this one. Several are all child processes while this one waits, so that it can end the
+    others whatever happens to one of them, even if an exchange on a GPU hangs. They find each other through a
+    file and communicate over the loopback interface. They die with this process, even if it is killed.
 
     Args:
-        work, arguments: Can be pickled if `count` is above 1; so can what `work` returns.
+        work, arguments: Must be picklable if `count` is above 1; so must the result of `work`.
         meanwhile: Called in this process every second while it waits for several.
         device: Device of all processes; if it is CUDA, each gets one GPU, in the order of CUDA_VISIBLE_DEVICES.
 
     Raises:
         Exception: The one that a process raised, with its traceback as the cause.
-        ProcessFailed: If a process died otherwise.
+        ProcessFailed: If a process died in any other way.
     """
     if count == 1:
         return work(*arguments, device, Team())
-    spawn = multiprocessing.get_context("spawn")  # a forked process can neither use CUDA nor torch's threads
-    task = pickle.dumps((work, arguments))  # unpickled where an error in an import is seen
+    spawn = multiprocessing.get_context("spawn")  # a forked process can use neither CUDA nor torch's threads
+    task = pickle.dumps((work, arguments))  # unpickled where import errors are reported
     with tempfile.TemporaryDirectory(prefix="trial-") as folder:
         processes = [
             spawn.Process(target=_member, args=(rank, count, folder, device, task), daemon=True)
@@ -84,7 +84,7 @@ def _wait_for_all(processes: Sequence[BaseProcess], folder: Path, meanwhile: Cal
 
 
 def _raise(rank: int, exit_code: int, folder: Path) -> None:
-    """Raise what ended the process, or what ended another before: its peers fail in its wake."""
+    """Raise the error that ended the process, or an earlier one: peers of a failed process fail too."""
     errors = sorted(folder.glob("error-*"), key=lambda path: path.stat().st_mtime_ns)
     if exit_code < 0 or not errors:
         raise ProcessFailed(f"process {rank} of the trial ended with exit code {exit_code}")
@@ -95,14 +95,14 @@ def _raise(rank: int, exit_code: int, folder: Path) -> None:
 
 
 def _packed(error: Exception) -> bytes:
-    """The traceback, and the error where it can be pickled."""
+    """The traceback, and the error if it can be pickled."""
     text = "".join(traceback.format_exception(error))
     try:
-        again = pickle.dumps(error)
-        pickle.loads(again)
-    except Exception:  # any class may refuse, in any way
-        again = None
-    return pickle.dumps((text, again))
+        pickled = pickle.dumps(error)
+        pickle.loads(pickled)
+    except Exception:  # any class may fail to pickle, in any way
+        pickled = None
+    return pickle.dumps((text, pickled))
 
 
 def _member(
@@ -129,7 +129,7 @@ def _member(
         result = work(*arguments, device, ProcessGroup(rank, count, device))
         if rank == 0:
             Path(folder, "result").write_bytes(pickle.dumps(result))
-        dist.barrier()  # a peer may still wait for what this process had to say
+        dist.barrier()  # a peer may still be waiting for data from this process
     except Exception as error:
         Path(folder, f"error-{rank}").write_bytes(_packed(error))
         _leave(1)
@@ -137,7 +137,7 @@ def _member(
 
 
 def _leave(code: int) -> None:
-    """End at once: an orderly end may wait for the peers, and now and then aborts in a thread of torch's own."""
+    """Exit at once: an orderly exit may wait for the peers, and sometimes aborts in a torch thread."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

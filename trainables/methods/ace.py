@@ -21,14 +21,14 @@ class ACE(Method):
     With lambda the multiplier of a layer and c `augmented`, the optimizer descends the augmented Lagrangian
     J + sum (lambda gamma + c gamma^2), and each step ends with lambda <- lambda + dual_lr gamma. The elastic form
     lets a layer keep |gamma| <= u at the price rho u^2 / 2: the violation |gamma| - u replaces gamma
-    (of its positive part in the augmented term), lambda <- [lambda + dual_lr (|gamma| - u)]_+ and
+    (its positive part, in the augmented term), lambda <- [lambda + dual_lr (|gamma| - u)]_+ and
     u <- u + slack_lr (lambda - rho u).
 
     The paper's algorithm is `dual_optimizer: ascent` with linear companions. The released code (andreimano/ACE)
     trains n-body with `dual_optimizer: adam`, dual_lr 8e-4, `companion: mlp` and training.lr 9e-4.
 
     Args:
-        form: Equality is projected as all other relaxations are; elastic is for data that are only partly symmetric,
+        form: Equality is projected like all other relaxations; elastic is for data that are only partly symmetric,
             and delivers the trained model.
         dual_lr, slack_lr: The step sizes of lambda and u.
         rho: The price of u.
@@ -135,7 +135,7 @@ class ACE(Method):
         return strict
 
     def delivered(self, model: nn.Module) -> AbstractContextManager[nn.Module]:
-        """The projected model; of the elastic form the model as it is."""
+        """The projected model; for the elastic form, the model as it is."""
         return nullcontext(model) if self.elastic else projected(model)
 
     def theta_now(self, model: nn.Module) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a method may do during a trial. The training loop calls these hooks and nothing else."""
+"""The hooks of a method during a trial; the training loop calls these and nothing else."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -12,11 +12,11 @@ Rotate = Literal["none", "batch", "graph"]
 
 
 class Method:
-    """The strict method, and the base of all others: each hook does nothing.
+    """The strict method, and the base class of all others: each hook does nothing.
 
-    A trial goes: `relax` once; for each step `begin_step`, forward, `penalty` added to the loss, backward,
+    The order of a trial: `relax` once; for each step `begin_step`, forward, `penalty` added to the loss, backward,
     optimizer, `end_step`; `project` before step `projection_step(steps)`, after which the model is strict
-    again and no hook but `augmentation` is called; test of the projected model.
+    again and no hook except `augmentation` is called; test of the projected model.
     """
 
     delivers_strict = True
@@ -29,7 +29,7 @@ class Method:
     """Whether the penalty needs the whole batch in one process, because it is not a mean over samples."""
 
     inversion = False
-    """Whether each of these rotations comes with an inversion with probability 1/2."""
+    """Whether each of these rotations is combined with an inversion with probability 1/2."""
 
     symmetry = Symmetry(inversion=True, translations=True)
     """The group of the task, set before `relax`: augmentation draws from it, penalties measure it."""
@@ -59,13 +59,13 @@ class Method:
         return matrices.expand(graphs, 3, 3)
 
     def penalty(self, model: nn.Module) -> Tensor | None:
-        """What is added to the loss of this step, from what the forward pass recorded; None for nothing."""
+        """The term added to the loss of this step, from what the forward pass recorded; None for none."""
         return None
 
     def watched(self, model: nn.Module) -> Tensor | None:
         """Numbers (k,) of this step, means over the samples, that `observe` should receive; None for none.
 
-        Where several processes share a batch, it gets those of the whole batch.
+        If several processes share a batch, it receives those of the whole batch.
         """
         return None
 
@@ -73,7 +73,7 @@ class Method:
         """Receive the loss of a step, and the numbers watched in it."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold besides the model: numbers, strings, tensors, and lists and dicts of them."""
+        """The state to checkpoint besides the model: numbers, strings, tensors, and lists and dicts of them."""
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class Method:
         """Update what is not trained by the optimizer (dual variables)."""
 
     def projection_step(self, steps: int) -> int:
-        """The step before which the model is projected: 0 is strict from the start, `steps` after the last."""
+        """The step before which the model is projected: 0 means strict from the start, `steps` after the last."""
         return 0
 
     def project(self, model: nn.Module) -> nn.Module:

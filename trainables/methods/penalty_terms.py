@@ -28,7 +28,7 @@ class Weight(Settings):
     course: Literal["constant", "theta", "tightening"] = "constant"
 
     def at(self, relative_theta: float) -> float:
-        """The weight where theta is this share of its peak."""
+        """The weight when theta is this share of its peak."""
         match self.course:
             case "constant":
                 return self.weight
@@ -49,10 +49,10 @@ USUAL = Weight(weight=0.01)
 class Penalty(Settings):
     """The weights of the penalties (see trainables.relaxation.penalties); a number is a constant weight.
 
-    An omitted weight keeps its default: `{lie: 0.1}` leaves norm at 0.01; no penalty at all is `{norm: 0, lie: 0}`.
+    An omitted weight keeps its default: `{lie: 0.1}` leaves norm at 0.01; `{norm: 0, lie: 0}` means no penalty.
 
     Attributes:
-        parity: As `lie`, weight and course; None for the weight of the Lie term, which it completes in groups with
+        parity: Weight and course, as for `lie`; None for those of the Lie term, which it completes in groups with
             inversion.
     """
 
@@ -91,7 +91,7 @@ class PenaltyTerms:
             self.directions = symmetry.rotation_axes
 
     def any_at(self, relative_theta: float) -> bool:
-        """Whether a penalty has weight where theta is this share of its peak."""
+        """Whether any penalty has a nonzero weight when theta is this share of its peak."""
         return any(weight.at(relative_theta) > 0 for weight in self.weights.values())
 
     def total(self, layers: list[RelaxedLayer], relative_theta: float) -> Tensor | None:
@@ -101,7 +101,7 @@ class PenaltyTerms:
         return torch.stack(terms).sum() if terms else None
 
     def deviation(self, layer: RelaxedLayer) -> Tensor:
-        """How far a layer is from equivariant: its Lie and parity terms, without weights."""
+        """How far a layer is from equivariance: its Lie and parity terms, without weights."""
         weights = {"norm": 0.0, "lie": 1.0, "parity": 1.0}
         return sum(self._means([layer], weights), start=torch.zeros_like(layer.scale))
 
@@ -147,7 +147,7 @@ class PenaltyTerms:
     def _network_terms(
         self, layer: RelaxedLayer, call: penalties.Call, weights: dict[str, float]
     ) -> list[Tensor]:
-        """The terms of a companion that is no linear map."""
+        """The terms of a companion that is not a linear map."""
         factor = 1.0
         if self.lie_form == "sampled":
             call, factor = penalties.sample(call, self.offset)
@@ -157,7 +157,7 @@ class PenaltyTerms:
         return [factor * weights[name] * term for name, term in terms.items() if weights[name]]
 
     def _reflect(self) -> penalties.Reflect | None:
-        """The improper element of the task's group: inversion, or its mirror where rotations have one axis."""
+        """The improper element of the task's group: inversion, or its mirror if rotations have one axis."""
         if self.symmetry.all_rotations:
             return penalties.inverted
         return penalties.mirrored(self.symmetry.mirror) if self.symmetry.inversion else None

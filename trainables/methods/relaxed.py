@@ -18,12 +18,12 @@ from trainables.spec import Share, later
 
 
 class Relaxed(Method):
-    """Companions beside the strict layers, whose strength theta goes to exactly 0; then a strict phase.
+    """Companions beside the strict layers, whose strength theta falls to exactly 0; then a strict phase.
 
     Args:
         schedule: triangle, linear, cosine, exponential, step, hold, constant, `package.module:function` (see
             trainables.relaxation.schedules), or `package.module:Class`, a controller that sets theta for each layer
-            by what it observes (see trainables.relaxation.controllers; it ignores `warmup`).
+            from what it observes (see trainables.relaxation.controllers; it ignores `warmup`).
         peak: Largest theta.
         warmup: Share of the relaxed steps in which theta rises, None for the schedule's own.
         strict_phase: Share of all steps, at the end, in which the projected model is trained.
@@ -31,20 +31,21 @@ class Relaxed(Method):
         projection: Drop the companions, or fold their equivariant part into the strict layers; these differ only if
             theta is cut to 0 rather than lowered gradually, as by "constant".
         penalty_form: "mean" adds means over samples and entries; "root_sum", the form of the released code, for each
-            penalty the square root of the sum over all layers, samples and entries, so that a weight means more the
-            larger the batch and the network are.
+            penalty the square root of the sum over all layers, samples and entries, so that the same weight counts
+            for more in a larger batch or network.
         rotate: Rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
             so that companions do not learn the poses of the data.
         inversion: Also invert with probability 1/2, if the targets respect it.
         layers, companion, init: As in trainables.relaxation.relax.
         lie_form: How the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
-            copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged); "exact" the
-            batch as it is (trainables.relaxation.penalties); "random" that too, but the Lie term for one random
-            generator in each step (unbiased). Other companions have no such averages and are evaluated as by "exact";
-            so are all companions on tasks with rotations about one axis only, which have a single generator.
-            "sampled" differs from "averaged" for these other companions: all penalties on every fourth row of the
-            batch, from a random one on, and the Lie term for one random generator: unbiased but for the root of
-            `penalty_form: root_sum`, and cheaper for Equiformer, at a deviation of 6% of the penalty in each step.
+            copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged). "exact"
+            takes the batch as it is (trainables.relaxation.penalties); so does "random", but with the Lie term for
+            one random generator in each step (unbiased). Other companions have no such averages and are evaluated as
+            by "exact"; so are all companions on tasks with rotations about one axis only, which have a single
+            generator. "sampled" differs from "averaged" for these other companions: it evaluates all penalties on
+            every fourth row of the batch, starting at a random one, and the Lie term for one random generator. This
+            is unbiased, except for the root of `penalty_form: root_sum`, and cheaper for Equiformer, at a deviation
+            of 6% of the penalty in each step.
     """
 
     revision = 2
@@ -93,7 +94,7 @@ class Relaxed(Method):
         ]
 
     def begin_step(self, model: nn.Module, step: int, steps: int) -> None:
-        """Set theta, what the penalties draw, and what the forward pass must keep."""
+        """Set theta, the random numbers of the penalties, and what the forward pass must record."""
         relaxed, layers = relaxed_steps(steps, self.strict_phase), list(relaxed_layers(model))
         if self.steering is None:
             one = theta(self.schedule, step, relaxed, self.peak, self.warmup)
@@ -123,7 +124,7 @@ class Relaxed(Method):
         return torch.stack([self.penalties.deviation(layer) for layer in relaxed_layers(model).values()])
 
     def observe(self, model: nn.Module, loss: float, watched: list[float]) -> None:
-        """Pass it on to the controller."""
+        """Pass both on to the controller."""
         if self.steering is not None:
             self.steering.observe(loss, dict(zip(relaxed_layers(model), watched, strict=True)))
 
@@ -156,7 +157,7 @@ class Relaxed(Method):
         return self.theta
 
     def measures(self, model: nn.Module) -> dict[str, float]:
-        """theta, the largest of all layers; under a controller that of each layer by its name too."""
+        """theta, the largest of all layers; with a controller, also that of each layer by its name."""
         relaxed = relaxed_layers(model)
         by_layer = relaxed if self.steering is not None else {}
         return {

@@ -29,7 +29,7 @@ class EGNN(nn.Module):
         signature: "vectors" gives (nodes, 3), the displacement of each node; "scalars" gives (graphs, outputs), the
             mean over the nodes of a perceptron of their features.
         hidden, layers: Width and number of the message layers.
-        num_neighbors: Senders of each node where the task gives no edges.
+        num_neighbors: Number of senders of each node if the task provides no edges.
     """
 
     embedding_layers = ("embedding",)
@@ -74,7 +74,7 @@ class EGNN(nn.Module):
 class EGNNLayer(nn.Module):
     """Messages over the edges, then the update of the nodes.
 
-    All that belongs to edges is (nodes, senders, ...), by receiver, so that a sum over senders is a plain sum.
+    Edge tensors are (nodes, senders, ...), grouped by receiver, so that a sum over senders is a plain sum.
     """
 
     def __init__(self, hidden: int, node_vectors: int, edge_features: int) -> None:
@@ -82,7 +82,7 @@ class EGNNLayer(nn.Module):
         self.message = Message(hidden, 1 + edge_features)
         self.weigh_edge = nn.Linear(hidden, hidden)
         self.edge_weight = nn.Linear(hidden, 1, bias=False)
-        # The coordinates would run away in deep networks if the first steps were not small.
+        # The coordinates would diverge in deep networks if the first steps were not small.
         nn.init.xavier_uniform_(self.edge_weight.weight, gain=0.001)
         self.update = Update(hidden, node_vectors)
 
@@ -116,7 +116,7 @@ class EGNNLayer(nn.Module):
 class Message(nn.Module):
     """A two-layer perceptron of receiver, sender and edge features (eq. 3).
 
-    The first layer is linear in receiver and sender, so that it runs on the nodes, before the gather.
+    The first layer is linear in receiver and sender, so it runs on the nodes, before the gather.
     """
 
     def __init__(self, hidden: int, edge_features: int) -> None:
@@ -140,7 +140,7 @@ class Update(nn.Module):
     """The new features of a node and its displacement, from its own features and its messages (eqs. 4 and 6, 7).
 
     Takes features and summed messages (nodes, hidden), and vectors (nodes, 3, 1 + V): the pull of the
-    messages, then the node's own vectors, which are weighed by a perceptron of its features.
+    messages, then the node's own vectors, which are weighted by a perceptron of its features.
     """
 
     def __init__(self, hidden: int, node_vectors: int) -> None:

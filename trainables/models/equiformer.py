@@ -3,12 +3,12 @@
 Smaller and faster than the network of the paper, which is in `published_equiformer`; `equiformer_choice` has the
 options of both.
 
-From the paper are the blocks, the attention with its two products and the gate between, the norm and the
-feed-forward. Ours: every degree has the same number of channels (as in the authors' second version, arXiv
-2306.12059); features have the parity of the spherical harmonics, so that inversions are a symmetry too; the linear
-map after the second product acts after the sum over neighbors, with which it commutes as long as a channel belongs
-to one head, and is the projection as well; radial networks have no norms and gates no scales; harmonics enter the
-embedding without a product; the head reads as many scalars as every layer has.
+The blocks, the attention with its two products and the gate between them, the norm and the feed-forward are
+from the paper. Our changes: every degree has the same number of channels (as in the authors' second version,
+arXiv 2306.12059); features have the parity of the spherical harmonics, so that inversions are a symmetry too;
+the linear map after the second product acts after the sum over neighbors, with which it commutes as long as a
+channel belongs to one head, and doubles as the projection; radial networks have no norms and gates no scales;
+harmonics enter the embedding without a product; the head reads as many scalars as every layer has.
 """
 
 import torch
@@ -36,8 +36,8 @@ from trainables.models.layers.radial import ExponentialNormal, radial_network
 class Equiformer(nn.Module):
     """Embedding, blocks of attention and feed-forward, norm, and a head on the invariants.
 
-    The other options are those of `equiformer_choice.equiformer`. Nodes must not coincide with their neighbors: there
-    the direction is not defined.
+    The other options are those of `equiformer_choice.equiformer`. Nodes must not coincide with their
+    neighbors: the direction would be undefined.
 
     Args:
         channels: Number of channels of each degree from 0 to `degree`; divided among `heads`.
@@ -123,7 +123,7 @@ class Embedding(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each on the normed features and added to them (figure 1)."""
+    """Attention and feed-forward, each applied to normed features, with a residual connection (figure 1)."""
 
     def __init__(
         self, attention: "GraphAttention", feed_forward: "FeedForward", channels: int, degree: int
@@ -139,7 +139,7 @@ class Block(nn.Module):
 
 
 class GraphAttention(nn.Module):
-    """Messages from two depth-wise products with a gate between, weighted by attention (section 4.3)."""
+    """Messages from two depth-wise products with a gate between them, weighted by attention (section 4.3)."""
 
     def __init__(
         self, channels: int, degree: int, heads: int, logits: int, edge_inputs: int, radial_hidden: int
@@ -163,7 +163,7 @@ class GraphAttention(nn.Module):
         gates = gates.unflatten(-1, (len(others) + 1, -1))
         values = torch.cat([gates[:, :1], *others], 1)
 
-        # Gate and attention are multiplied while both are small. Scalars are their own gate: that is SiLU.
+        # Gate and attention are multiplied while both are small. Scalars gate themselves, which is SiLU.
         attention = self.attention(logits, topology)[:, None, :, None]
         factors = (torch.sigmoid(gates).unflatten(-1, (self.heads, -1)) * attention).flatten(2)
         values = values * factors.index_select(1, self.degrees)

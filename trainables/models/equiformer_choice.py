@@ -1,4 +1,4 @@
-"""Which Equiformer a study gets: the network of the paper, or a smaller and faster one with equal channels."""
+"""Choice of the Equiformer: the network of the paper, or a smaller and faster one with equal channels."""
 
 from typing import Annotated, Any
 
@@ -36,22 +36,22 @@ def equiformer(
     features: Annotated[int, later(ge=0)] = 0,
     inversion: Annotated[bool, later()] = True,
 ) -> Equiformer | PublishedEquiformer:
-    """The network of the paper where `channels` are given for each degree, else the one with equal numbers.
+    """The network of the paper if `channels` is a list, else the one with equal numbers for all degrees.
 
     Args:
-        signature: What the task gives and asks for.
+        signature: The inputs that the task provides and the output it requires.
         channels: One number for all degrees, or a list of numbers, one for each degree from 0 to `degree`; divided
             among `heads`.
-        logits: Scalars of each head from which its attention is made.
-        expansion: How many times wider the feed-forward is inside.
+        logits: Number of scalars per head from which its attention is computed.
+        expansion: Width of the feed-forward's hidden features relative to its input.
         radial: Number of radial functions.
-        radial_hidden: Width of the networks on them.
-        length: Their length in units of the positions.
-        num_neighbors: Number of nearest neighbors where the graph comes without edges.
-        features: With a list of channels, scalars that the last block ends with and the head reads (512 in the
-            paper), for invariant outputs; 0 for those of `channels`.
-        inversion: With a list of channels, False for features without parity, as published: then inversions are no
-            symmetry of the network, and where the task has them, its checks say so.
+        radial_hidden: Width of the networks applied to the radial functions.
+        length: Length scale of the radial functions, in units of the positions.
+        num_neighbors: Number of nearest neighbors if the graph has no edges.
+        features: With a list of channels, number of scalars that the last block outputs and the head reads
+            (512 in the paper), for invariant outputs; 0 keeps those of `channels`.
+        inversion: With a list of channels, False gives features without parity, as published: inversions are
+            then not a symmetry of the network, and if the task has them, its checks report it.
 
     Raises:
         BadInput: If the channels do not fit the heads or the degree, or an option needs a list of channels.

@@ -15,10 +15,11 @@ class PointNet(nn.Module):
     Each point's coordinates go through the same three layers; the maximum over the points is classified.
 
     Args:
-        width: Share of the published channels (1: 64, 128, 1024 for the points, 512, 256 for the classifier).
+        width: Multiplier of the published channel numbers (1: 64, 128, 1024 for the points, 512, 256 for the
+            classifier).
 
     Raises:
-        BadInput: If the task asks for more than invariants of bare clouds.
+        BadInput: If the task requires vectors or provides more than positions.
     """
 
     def __init__(

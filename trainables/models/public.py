@@ -1,4 +1,4 @@
-"""Published weights in our networks: a state dict of a public implementation becomes a network ready to use."""
+"""Published weights in our networks: a public implementation's state dict becomes a ready-to-use network."""
 
 import re
 from collections import Counter
@@ -25,13 +25,13 @@ NETWORKS = {
     "vn_pointnet": (VNPointNet, CLOUDS),
     "vn_dgcnn": (VNDGCNN, CLOUDS),
 }
-# The size of a network is read from these: parameters with `hidden` entries, and the number of a layer.
+# The size of a network is read from names that match: parameters with `hidden` entries, and layer numbers.
 HIDDEN = {
     "egnn": r"embedding\.bias|gcl_\d+\..*\.0\.bias",
     "segnn": r".*\.update_layer_2\.biases|embedding.*\.biases",
 }
 LAYER = {"egnn": r"gcl_(\d+)\.", "segnn": r"layers\.(\d+)\."}
-# What e3nn keeps in a state dict beside the weights: constants, and the weights of gates, of which there are none.
+# Entries of e3nn's state dicts besides the weights: constants, and the weights of gates, which are empty.
 E3NN_CONSTANTS = re.compile(r"(^|\.)(output_mask|gate\.mul\.weight|_w3j_\w+)$")
 
 State = Mapping[str, Tensor | np.ndarray]
@@ -40,21 +40,20 @@ State = Mapping[str, Tensor | np.ndarray]
 def load(name: str, state: State) -> nn.Module:
     """The strict network of a public implementation with its weights, in evaluation mode.
 
-    The n-body networks get the width and the number of layers that follow from the shapes; those for point clouds
-    have the published size and 40 classes. They take our graphs; "egnn" and "segnn" return
-    the displacement of each node, the others logits.
+    The n-body networks get the width and the number of layers implied by the parameters; those for point
+    clouds have the published size and 40 classes. They take our graphs; "egnn" and "segnn" return the
+    displacement of each node, the others logits.
 
     Args:
         name: "egnn", "segnn", "vn_pointnet" or "vn_dgcnn".
-        state: The parameters under their public names, tensors or arrays. Statistics of batch-norms may be left out,
-            all of them, and are 0 and 1 then.
+        state: The parameters under their public names, tensors or arrays. Statistics of batch-norms may be
+            omitted, but only all together; they are then 0 and 1.
 
     Returns:
         The network, in the precision of the weights.
 
     Raises:
-        BadInput: For a network that is not known, and for a parameter that is not known, is missing or has another
-            shape.
+        BadInput: If the network is unknown, or a parameter is unknown, missing or of the wrong shape.
     """
     if name not in NETWORKS:
         raise BadInput(f"name: no public weights can be read for '{name}'; {nearest(name, list(NETWORKS))}")
@@ -87,7 +86,7 @@ def _precision(tensors: dict[str, Tensor]) -> torch.dtype:
 
 
 def _size(name: str, tensors: dict[str, Tensor]) -> dict[str, int]:
-    """Width and number of layers as most parameters have it, so that a single slip is found as one."""
+    """Width and number of layers of most parameters, so that a single wrong one is reported as such."""
     if name not in HIDDEN:
         return {}
     widths = Counter(
@@ -103,7 +102,7 @@ def _size(name: str, tensors: dict[str, Tensor]) -> dict[str, int]:
 
 
 def _check(name: str, tensors: dict[str, Tensor], places: dict[str, Place]) -> None:
-    """BadInput for the first name that is unknown, missing or has another shape."""
+    """Raise BadInput for the first parameter that is unknown, missing or of the wrong shape."""
     for key in tensors:
         if key not in places:
             raise BadInput(f"{name}: unknown parameter '{key}'; {nearest(key, list(places))}")

@@ -1,8 +1,8 @@
-"""Where each parameter of a public implementation is found in our networks.
+"""The place of each parameter of a public implementation in our networks.
 
-Our parameters are joined (features and directions of a vector neuron in one matrix), split (what all points of a
-cloud share) or cut into blocks (the flat weight of an e3nn tensor product), so that a public parameter is one or more
-views of our tensors.
+Our parameters are joined (features and directions of a vector neuron in one matrix), split (the part that all
+points of a cloud share) or cut into blocks (the flat weight of an e3nn tensor product), so a public parameter
+is one or more views of our tensors.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,9 +26,9 @@ class Place:
 
     Attributes:
         shape: Shape of the public tensor.
-        parts: Views of our tensors, which hold its entries one part after the other along `axis`; along None the
-            parts are flattened first.
-        optional: For the statistics of batch-norms, which are 0 and 1 where the state does not have them.
+        parts: Views of our tensors that contain its entries, one part after the other along `axis`; if that
+            is None, the parts are flattened first.
+        optional: True for the statistics of batch-norms, which are 0 and 1 if the state lacks them.
     """
 
     shape: tuple[int, ...]
@@ -51,7 +51,7 @@ Places = Iterator[tuple[str, Place]]
 
 
 def places_of(network: nn.Module) -> dict[str, Place]:
-    """Each name of the public implementation of an EGNN, SEGNN, VNPointNet or VNDGCNN, and its place."""
+    """Each parameter name in the public code of an EGNN, SEGNN, VNPointNet or VNDGCNN, and its place."""
     of_network: dict[type[nn.Module], Callable[..., Places]] = {
         EGNN: _egnn,
         SEGNN: _segnn,
@@ -64,7 +64,7 @@ def places_of(network: nn.Module) -> dict[str, Place]:
 def _egnn(network: EGNN) -> Places:
     """vgsatorras/egnn, EGNN_vel."""
     yield from _linear("embedding", network.embedding)
-    layer: Any  # lists of modules do not know which kind they hold; so below
+    layer: Any  # a ModuleList does not know the type of its modules; likewise below
     for index, layer in enumerate(network.layers):
         name = f"gcl_{index}"
         yield from _linear(f"{name}.edge_mlp.0", layer.message.first)
@@ -150,8 +150,8 @@ def _product(name: str, product: Product, inputs: list[tuple[str, int]]) -> Plac
     """The flat weight of e3nn's fully connected tensor product, path by path, each (inputs, 1, outputs).
 
     Args:
-        inputs: The irreps on the features' side one after the other, as kind and number; each is multiplied with the
-            harmonic of degree 0, which keeps its kind, then with that of degree 1, which changes it.
+        inputs: The irreps of the features in order, as kind and number; each is multiplied by the harmonic of
+            degree 0, which keeps its kind, then by that of degree 1, which changes it.
     """
     if product.outputs[0]:
         yield f"{name}.biases", _whole(product.bias)
@@ -166,7 +166,7 @@ def _product(name: str, product: Product, inputs: list[tuple[str, int]]) -> Plac
 
 
 def _vector_neuron(name: str, layer: Any) -> Places:
-    """Features are the first rows of the joined matrix, directions the others."""
+    """Features are the first rows of the joined matrix, directions the rest."""
     channels = layer.activation.norm.norm.num_features
     linear = layer.linear
     split = isinstance(linear, ContextVectorLinear)

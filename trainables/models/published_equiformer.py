@@ -1,12 +1,13 @@
 """Equiformer with the parts and widths of the paper (Liao and Smidt 2023, arXiv 2206.11990).
 
-At its MD17 size (`channels: [128, 64, 32]`, `features: 512`) public code (atomicarchitects/equiformer) has
-3,496,001 parameters, of which 64 x 128 embed atoms. With `inversion: false` and the same atom types we have 128
-fewer: its edge embedding starts from a weight and a bias where one vector does. With `inversion: true`, our default,
-208,320 more are missing, 6% of all: the four paths of degree 2 whose products are axial (1 x 1 -> 1, 1 x 2 -> 2,
-2 x 1 -> 2, 2 x 2 -> 1) have 31,104 weights in each of the six blocks and 21,696 in the edge embedding. Public
-features have no parity, so that these paths are open there, and energies may change under inversion.
-Further differences, without parameters: complete graphs or nearest neighbors and radial functions without a cutoff.
+At its MD17 size (`channels: [128, 64, 32]`, `features: 512`) the public code (atomicarchitects/equiformer)
+has 3,496,001 parameters, of which 64 x 128 embed atoms. With `inversion: false` and the same atom types ours
+has 128 fewer: the public edge embedding starts from a weight and a bias, ours from one vector. With
+`inversion: true`, our default, another 208,320 are missing, 6% of the total: the four paths of degree 2 whose
+products are axial (1 x 1 -> 1, 1 x 2 -> 2, 2 x 1 -> 2, 2 x 2 -> 1) have 31,104 weights in each of the six
+blocks and 21,696 in the edge embedding. The public features have no parity, so the public code has these
+paths, and its energies may change under inversion. Further differences, without parameters: ours has complete
+graphs or nearest neighbors, and radial functions without a cutoff.
 """
 
 from collections.abc import Sequence
@@ -46,10 +47,10 @@ class PublishedEquiformer(nn.Module):
 
     Args:
         channels: Number of channels of each degree from 0; each divided among `heads`.
-        features: Scalars that the last block ends with and the head reads, for invariant outputs; 0 for those of
-            `channels`.
-        inversion: Whether features have the parity of the harmonics; False is as published, and then inversions are
-            no symmetry of the network.
+        features: Number of scalars that the last block outputs and the head reads, for invariant outputs; 0
+            keeps those of `channels`.
+        inversion: Whether features have the parity of the harmonics; False is as published, and inversions
+            are then not a symmetry of the network.
     """
 
     embedding_layers = ("embedding.scalars", "embedding.vectors")
@@ -144,17 +145,17 @@ class Embedding(nn.Module):
         )
 
     def with_zeros(self, x: list[Tensor]) -> Features:
-        """The first degrees, and zeros for the others."""
+        """The first degrees, with zeros appended for the missing ones."""
         missing = range(len(x), len(self.channels))
         zeros = [x[0].new_zeros(len(x[0]), 2 * degree + 1, self.channels[degree]) for degree in missing]
         return (*x, *zeros)
 
 
 class Block(nn.Module):
-    """Attention and feed-forward, each on the normed features and added to them (figure 1).
+    """Attention and feed-forward, each applied to normed features, with a residual connection (figure 1).
 
     Args:
-        shortcut: What the second sum adds to, where the feed-forward changes the channels.
+        shortcut: Map on the residual connection of the feed-forward, if that changes the channels; else None.
     """
 
     def __init__(

@@ -1,20 +1,22 @@
 """SE(3)-Transformer: Fuchs, Worrall, Fischer and Welling 2020 (arXiv 2006.10503).
 
-From the paper: a node attends to its neighbors (equations 10 and 11). Keys and values are tensor-field kernels of
-the relative position on the sender's features, with harmonics of every degree that couples two feature degrees;
-queries are linear in the receiver's own features; the softmax over the senders is of the invariant product of the
-two, and each head has its own channels. The networks of the distance that weigh a kernel also see the scalars of
-the edge. A node's own features come in by a linear map of each degree.
+From the paper: a node attends to its neighbors (equations 10 and 11). Keys and values are tensor-field
+kernels of the relative position, applied to the sender's features, with harmonics of every degree that
+couples two feature degrees; queries are linear in the receiver's own features; the softmax over the senders
+is of the invariant product of query and key, and each head has its own channels. The networks of the distance
+that weight a kernel also see the scalars of the edge. A node's own features enter through a linear map of
+each degree.
 
-Ours: features have the parity of the spherical harmonics, so that inversions are a symmetry too; a kernel has a
-radial function for each path and channel between two matrices, instead of a radial function for each entry of
-a matrix, as later networks have it; radial networks see exponential-normal functions of the distance; logits are
-divided by the square root of a head's features; features are normed before each layer, and each layer adds to them;
-its update is a linear map, gates and a linear map, where the paper has a self-interaction, linear or attentive, and
-a nonlinearity of the norm; the gates take squares instead of norms, so that the network is smooth and forces can be
-its gradient; all degrees have the same number of channels; the answer is read off the last features without a
-pooling of higher degrees. The widths and depths of the paper's experiments are options, not defaults. No public code
-of it was run beside ours: what is found with this name holds for this network.
+Our changes: features have the parity of the spherical harmonics, so that inversions are a symmetry too; a
+kernel has a radial function for each path and channel between two matrices, as in later networks, instead of
+a radial function for each entry of a matrix; radial networks see exponential-normal functions of the
+distance; logits are divided by the square root of the number of a head's features; features are normed before
+each layer, and each layer adds to them; its update is a linear map, gates and another linear map, whereas the
+paper has a self-interaction, linear or attentive, and a nonlinearity of the norm; the gates use squares
+instead of norms, so that the network is smooth and forces can be its gradient; all degrees have the same
+number of channels; the output is read off the last features without pooling higher degrees. The widths and
+depths of the paper's experiments are options, not defaults. We did not run public code of the paper for
+comparison: results under this name are those of this network.
 """
 
 from typing import Annotated
@@ -48,16 +50,16 @@ Count = Annotated[int, Field(ge=1)]
 class SE3Transformer(nn.Module):
     """Layers in which each node attends to its neighbors, with keys and values from equivariant kernels.
 
-    Nodes must not coincide with their neighbors: there the direction is not defined.
+    Nodes must not coincide with their neighbors: the direction would be undefined.
 
     Args:
         signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes.
         channels: Number of channels of each degree from 0 to `degree`; divided among `heads`.
-        attention: Without it the mean over the neighbors is taken, which makes this a tensor-field network (Thomas et
-            al. 2018, arXiv 1802.08219).
-        radial, radial_hidden, length: Number of radial functions, width of the networks on them, and their length in
-            units of the positions.
-        num_neighbors: Number of nearest neighbors where the graph comes without edges.
+        attention: Without it, the mean over the neighbors is taken, which makes this a tensor-field network
+            (Thomas et al. 2018, arXiv 1802.08219).
+        radial, radial_hidden, length: Number of radial functions, width of the networks applied to them, and
+            their length scale in units of the positions.
+        num_neighbors: Number of nearest neighbors if the graph has no edges.
     """
 
     embedding_layers = ("embed_scalars", "embed_vectors")
@@ -134,7 +136,7 @@ class Layer(nn.Module):
 
 
 class Update(nn.Module):
-    """A linear map of what a node is and has received, gates, and another linear map.
+    """A linear map of a node's own and received features, gates, and another linear map.
 
     (nodes, components, 2 * channels) -> (nodes, components, channels)
     """

@@ -29,23 +29,23 @@ from trainables.relaxation.representation import Representation, scalars, vector
 class SEGNN(nn.Module):
     """Messages and updates are perceptrons of tensor products (section 3 and appendix).
 
-    The products are with the harmonics of the edge, and with those of the node, which are the mean over its edges
-    plus those of its vectors.
+    The products are with the harmonics of the edge and with those of the node, which are the mean over its
+    edges plus those of its vectors.
 
-    The function is that of the authors' code (RobDHess/Steerable-E3-GNN): the degree-0 component of a node's
-    harmonics is 1, an edge points from its receiver to its sender, and the gates are those of e3nn.
+    It computes the same function as the authors' code (RobDHess/Steerable-E3-GNN): the degree-0 component of
+    a node's harmonics is 1, an edge points from its receiver to its sender, and the gates are those of e3nn.
 
-    A node's input are its scalars, its vectors and their norms, and its position relative to the mean over the nodes
-    of its graph.
+    A node's inputs are its scalars, its vectors and their norms, and its position relative to the mean over
+    the nodes of its graph.
 
     Args:
         signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes.
         hidden: Number of scalars and of vectors in a node's features.
         layers: Number of message layers.
-        num_neighbors: Senders of each node where the task gives no edges.
+        num_neighbors: Number of senders of each node if the task provides no edges.
     """
 
-    revision = 2  # 1: other gates, edges the other way round, degree-0 component of a node's harmonics not 1
+    revision = 2  # 1: other gates, edges reversed, degree-0 component of a node's harmonics not 1
     embedding_layers = ("embedding",)
     read_out_layers = ("read_out2",)
     relax_default = ("layers.*.update1", "layers.*.update2")
@@ -86,10 +86,10 @@ class SEGNN(nn.Module):
 
 
 def node_harmonics(mean_of_edges: Tensor, of_vectors: Harmonics) -> Harmonics:
-    """What conditions the updates of a node.
+    """The harmonics that condition the updates of a node.
 
-    It is 1 in degree 0, and in degree 1 the mean over its edges, (nodes, 3), plus the sum over its vectors,
-    (nodes, V, 3).
+    They are 1 in degree 0, and in degree 1 the mean over its edges, (nodes, 3), plus the sum over its
+    vectors, (nodes, V, 3).
     """
     return Harmonics(1.0, mean_of_edges + of_vectors.vector.sum(1))
 

@@ -16,22 +16,22 @@ from trainables.models.layers.vector_neuron import InvariantFrame, VectorLinear,
 class VNDGCNN(nn.Module):
     """(clouds, outputs) logits of point clouds, exactly invariant under rotations about the origin.
 
-    Four edge layers, each on the graph of the nearest neighbors in the features before it, then a frame of learned
-    vectors that makes invariants of each point, their maximum and mean, and a classifier.
+    Four edge layers, each on the graph of the nearest neighbors in its input features, then a frame of
+    learned vectors that gives invariants of each point, their maximum and mean, and a classifier.
 
-    With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
-    lengths, which keeps gradients finite at 0.
+    With the weights of the authors' code it computes the same function, except for a floor of 1e-16 under the
+    square root of lengths, which keeps gradients finite at 0.
 
     Args:
-        width: Share of the published channels (1: 2,899,830 parameters for 40 classes).
-        num_neighbors: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
-        slope: Slope of the leaky ReLU, of vectors and of the classifier.
+        width: Multiplier of the published channel numbers (1: 2,899,830 parameters for 40 classes).
+        num_neighbors: Number of neighbors of each point, including itself; fewer in clouds with fewer points.
+        slope: Slope of the leaky ReLU, for vectors and in the classifier.
 
     Raises:
-        BadInput: If the task asks for more than invariants of bare clouds.
+        BadInput: If the task requires vectors or provides more than positions.
     """
 
-    revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors
+    revision = 2  # 1: a point was not its own neighbor; a different floor under the lengths of vectors
     embedding_layers = ("edges.0.linear",)
     read_out_layers = ("classifier.8",)
     relax_default = ("*.linear", "*.linear.*")

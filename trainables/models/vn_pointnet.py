@@ -27,23 +27,23 @@ from trainables.models.layers.vector_neuron import (
 class VNPointNet(nn.Module):
     """(clouds, outputs) logits of point clouds, exactly invariant under rotations about the origin.
 
-    The mean over each point's neighbors gives its first vectors; a branch computes vectors of the whole cloud, which
-    are appended to them; a frame of learned vectors makes invariants, whose maximum over the points goes through a
-    classifier.
+    The mean over each point's neighbors gives its first vectors; a branch computes vectors of the whole
+    cloud, which are appended to them; a frame of learned vectors gives invariants, whose maximum over the
+    points goes through a classifier.
 
-    With the weights of the authors' code it is their function, but for a floor of 1e-16 under the square root of
-    lengths, which keeps gradients finite at 0.
+    With the weights of the authors' code it computes the same function, except for a floor of 1e-16 under the
+    square root of lengths, which keeps gradients finite at 0.
 
     Args:
-        width: Share of the published channels (1: 1,972,745 parameters for 40 classes).
-        num_neighbors: Number of neighbors of each point, itself among them; fewer where the cloud has fewer points.
-        slope: Slope of the leaky ReLU of vectors.
+        width: Multiplier of the published channel numbers (1: 1,972,745 parameters for 40 classes).
+        num_neighbors: Number of neighbors of each point, including itself; fewer in clouds with fewer points.
+        slope: Slope of the leaky ReLU for vectors.
 
     Raises:
-        BadInput: If the task asks for more than invariants of bare clouds.
+        BadInput: If the task requires vectors or provides more than positions.
     """
 
-    revision = 2  # 1: a point was not its own neighbor; another floor under the lengths of vectors
+    revision = 2  # 1: a point was not its own neighbor; a different floor under the lengths of vectors
     embedding_layers = ("edges.linear",)
     read_out_layers = ("classifier.7",)
     relax_default = ("*",)

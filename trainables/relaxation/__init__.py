@@ -1,17 +1,17 @@
 """Constraint relaxation of equivariant models: relax, train, project.
 
-The method (Pertigkiozoglou et al., NeurIPS 2024, arXiv 2408.13242). A strict layer f is equivariant: with rho_in
-and rho_out the actions of a group on its inputs and outputs, f(rho_in(g) x) = rho_out(g) f(x) for all g. That
-constraint may be an obstacle on the way to a good f. So during training each chosen layer gets an unconstrained
+The method is that of Pertigkiozoglou et al., NeurIPS 2024 (arXiv 2408.13242). A strict layer f is equivariant: with
+rho_in and rho_out the actions of a group on its inputs and outputs, f(rho_in(g) x) = rho_out(g) f(x) for all g.
+That constraint may be an obstacle on the way to a good f. So during training each chosen layer gets an unconstrained
 companion W, a dense matrix on the flattened features,
 
     y = f(x) + theta W x,
 
-where theta follows a schedule that ends at exactly 0 (`schedules`). A strict phase follows, with f alone. What is
-delivered is f: the strict class, parameters and state_dict keys, exactly equivariant.
+where theta follows a schedule that ends at exactly 0 (`schedules`). A strict phase follows, with f alone. The
+delivered model is f: the strict class, parameters and state_dict keys, exactly equivariant.
 
 To keep the way back short, W is held near zero and near equivariance by penalties (`penalties`), whose gradients
-go to W and not to f or anything before it. With A_a the three generators of rotations, P the inversion, and
+reach W but not f or anything before it. With A_a the three generators of rotations, P the inversion, and
 means over the samples x and the entries of the outputs,
 
     norm    mean |W x|^2
@@ -24,16 +24,18 @@ Each A_a is block-diagonal, with one small antisymmetric block for each irrep (f
 and is never built as a matrix of all features (`action`). The mean of all terms over every rotated copy of a
 batch has a closed form that is cheaper than the terms themselves (`averaged`); the study uses that by default.
 
-`project` drops W; or folds in its equivariant part first, which is the orthogonal projection on the maps that
+`project` drops W, or first folds in its equivariant part, which is the orthogonal projection on the maps that
 commute with the group: by Schur's lemma, for each pair of equal irreps, the trace over their components divided
-by 2l+1. It does so with weight theta, hence differs from dropping only where theta is cut and not let down to 0.
+by 2l+1. Folding has weight theta, so it differs from dropping only if theta is cut to 0 rather than lowered
+gradually.
 
-Which layers. A layer says how it transforms by two attributes, `representation_in` and `representation_out`
+A layer declares how it transforms by two attributes, `representation_in` and `representation_out`
 (`representation`), for its leading positional inputs and its outputs; further inputs condition it. e3nn's
-`o3.Linear` and tensor products need no such words. A model may name the layers to relax by default with
+`o3.Linear` and tensor products need no such declaration. A model may name the layers to relax by default with
 `relax_default`, patterns of names, and the kind of companion with `relax_companion`.
 
-Your own model, in your own loop, by `Relaxation`, which puts `relax`, `theta`, `penalties` and `project` together:
+To train your own model in your own loop, use `Relaxation`, which combines `relax`, `theta`, `penalties` and
+`project`:
 
     import torch
     from e3nn import o3

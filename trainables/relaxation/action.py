@@ -17,7 +17,7 @@ class Block(NamedTuple):
 
     Attributes:
         shape: (multiplicity, 2l+1) or (2l+1, multiplicity), depending on the layout.
-        irrep_axis: Which of the two counts the components.
+        irrep_axis: Which axis of `shape` is that of the 2l+1 components.
     """
 
     start: int
@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 @lru_cache(maxsize=256)
 def blocks(representations: tuple[Representation, ...]) -> tuple[Block, ...]:
-    """The blocks of the representations one after the other."""
+    """The blocks of all the representations, in order."""
     found, start = [], 0
     for representation in representations:
         for multiplicity, irrep in representation.irreps:
@@ -53,12 +53,12 @@ def flatten(dims: Sequence[int], tensors: Sequence[Tensor]) -> Tensor:
 @lru_cache(maxsize=64)
 def generators(degree: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(3, 2l+1, 2l+1) the antisymmetric derivatives at 0 of the rotations about x, y, z, in e3nn's real basis."""
-    usual = torch.get_default_dtype()
+    previous = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)  # e3nn computes them in the default precision
     try:
         return o3.so3_generators(degree).to(device, dtype)
     finally:
-        torch.set_default_dtype(usual)
+        torch.set_default_dtype(previous)
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +67,7 @@ def generators_along(
 ) -> Tensor:
     """(k, 2l+1, 2l+1) the matrices sum_a u_a A_a for k directions u.
 
-    Python numbers reach the device as part of the multiplication; a tensor would have to be copied there.
+    Python numbers reach the device as part of the multiplication; a tensor would have to be copied to it.
     """
     x, y, z = generators(degree, dtype, device)
     return torch.stack([along[0] * x + along[1] * y + along[2] * z for along in directions])
@@ -121,20 +121,20 @@ def wigner_matrix(
 
 @lru_cache(maxsize=256)
 def parities(representations: tuple[Representation, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(dim,) the sign that each entry takes under inversion."""
+    """(dim,) the sign of each entry under inversion."""
     signs = [float(block.irrep.p) for block in blocks(representations) for _ in range(block.size)]
     return torch.tensor(signs, dtype=dtype).to(device)
 
 
 def has_inversion(representations: tuple[Representation, ...]) -> bool:
-    """Whether parities mean something in all of the representations."""
+    """Whether parities are meaningful in all of the representations."""
     return all(representation.group == "O3" for representation in representations)
 
 
 def commutant(
     inputs: tuple[Representation, ...], outputs: tuple[Representation, ...], weight: Tensor
 ) -> Iterator[tuple[Block, Block, Tensor]]:
-    """The orthogonal projection of a dense map (dim_out, dim_in) on the equivariant ones, block by block.
+    """The orthogonal projection of a dense map (dim_out, dim_in) onto the equivariant ones, block by block.
 
     Yields (input block, output block, matrix (multiplicity_out, multiplicity_in)) for each pair of equal
     irreps: by Schur's lemma the projection is that matrix times the identity on the components, and its

@@ -1,16 +1,16 @@
 """All penalties of a linear companion, averaged over every rotated copy of a batch, at the cost of one product.
 
-Where x is replaced by rho_in(g) x and g runs through the whole group, the mean of x x^T is by Schur's lemma a
-multiple of the identity on the components of each irrep, and couples no two different ones: for the l-th it is
+If x is replaced by rho_in(g) x and g runs through the whole group, the mean of x x^T is, by Schur's lemma, a
+multiple of the identity on the components of each irrep and does not couple different irreps: for the l-th it is
 1 (x) H_l / (2l+1), with H_l the Gram matrix of the channels, summed over the 2l+1 components. So
 
     mean |W x|^2                          = sum_l <W_l, W_l H_l> / (2l+1)
     sum_a mean |[W, A_a] x|^2             = sum_l <(Q W)_l, W_l H_l> / (2l+1)
     mean |W P_in x - P_out W x|^2         = sum_l <(R W)_l, W_l H_l> / (2l+1)
 
-where, on the block of W from degree l to degree k, the operator of Casimir Q W = -sum_a [A_a, [A_a, W]] is
+where, on the block of W from degree l to degree k, the Casimir operator Q W = -sum_a [A_a, [A_a, W]] is
 k(k+1) W + l(l+1) W + 2 sum_a A_a W A_a, and R is 4 where the parities differ and 0 elsewhere. All operators are
-symmetric and commute with the product by H, so that the gradient costs nothing beyond the value.
+symmetric and commute with multiplication by H, so the gradient costs nothing beyond the value.
 
 For data whose distribution is invariant under rotations this has the same expectation as the plain terms, and a
 smaller variance; it is the same for every orientation of the batch; and it is zero only if W is equivariant.
@@ -41,7 +41,7 @@ def averaged_penalty(layer: RelaxedLayer, call: Call, weights: Mapping[str, floa
     """The weighted sum of the norm, Lie and parity terms, each the mean over all copies of the batch.
 
     Args:
-        weights: By the names "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3).
+        weights: Keyed by "norm", "lie" and "parity"; the copies are inverted too if the layer's group is O(3).
     """
     assert isinstance(layer.companion, LinearCompanion), "the average is of a linear companion"
     weight = layer.companion.weight
@@ -113,7 +113,7 @@ def mix_and_add(block: Tensor, target_degree: int, source_degree: int, factor: f
 
 
 def times_gram(weight: Tensor, features: Tensor) -> Tensor:
-    """W times X^T X for weight (..., channels) and features (samples, channels), the cheaper way round."""
+    """W times X^T X for weight (..., channels) and features (samples, channels), in the cheaper order."""
     if 2 * len(features) < features.shape[1]:
         return (weight @ features.T) @ features
     return weight @ (features.T @ features)
@@ -121,7 +121,7 @@ def times_gram(weight: Tensor, features: Tensor) -> Tensor:
 
 @lru_cache(maxsize=256)
 def kinds(representations: Representations, inversion: bool) -> tuple[Kind, ...]:
-    """The kinds of irreps; without inversion parity means nothing, and is taken to be even."""
+    """The kinds of irreps; without inversion, parity has no meaning and is taken to be even."""
     found: dict[tuple[int, int], list[Block]] = {}
     for block in blocks(representations):
         found.setdefault((block.irrep.l, block.irrep.p if inversion else 1), []).append(block)
@@ -140,7 +140,7 @@ def gather(features: Tensor, kind: Kind) -> Tensor:
 
 
 def scatter(features: Tensor, kind: Kind) -> dict[int, Tensor]:
-    """(rows, 2l+1, channels) of one kind -> the columns (rows, size) of each of its blocks, by their start."""
+    """(rows, 2l+1, channels) of one kind -> the columns (rows, size) of each of its blocks, keyed by its start."""
     channels = [block.multiplicity for block in kind.blocks]
     return {
         block.start: part.transpose(1, 1 + block.irrep_axis).flatten(1)

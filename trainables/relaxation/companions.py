@@ -19,7 +19,7 @@ class LinearCompanion(nn.Module):
         self.weight = nn.Parameter(_normal((dim_out, dim_in), init, generator))
 
     def matrices(self) -> list[Tensor]:
-        """All weights but the biases."""
+        """All weights except the biases."""
         return [self.weight]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ class LinearCompanion(nn.Module):
 
 
 class FeedForwardCompanion(nn.Module):
-    """g = linear, GELU, linear, four times as wide inside as dim_in; for Equiformer's feed-forward blocks.
+    """g = linear, GELU, linear, with a hidden width of 4 dim_in; for Equiformer's feed-forward blocks.
 
     Args:
         init: Factor on the weights of the second layer; otherwise both layers start as PyTorch's linear layers do.
@@ -43,7 +43,7 @@ class FeedForwardCompanion(nn.Module):
         self.second_bias = nn.Parameter(init * _uniform((dim_out,), hidden, generator))
 
     def matrices(self) -> list[Tensor]:
-        """All weights but the biases."""
+        """All weights except the biases."""
         return [self.first, self.second]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class FeedForwardCompanion(nn.Module):
 class MLPCompanion(nn.Module):
     """g = three linear layers with GELU between them, of widths dim_in, dim_in, dim_out, dim_out.
 
-    The companion of the released code of ACE (andreimano/ACE) beside SEGNN's updates, where dim_in = 2 dim_out.
+    The released code of ACE (andreimano/ACE) puts this companion beside SEGNN's updates, where dim_in = 2 dim_out.
 
     Args:
         init: Factor on the weights of the last layer; 1 for PyTorch's default initialization in all three.
@@ -76,7 +76,7 @@ class MLPCompanion(nn.Module):
         self.third_bias = nn.Parameter(init * _uniform((dim_out,), dim_out, generator))
 
     def matrices(self) -> list[Tensor]:
-        """All weights but the biases."""
+        """All weights except the biases."""
         return [self.first, self.second, self.third]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ Companion = LinearCompanion | Network
 
 
 def _linear_together(points: Tensor, changes: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A linear layer at points and its derivative along changes, in one product: few rows take as long as one."""
+    """A linear layer at points and its derivative along changes, in one product: a few rows take as long as one."""
     values, tangents = linear(torch.cat([points, changes]), weight).split([len(points), len(changes)])
     return values + bias, tangents
 

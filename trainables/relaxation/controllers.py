@@ -1,12 +1,12 @@
-"""Controllers: instead of a schedule, theta set for each layer from what is observed during training.
+"""Controllers, an alternative to schedules: they set theta for each layer from what they observe during training.
 
 A controller is a class whose constructor takes no arguments and that has the two methods of `Controller`. A config
-names it as `schedule: package.module:Class`. It is asked for theta in units of the method's `peak`, by layer or one
-number for all: by `start` for the first step, and after each step by `observe` for the next. In the last relaxed step
-theta must be exactly 0, so that the projection changes nothing.
+names it as `schedule: package.module:Class`. It returns theta in units of the method's `peak`, by layer or as one
+number for all: `start` returns that of the first step, and `observe`, called after each step, that of the next one.
+In the last relaxed step theta must be exactly 0, so that the projection changes nothing.
 
-Its attributes are its state, which a checkpoint carries: numbers, strings, lists, dicts and tensors.
-The host waits for the device in each step, since a controller decides on the host.
+Its attributes are its state, which is saved in checkpoints: numbers, strings, lists, dicts and tensors.
+The host waits for the device in each step, since a controller runs on the host.
 """
 
 import inspect
@@ -70,10 +70,10 @@ class Stalling:
 
 
 class Steering:
-    """A controller during one training: asked once per step, its answers checked, its state saved.
+    """A controller during one training: it is called once per step, its answers are checked, its state is saved.
 
     Args:
-        thetas: By layer, of the current step or the next one.
+        thetas: Theta of each layer, in the current step or the next one.
     """
 
     def __init__(self, name: str) -> None:
@@ -86,7 +86,7 @@ class Steering:
         """The theta of each layer in step `step` (from 0) of `steps`.
 
         Raises:
-            BadInput: For an invalid value.
+            BadInput: If a value is invalid.
         """
         if step == 0:
             self.thetas = self._checked(self.controller.start(layers, steps), layers)
@@ -99,7 +99,7 @@ class Steering:
         return self.thetas
 
     def observe(self, loss: float, violations: dict[str, float]) -> None:
-        """Ask for the next step's theta, unless there is none."""
+        """Request the next step's theta, unless this was the last relaxed step."""
         if self.ended:
             return
         self.thetas = self._checked(self.controller.observe(loss, violations), list(violations))
@@ -119,7 +119,7 @@ class Steering:
         return {layer: float(value) for layer, value in thetas.items()}
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` needs to resume from here."""
+        """The state that `load_state` needs to resume from here."""
         return deepcopy({"controller": vars(self.controller), "thetas": self.thetas})
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -140,7 +140,7 @@ def is_controller(name: str) -> bool:
 def check_course(name: str) -> str:
     """The name, if it refers to a schedule or to a controller that follows the rules; else ValueError.
 
-    A controller is tried on 40 steps of two layers with a loss and violations that stay at 1.
+    A controller is tried for 40 steps on two layers, with a loss and violations that stay at 1.
     """
     if not is_controller(name):
         return check_schedule(name)

@@ -8,8 +8,8 @@ number of points or the width changes; the generators are summed over.
     Lie     sum_a mean ||dg(x)[rho_in(A_a) x] - rho_out(A_a) g(x)||^2 / d_out
     parity  mean ||g(P_in x) - P_out g(x)||^2 / d_out
 
-The Lie term is the derivative at t = 0 of rho_out(exp(-t A_a)) g(rho_in(exp(t A_a)) x), and vanishes for all x
-exactly if g is equivariant under rotations. It does not detect inversion P, which is why there is a parity term.
+The Lie term is the derivative at t = 0 of rho_out(exp(-t A_a)) g(rho_in(exp(t A_a)) x), and vanishes for all x if
+and only if g is equivariant under rotations. It does not detect inversion P, which is why there is a parity term.
 
 For g(x) = W x the Lie term is sum_a tr(C_a G C_a^T) / d_out with the commutators C_a = W rho_in(A_a) -
 rho_out(A_a) W and the Gram matrix G = X^T X / N of the inputs. That costs N d_in^2 + 3 d_out d_in^2
@@ -41,7 +41,7 @@ def random_direction(seed: int) -> Tensor:
 
 
 STRIDE = 4
-"""`sample` takes one row of this many."""
+"""`sample` takes one row in this many."""
 
 
 def random_offset(seed: int) -> int:
@@ -52,7 +52,8 @@ def random_offset(seed: int) -> int:
 def sample(call: Call, offset: int) -> tuple[Call, float]:
     """Every fourth row of a call from `offset` on; all of them if there are fewer than four.
 
-    Also the factor for a mean over these rows that makes it, averaged over the offsets, the mean over all rows.
+    Also returns the factor by which to multiply a mean over these rows: averaged over the offsets, the product is the
+    mean over all rows.
     """
     if len(call.inputs) < STRIDE:
         return call, 1.0
@@ -66,7 +67,7 @@ def norm(layer: RelaxedLayer, call: Call) -> Tensor:
 
 
 def lie(layer: RelaxedLayer, call: Call, directions: Tensor = AXES) -> Tensor:
-    """The Lie term of one forward pass, summed over the generators that the directions (k, 3) name."""
+    """The Lie term of one forward pass, summed over the generators that the directions (k, 3) specify."""
     if not isinstance(layer.companion, LinearCompanion):
         return of_network(layer, call, directions, None)["lie"]
     if gram_is_cheaper(layer, call, len(directions)):
@@ -88,7 +89,7 @@ def inverted(representations: Representations, features: Tensor) -> Tensor:
 
 
 def parity(layer: RelaxedLayer, call: Call, reflect: Reflect = inverted) -> Tensor | None:
-    """The parity term of one forward pass; None where the layer's group has no improper elements.
+    """The parity term of one forward pass; None if the layer's group has no improper elements.
 
     Args:
         layer, call: The layer and one of its forward passes.
@@ -111,15 +112,15 @@ def parity(layer: RelaxedLayer, call: Call, reflect: Reflect = inverted) -> Tens
 def of_network(
     layer: RelaxedLayer, call: Call, directions: Tensor | None, reflect: Reflect | None
 ) -> dict[str, Tensor]:
-    """The norm, Lie and parity terms of a companion that is no linear map, by name, in one pass through it.
+    """The norm, Lie and parity terms of a companion that is not a linear map, by name, in one pass through it.
 
-    The rows are few and the weights many, so that a pass takes as long as reading the weights: the inputs, their
-    reflection and their infinitesimal rotations go through together.
+    There are few rows and many weights, so a pass takes as long as reading the weights: the inputs, their reflection
+    and their infinitesimal rotations go through together.
 
     Args:
         layer, call: The layer and one of its forward passes.
-        directions: (k, 3), the generators of the Lie term; None for no such term.
-        reflect: The improper element of the parity term; None for no such term, and groups without one have none.
+        directions: (k, 3), the generators of the Lie term; None to omit it.
+        reflect: The improper element of the parity term; None to omit it. Groups without inversion always omit it.
     """
     if reflect is not None and not has_inversion(layer.inputs + layer.outputs):
         reflect = None
@@ -138,7 +139,7 @@ def of_network(
 
 
 def mirrored(mirror: Tensor) -> Reflect:
-    """An improper orthogonal matrix (3, 3), in place of the inversion where the group has none."""
+    """An improper orthogonal matrix (3, 3), in place of the inversion if the group has none."""
     return partial(rotate, matrix=mirror)
 
 

@@ -16,7 +16,7 @@ from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
 
 @torch.no_grad()
 def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
-    """The strict model, in place (but for the root): the strict layers are back where they were before `relax`.
+    """The strict model, in place (except for the root): the strict layers are back where they were before `relax`.
 
     Args:
         fold: Add the equivariant part of scale * W to strict layers that can take it (see `fold_into`), and drop only
@@ -33,7 +33,7 @@ def project(model: nn.Module, *, fold: bool = False) -> nn.Module:
 def projected(model: nn.Module, *, fold: bool = False) -> Iterator[nn.Module]:
     """Within the block, the strict model that `project` would return now; afterwards the relaxed one is as it was.
 
-    Nothing is copied but the strict layers that `fold` changes.
+    Only the strict layers that `fold` changes are copied.
     """
     relaxed = relaxed_layers(model).values()
     before = [copy_of_state(layer.strict) for layer in relaxed] if fold else []
@@ -55,10 +55,10 @@ def copy_of_state(module: nn.Module) -> dict[str, Tensor]:
 def fold_into(strict: nn.Module, layer: RelaxedLayer, weight: Tensor) -> None:
     """Add the equivariant part of a dense map (dim_out, dim_in) to a strict layer, in place.
 
-    That part is a map of the channels of each degree, which a layer with one block of channels for a degree takes
-    by a method `add_channel_map(degree, matrix)`, matrix (channels_out, channels_in). For other classes register
+    That part is a map of the channels of each degree. A layer with one block of channels per degree receives it
+    through a method `add_channel_map(degree, matrix)`, matrix (channels_out, channels_in). For other classes register
     a function with `fold_into.register`. A layer with neither, such as a gated update, has no linear part to add
-    to, and is left as it is.
+    to, and is left unchanged.
     """
     add_channel_map = getattr(strict, "add_channel_map", None)
     if add_channel_map is not None:
@@ -84,10 +84,10 @@ def _(strict: o3.Linear, layer: RelaxedLayer, weight: Tensor) -> None:
 def reset_statistics(model: nn.Module) -> None:
     """Reset running statistics (of any kind of batch-norm).
 
-    Called where a strict phase begins, so that the delivered model's statistics come from that phase only. Those of
-    PyTorch's batch-norms are then plain averages over all that follows, however short it is. Other makes, such as
-    `e3nn.nn.BatchNorm`, which know no plain average, have buffers named `running_...` set back to what an unused one
-    holds (means 0, all others 1) and continue with their own momentum.
+    Called when a strict phase begins, so that the delivered model's statistics come from that phase only. Those of
+    PyTorch's batch-norms are then plain averages over the whole phase, however short it is. Other implementations,
+    such as `e3nn.nn.BatchNorm`, do not support plain averages: their buffers named `running_...` are reset to the
+    values of an unused one (means 0, all others 1), and they continue with their own momentum.
     """
     for module in model.modules():
         reset = getattr(module, "reset_running_stats", None)

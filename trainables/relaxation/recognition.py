@@ -13,8 +13,8 @@ from trainables.relaxation.representation import Representation, irreps
 def representations_of(layer: nn.Module) -> tuple[Representations, Representations] | None:
     """How the inputs and the outputs of a layer transform; None if it does not declare it.
 
-    Of a tensor product only the first input is named: the second conditions the layer, such as the
-    spherical harmonics of an edge. Tensor products without weights are parts of nonlinearities and are not relaxed.
+    Of a tensor product only the first input counts: the second, such as the spherical harmonics of an edge,
+    conditions the layer. Tensor products without weights are parts of nonlinearities and are not relaxed.
     """
     inputs, outputs = getattr(layer, "representation_in", None), getattr(layer, "representation_out", None)
     if inputs is not None and outputs is not None:
@@ -56,7 +56,7 @@ def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Rep
 
 
 def _has_channel_axis(layer: o3.Linear) -> bool:
-    # With f_in and f_out, which the layer does not keep, it has weights for each pair of channels.
+    # With f_in and f_out, which the layer does not store, it has weights for each pair of channels.
     return layer.internal_weights and layer.weight.numel() != layer.weight_numel
 
 

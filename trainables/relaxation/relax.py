@@ -20,7 +20,7 @@ COMPANIONS: dict[str, tuple[type[Companion], float]] = {
     "feed_forward": (FeedForwardCompanion, 0.01),
     "mlp": (MLPCompanion, 1.0),
 }
-"""Each kind with its default scale at initialization, that of relaxed SEGNN, relaxed Equiformer and ACE's code."""
+"""Each kind with its default scale at initialization, from relaxed SEGNN, relaxed Equiformer and ACE's code."""
 
 CompanionName = Literal["default", "linear", "feed_forward", "mlp"]
 
@@ -40,21 +40,21 @@ def relax(
     Args:
         generator: The only source of random numbers, None for PyTorch's own; the strict parameters are not touched.
         layers: "default" means the model's `relax_default`, or all if it has none; patterns (fnmatch) are matched
-            against the names of the relaxable layers. Of nested layers the outermost is relaxed.
+            against the names of the relaxable layers. Of nested layers only the outermost is relaxed.
         companion: "default" means the model's `relax_companion`, or "linear".
         init: Scale of the companion at the start (see companions.py); None for the default of its kind.
-        trained_scale: Each layer gets a trained parameter gamma, 1 at the start, instead of theta.
+        trained_scale: Give each layer a trained parameter gamma, 1 at the start, instead of theta.
         show: Receives the summary, which lists the relaxed layers with the parameters that they add; a warning
             follows if the model more than triples in size. None for neither.
 
     Raises:
         BadInput: If there is no relaxable layer, if a pattern matches none, if a declared representation does not fit
-            its axes, if all layers are asked for and one is scripted, and if the model is already relaxed.
+            its axes, if all layers are requested and one is scripted, or if the model is already relaxed.
     """
     if relaxed_layers(model):
         raise BadInput("relax: the model is already relaxed; project it first")
     chosen = choose_layers(model, layers)
-    kind, usual_init = COMPANIONS[
+    kind, default_init = COMPANIONS[
         getattr(model, "relax_companion", "linear") if companion == "default" else companion
     ]
     reference = next(chain(model.parameters(), model.buffers()), torch.empty(()))
@@ -62,7 +62,7 @@ def relax(
     for name, layer in chosen.items():
         inputs, outputs = check_declaration(name, layer)
         dim_in, dim_out = (sum(part.dim for part in parts) for parts in (inputs, outputs))
-        beside = kind(dim_in, dim_out, usual_init if init is None else init, generator)
+        beside = kind(dim_in, dim_out, default_init if init is None else init, generator)
         beside = beside.to(device=reference.device, dtype=reference.dtype)
         scale = torch.ones((), device=reference.device, dtype=reference.dtype)
         scale = nn.Parameter(scale) if trained_scale else scale
@@ -120,7 +120,7 @@ def _refuse_scripted(model: nn.Module, relaxable: dict[str, nn.Module]) -> None:
 
 
 def replace_modules(model: nn.Module, replacements: dict[int, nn.Module]) -> nn.Module:
-    """The model with each module whose id is a key replaced, everywhere it occurs; in place but for the root."""
+    """The model with each module whose id is a key replaced wherever it occurs; in place except for the root."""
     if id(model) in replacements:
         return replacements[id(model)]
     for module in list(model.modules()):

@@ -29,7 +29,7 @@ class Relaxation:
         network = relaxation.finish()
 
     Attributes:
-        model: What to train: with companions first, the strict model from the strict phase on. Its strict parameters
+        model: The model to train: with companions at first, strict from the strict phase on. Its strict parameters
             stay the same tensors throughout, so that one optimizer is enough.
         theta: The strength of the companions in the current step; 0.0 before the first.
     """
@@ -48,7 +48,7 @@ class Relaxation:
         generator: torch.Generator | None = None,
         show: Callable[[str], None] | None = print,
     ) -> None:
-        """Relax the model, in place but for the root.
+        """Relax the model, in place except for the root.
 
         Args:
             model: A strict model.
@@ -59,7 +59,7 @@ class Relaxation:
             layers, companion, init, generator, show: As in `relax`.
 
         Raises:
-            BadInput: The schedule is not known, a number is out of range, or `relax` finds no layer to relax.
+            BadInput: If the schedule is unknown, a number is out of range, or `relax` finds no layer to relax.
         """
         if steps < 1 or penalty < 0 or not 0 <= strict_phase < 1:
             raise BadInput("Relaxation: steps must be 1 or more, penalty 0 or more, strict_phase in [0, 1)")
@@ -80,7 +80,7 @@ class Relaxation:
         """Begin a step, before its forward pass: set theta, and project if the strict phase begins with it.
 
         Raises:
-            BadInput: The forward pass of the step before has not reached every relaxed layer.
+            BadInput: If the forward passes so far have not reached every relaxed layer.
         """
         if self._done == 1:
             check_called(self.model)
@@ -92,7 +92,7 @@ class Relaxation:
         self._done += 1
 
     def penalty(self) -> Tensor:
-        """What to add to the loss of this step: a tensor (), 0 where theta is 0 or no penalty is wanted."""
+        """The term to add to the loss of this step: a tensor (), 0 if theta is 0 or no penalty is used."""
         terms = [
             _weighted(layer, call, self._weights) / len(layer.calls)
             for layer in relaxed_layers(self.model).values()

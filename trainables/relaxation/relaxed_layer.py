@@ -18,7 +18,7 @@ Representations = tuple[Representation, ...]
 
 @dataclass
 class Call:
-    """What the penalties need of one forward pass through a companion: its inputs (rows, dim_in), detached."""
+    """The record of one forward pass through a companion for the penalties: its inputs (rows, dim_in), detached."""
 
     inputs: Tensor
     companion: Companion
@@ -30,7 +30,7 @@ class Call:
 
 
 class RelaxedLayer(nn.Module):
-    """y = strict(x) + scale * companion(x), on the inputs and outputs that the representations name.
+    """y = strict(x) + scale * companion(x), on the inputs and outputs that the representations describe.
 
     A strict layer that only mixes the channels of vectors, and has a method `channel_map` that returns the matrix,
     runs together with a linear companion as one product. Attributes that the wrapper does not have are read from the
@@ -38,13 +38,13 @@ class RelaxedLayer(nn.Module):
 
     Args:
         inputs, outputs: How the leading inputs, given by position or by keyword, and the outputs transform; further
-            inputs (such as edge attributes) go to the strict layer alone. Where these broadcast against the leading
+            inputs (such as edge attributes) go to the strict layer alone. If these broadcast against the leading
             ones, the companion's output is broadcast the same way.
         scale: A tensor () that is theta, or a trained parameter.
 
     Attributes:
-        active: With False the companion is not run at all, and the layer is the strict one bit for bit.
-        recording: Whether `calls` keeps what the penalties need of each forward pass in training mode.
+        active: If False, the companion does not run at all, and the layer equals the strict one bit for bit.
+        recording: Whether `calls` keeps what the penalties need from each forward pass in training mode.
         called: Whether any forward pass has reached this layer, with its companion or without.
     """
 
@@ -83,14 +83,14 @@ class RelaxedLayer(nn.Module):
             return getattr(super().__getattr__("strict"), name)
 
     def set_strength(self, theta: float, recording: bool = False) -> None:
-        """Begin a step: theta (0 switches the companion off), and whether penalties will be asked for."""
+        """Begin a step: set theta (0 switches the companion off), and whether penalties will be computed."""
         self.scale.fill_(theta)
         self.active = theta != 0
         self.recording = recording
         self.calls.clear()
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor | tuple[Tensor, ...]:
-        """As the strict layer's.
+        """Same arguments and outputs as the strict layer's.
 
         Raises:
             ValueError: If an input does not have the declared trailing axes.
@@ -153,7 +153,7 @@ class RelaxedLayer(nn.Module):
 
 
 def _fitted(added: Tensor, output: Tensor, leading_axes: torch.Size, axes: tuple[int, ...]) -> Tensor:
-    """Rows (rows, dim) in the form of an output, which has more rows where the strict layer broadcasts its inputs."""
+    """Rows (rows, dim) in the shape of an output, which has more rows if the strict layer broadcasts its inputs."""
     if added.numel() == output.numel():
         return added.view_as(output)
     return added.reshape(*leading_axes, *axes).expand_as(output)
@@ -162,8 +162,8 @@ def _fitted(added: Tensor, output: Tensor, leading_axes: torch.Size, axes: tuple
 class JoinedMap(Function):
     """scale * W + 1 (x) M: a dense map of vectors, channels last, and a map of their channels, in one matrix.
 
-    W (3 channels_out, 3 channels_in), M (channels_out, channels_in). By hand, since both are as large as the
-    features of a small batch: each is read once and written once.
+    W (3 channels_out, 3 channels_in), M (channels_out, channels_in). Implemented by hand, since both are as large as
+    the features of a small batch: each is read once and written once.
     """
 
     @staticmethod
@@ -187,5 +187,5 @@ def by_component(matrix: Tensor) -> Tensor:
 
 
 def relaxed_layers(model: nn.Module) -> dict[str, RelaxedLayer]:
-    """The relaxed layers of a model by the names of the strict ones, each once."""
+    """The relaxed layers of a model, keyed by the names of the strict ones, each once."""
     return {layer.name: layer for layer in model.modules() if isinstance(layer, RelaxedLayer)}

@@ -19,7 +19,7 @@ class Representation:
         irreps: e3nn irreps; their parities are ignored if `group` is "SO3".
         layout: "channels_first" is e3nn's: each block is (multiplicity, 2l+1), flattened; "channels_last": each block
             is (2l+1, multiplicity), flattened.
-        shape: The trailing axes of the tensor that together hold the irreps, e.g. (3, channels).
+        shape: The trailing axes of the tensor that together contain the irreps, e.g. (3, channels).
         group: "O3", or "SO3" if an earlier layer mixes polar and axial vectors.
     """
 

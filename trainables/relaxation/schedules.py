@@ -38,7 +38,7 @@ def check_schedule(name: str) -> str:
 
 
 def fall(name: str) -> Fall:
-    """The function behind a schedule's name; ValueError where it cannot be imported."""
+    """The function behind a schedule's name; ValueError if it cannot be imported."""
     if name in FALLS:
         return FALLS[name]
     module_name, _, attribute = name.partition(":")
@@ -58,11 +58,11 @@ def theta(
 ) -> float:
     """Theta in step `step` (from 0).
 
-    All but "constant" are at exactly 0 in the last relaxed step, so that the projection changes nothing; and every
-    schedule is at exactly 0 from step `relaxed_steps` on.
+    Every schedule except "constant" is exactly 0 in the last relaxed step, so that the projection changes nothing;
+    and every schedule is exactly 0 from step `relaxed_steps` on.
 
     Args:
-        warmup: Share of the relaxed steps; None for the schedule's own, which is 0.5 for the triangle and else 0.
+        warmup: Share of the relaxed steps; None for the schedule's own, 0.5 for the triangle and 0 otherwise.
     """
     if step >= relaxed_steps:
         return 0.0

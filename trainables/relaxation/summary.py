@@ -23,7 +23,7 @@ def growth(model: nn.Module) -> float:
 
 
 def summary(model: nn.Module) -> str:
-    """The relaxed layers of a model with the parameters that each adds, one line each after a line on the whole."""
+    """The relaxed layers of a model with the parameters that each adds, one line each below a line of totals."""
     layers = relaxed_layers(model)
     total = sum(parameter.numel() for parameter in model.parameters())
     added = sum(map(added_parameters, layers.values()))
@@ -57,7 +57,7 @@ def uncalled_layers(model: nn.Module) -> list[str]:
 
 
 def check_called(model: nn.Module) -> int:
-    """The number of relaxed layers, all of which forward passes have reached; BadInput that names the others."""
+    """The number of relaxed layers if forward passes have reached all of them; else BadInput naming the others."""
     uncalled = uncalled_layers(model)
     if uncalled:
         raise BadInput(

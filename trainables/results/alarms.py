@@ -1,15 +1,15 @@
-"""What a reader of a folder must know before its numbers, from its records alone. Loads neither torch nor ray."""
+"""Alarms to read before the numbers of a folder, from its records alone. Loads neither torch nor ray."""
 
 from collections.abc import Iterable
 
 from trainables.results.record import Record
 
 EXACT = 1e-6
-"""The largest equivariance error in float64 that passes for none: ours are below 1e-10."""
+"""The largest equivariance error in float64 that counts as none: those of our models are below 1e-10."""
 
 
 def alarms(records: Iterable[Record]) -> list[str]:
-    """One line for each network that should be equivariant and is not, and for each source in two versions."""
+    """One line per network that should be equivariant but is not, and per source with several versions."""
     records = list(records)
     return [*_not_equivariant(records), *_mixed_sources(records)]
 
@@ -37,7 +37,7 @@ def _not_equivariant(records: list[Record]) -> list[str]:
 
 
 def _under(errors: dict[str, float | None]) -> str:
-    """Under which kinds of transformations, the worst first; '' where the record is older than the kinds."""
+    """The kinds of transformations with an error, worst first; '' for older records, which lack the kinds."""
     broken = {kind: error for kind, error in errors.items() if error is not None and error > EXACT}
     kinds = sorted(broken, key=lambda kind: -broken[kind])
     return f" under {', '.join(f'{kind} ({broken[kind]:.1e})' for kind in kinds)}" if kinds else ""

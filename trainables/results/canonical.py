@@ -11,7 +11,7 @@ def canonical_json(content: Any, allow_nan: bool = False) -> str:
     """JSON with sorted keys and no white space: equal content gives equal text.
 
     Raises:
-        ValueError: The content holds NaN or infinity and `allow_nan` is off.
+        ValueError: If the content contains NaN or infinity and `allow_nan` is false.
     """
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan)
 

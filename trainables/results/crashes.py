@@ -13,7 +13,7 @@ class Crashes:
     """Trials that crashed for the same reason.
 
     Attributes:
-        log: Path, in the results folder, of what the first of them printed.
+        log: Path, in the results folder, of the log of the first of them.
     """
 
     reason: str
@@ -28,7 +28,7 @@ class Crashes:
 
 
 def crash_line(record: Record) -> str:
-    """The most telling line of a crash: the detail, or the last line of the traceback of older records."""
+    """The most telling line of a crash: the detail, or in older records the last line of the traceback."""
     lines = record.detail.strip().splitlines()
     return lines[-1].strip() if lines else (record.reason or "for no known reason")
 

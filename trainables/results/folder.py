@@ -1,6 +1,6 @@
-"""study.yaml and plan.json: the one reader and the one writer of what a results folder says was asked.
+"""study.yaml and plan.json, the requested study and trials: the only code that reads and writes them.
 
-What damage means is for the caller to say: a run writes the file again, an analysis continues without it.
+The caller decides how to handle damage: a run writes the file again, an analysis continues without it.
 """
 
 import json
@@ -16,11 +16,11 @@ from trainables.results.yaml_text import BadYAML, read_yaml
 CONFIG = "study.yaml"
 PLAN = "plan.json"
 TRIAL_NAME = re.compile(r"[\w-][\w.-]*")
-"""What an id must look like before it becomes part of a path."""
+"""The pattern that an id must match before it becomes part of a path."""
 
 
 class Damaged(ValueError):
-    """A file is there and cannot be read; the message says why."""
+    """A file exists but cannot be read; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Plan:
     """The planned trials of a folder.
 
     Attributes:
-        entries: Mappings with `id` and, where they are as we wrote them, `arm` and `spec`; `shared` for an arm with
-            training settings that the others do not have, `round` for a trial after the grid.
+        entries: Mappings with `id` and, if they are as we wrote them, `arm` and `spec`; also `shared` for an
+            arm with training settings that the other arms do not have, and `round` for a trial after the
+            grid.
         num_skipped: Entries of the file that are not trials.
     """
 
@@ -56,8 +57,8 @@ def read_config(store: Store) -> dict[str, Any]:
     """The content of study.yaml.
 
     Raises:
-        FileNotFoundError: There is none.
-        Damaged: It is not a mapping with the name of a study.
+        FileNotFoundError: If there is none.
+        Damaged: If it is not a mapping with the name of a study.
     """
     try:
         content = read_yaml(store.read(CONFIG).decode())
@@ -72,8 +73,8 @@ def read_plan(store: Store) -> Plan:
     """The trials of plan.json.
 
     Raises:
-        FileNotFoundError: There is none.
-        Damaged: It is not a list.
+        FileNotFoundError: If there is none.
+        Damaged: If it is not a list.
     """
     try:
         content = json.loads(store.read(PLAN))
@@ -101,15 +102,15 @@ def _is_trial(entry: Any) -> bool:
 
 
 def encode_plan(entries: list[dict[str, Any]]) -> bytes:
-    """The content of plan.json: a list of trials, one a line."""
+    """The content of plan.json: a list of trials, one per line."""
     return ("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n").encode()
 
 
 def write_config(store: Store, text: str) -> None:
-    """Put study.yaml in place; `text` is the resolved config as YAML."""
+    """Write study.yaml; `text` is the resolved config as YAML."""
     store.write(CONFIG, text.encode())
 
 
 def write_plan(store: Store, entries: list[dict[str, Any]]) -> None:
-    """Put plan.json in place; the entries are as `Plan` describes them."""
+    """Write plan.json; the entries are as `Plan` describes them."""
     store.write(PLAN, encode_plan(entries))

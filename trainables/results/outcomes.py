@@ -1,4 +1,4 @@
-"""How a trial can end, and why. The values are what records hold and tables show."""
+"""How a trial can end, and why. The values appear in records and tables."""
 
 from enum import StrEnum
 

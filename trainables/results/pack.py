@@ -1,7 +1,7 @@
-"""A results folder in one Parquet file, which every function of the analysis takes in place of the folder.
+"""A results folder in one Parquet file, which every function of the analysis accepts in place of the folder.
 
-The file has a row for each file of the folder, `path` and `content`, zstd-compressed. It holds data only, and of
-the paths that it names only those of a results folder are ever written.
+The file has a row for each file of the folder, `path` and `content`, zstd-compressed. It contains only data,
+and of its paths only those of a results folder are ever written.
 """
 
 import io
@@ -21,7 +21,7 @@ class PackedStore:
     """A packed results folder, read only; the store interface of `trainables.results.store`."""
 
     def __init__(self, file: Path) -> None:
-        """Read the file; ValueError where it is not one that `pack` wrote."""
+        """Read the file; raises ValueError if it is not one that `pack` wrote."""
         self.uri = str(file)
         content = io.BytesIO(file.read_bytes())
         try:
@@ -51,7 +51,7 @@ def open_source(source: str | Path) -> Store:
     """The store behind a results folder, its URI, or a packed file.
 
     Raises:
-        FileNotFoundError: If a local path leads nowhere.
+        FileNotFoundError: If a local path does not exist.
         ValueError: If a file is not a packed folder.
     """
     if "://" in str(source):
@@ -63,7 +63,7 @@ def open_source(source: str | Path) -> Store:
 
 
 def pack(source: str | Path, file: str | Path) -> int:
-    """Write config, plan and all that trials left to one Parquet file; returns how many files."""
+    """Write config, plan, records, histories and test errors to one Parquet file; returns how many files."""
     files = _files(open_source(source))
     table = pa.table({"path": list(files), "content": list(files.values())}, schema=SCHEMA)
     target = Path(file).expanduser()
@@ -77,22 +77,22 @@ def unpack(file: str | Path, target: Store) -> int:
     """Write the files of a packed folder to a results folder without a study, so that a run can extend it.
 
     Returns:
-        How many files.
+        The number of files.
 
     Raises:
-        FileExistsError: If the target holds a study.
+        FileExistsError: If the target already contains a study.
         FileNotFoundError, ValueError: As `open_source`.
     """
     files = _files(open_source(file))
     if read_all(target, [CONFIG]):
         raise FileExistsError(f"{target.uri} already holds a study; unpack into a new folder")
-    for path, content in reversed(files.items()):  # study.yaml last: without it the same command starts again
+    for path, content in reversed(files.items()):  # study.yaml last: until then the command can be repeated
         target.write(path, content)
     return len(files)
 
 
 def _files(store: Store) -> dict[str, bytes]:
-    """Config, plan and all that trials left, by path."""
+    """Config, plan, records, histories and test errors, by path."""
     paths = [CONFIG, PLAN]
     for trial in filter(TRIAL_NAME.fullmatch, store.names("trials")):
         paths += [record_path(trial), history_path(trial), test_errors_path(trial)]
@@ -100,5 +100,5 @@ def _files(store: Store) -> dict[str, bytes]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an exception says."""
+    """The first line of an exception's message."""
     return str(error).partition("\n")[0]

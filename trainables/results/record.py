@@ -1,7 +1,7 @@
-"""What a trial leaves behind: record, history and errors on the test set.
+"""The files a trial writes: record, history and errors on the test set.
 
-Loads neither torch nor ray, so that analysis may use it. The record carries a checksum of itself and of both files,
-so that a file that was cut short, changed or put in the wrong place is recognized and counts as missing.
+Loads neither torch nor ray, so that analysis may use it. The record contains checksums of itself and of both
+files, so that a file that was truncated, changed or put in the wrong place is detected and counts as missing.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class BadRecord(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """The outcome of one trial. Numbers that are not finite or not known are None.
+    """The outcome of one trial. Numbers that are unknown or not finite are None.
 
     Attributes:
         reason: Why it failed or crashed; None for a trial that learned.
@@ -41,20 +41,21 @@ class Record:
         trivial: The metric of the trivial predictor on validation.
         loss_at_init: Validation loss before the first step.
         theta_area: Mean over all steps of theta, or of the largest |gamma|.
-        constraint_at_projection: Theta, or the largest |gamma|, just before the projection; 0 is a constraint met.
-        before_projection, after_projection: Validation metric on both sides of the projection.
+        constraint_at_projection: Theta, or the largest |gamma|, just before the projection; 0 if the
+            constraint is met.
+        before_projection, after_projection: Validation metric before and after the projection.
         equivariance_error: Largest |f(gx) - g f(x)| / |f(x)| in float64, of the delivered model.
         equivariance_errors: The same by kind of transformation.
         anisotropy: How well a classifier tells the training data from rotated data: the area under its ROC curve
-            ("auc") with its 95% interval ("low", "high"); empty where there are too few samples.
-        relaxed_layers: How many layers were relaxed in training, each shown to have been called; 0 for a strict
-            trial.
+            ("auc") with its 95% interval ("low", "high"); empty if there are too few samples.
+        relaxed_layers: Number of layers relaxed in training, each verified to have been called; 0 for a
+            strict trial.
         params_train, params_final: Numbers of parameters while training and as delivered.
         seconds: Wall time of the trial, interrupted attempts included.
         cpu_seconds: Processor time of its training, of all threads and processes, interrupted attempts included; None
-            where a GPU trained it, or where it was not measured, as in records from before this was kept.
+            if a GPU trained it, or if it was not measured, as in older records.
         started, worker: When (seconds since 1970) and in which process (host:pid) its last attempt began.
-        device, versions: On and with what it ran.
+        device, versions: The device and the software versions that it ran with.
         sources: Hashes of its data files and of the modules that it names.
     """
 
@@ -99,7 +100,7 @@ _WELL_TYPED = TypeAdapter(Record)
 
 
 def finite(value: float | None) -> float | None:
-    """The value, or None where it is not a finite number."""
+    """The value, or None if it is not a finite number."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
@@ -175,7 +176,7 @@ def read_records(store: Store, trial_ids: list[str]) -> tuple[dict[str, Record],
 
 
 def damaged_files(store: Store, records: Iterable[Record]) -> dict[str, str]:
-    """By id a line for each record with a file that is there but is not the one that was written with it."""
+    """By id, a line for each record with a file that exists but is not the one that was written with it."""
 
     def damaged(record: Record) -> str | None:
         for path in files_of(record):
@@ -193,9 +194,9 @@ def damaged_files(store: Store, records: Iterable[Record]) -> dict[str, str]:
 
 
 def files_of(record: Record) -> dict[str, str | None]:
-    """The files that a trial has beside its record, by path, with the checksum that the record holds of each.
+    """The files that a trial has besides its record, by path, with the checksum of each from the record.
 
-    Records from before test errors were kept name none.
+    Records from before test errors were stored do not list any.
     """
     files = {history_path(record.id): record.history_sha256}
     if record.test_errors_sha256 is not None:
@@ -233,13 +234,14 @@ def _parquet(columns: dict[str, Any]) -> bytes:
 def write_outcome(
     store: Store, record: Record, rows: list[dict[str, float]], test_errors: Mapping[str, Any] | None = None
 ) -> None:
-    """Put the files of a trial in place; the record last, so that a record always has them.
+    """Write the files of a trial; the record last, so that a record always has them.
 
     Args:
         store: The results folder.
         record: Without checksums of the files.
         rows: The history, one row per epoch.
-        test_errors: (samples,) by name, of the delivered model on each test sample; none where it was not tested.
+        test_errors: (samples,) by name, of the delivered model on each test sample; None if it was not
+            tested.
     """
     files = {"history_sha256": (history_path(record.id), encode_history(rows))}
     if test_errors:

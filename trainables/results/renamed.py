@@ -1,7 +1,7 @@
 """Options of our own tasks and models that once had another name.
 
-Configs, plans and records may hold either name. A trial's id is the hash of its spec under the first names, so the
-results from before a renaming keep their ids and can be extended.
+Configs, plans and records may contain either name. A trial's id is the hash of its spec under the first
+names, so results from before a renaming keep their ids and can be extended.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def _renamed(content: dict[str, Any], names: dict[str, dict[str, str]]) -> dict[
 
 
 def _with_names(block: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """An option given under both names keeps them, so that the check of options complains of the former one."""
+    """An option given under both names keeps both, so that the check of options rejects the former one."""
     return {
         option if names.get(option) in block else names.get(option, option): value
         for option, value in block.items()

@@ -1,7 +1,8 @@
-"""A results folder, local or remote. Every write is whole or not at all.
+"""A results folder, local or remote. Every write is all or nothing.
 
-Locally (and on NFS) a file is written beside its place, flushed to disk and renamed; an object store puts
-whole objects. Remote folders go through pyarrow (`s3://bucket/prefix`, credentials from the environment).
+Locally (and on NFS) a file is written under a temporary name, flushed to disk and renamed; an object store
+writes whole objects. Remote folders go through pyarrow (`s3://bucket/prefix`, credentials from the
+environment).
 """
 
 import os
@@ -12,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-PAUSES = (1.0, 4.0, 16.0, 64.0, 256.0)  # seconds before each further try
+PAUSES = (1.0, 4.0, 16.0, 64.0, 256.0)  # seconds before each retry
 
 
 class Unavailable(OSError):
-    """Storage that stayed away; the message names it."""
+    """Storage stayed unavailable; the message names it."""
 
 
 class Store(Protocol):
@@ -25,20 +26,20 @@ class Store(Protocol):
     uri: str
 
     def read(self, path: str) -> bytes:
-        """The content of a file; FileNotFoundError where there is none."""
+        """The content of a file; raises FileNotFoundError if it does not exist."""
 
     def write(self, path: str, content: bytes) -> None:
-        """Put a whole file in place.
+        """Write a whole file.
 
         Raises:
-            OSError: If that cannot be done.
+            OSError: If it cannot be written.
         """
 
     def delete(self, path: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file if it exists."""
 
     def names(self, folder: str) -> list[str]:
-        """Names of the entries of a folder, sorted; empty where there is none."""
+        """Names of the entries of a folder, sorted; empty if it does not exist."""
 
 
 class LocalStore:
@@ -107,10 +108,10 @@ class RemoteStore:
 
 
 class PatientStore:
-    """A store that tries again for minutes where storage fails: disks are cleared, servers come back.
+    """A store that retries for minutes if storage fails: disks are cleared, servers come back.
 
     Raises:
-        Unavailable: When they do not.
+        Unavailable: If storage still fails after the last retry.
     """
 
     def __init__(self, store: Store) -> None:
@@ -147,7 +148,7 @@ def open_store(uri: str | Path) -> Store:
 
 
 def read_all(store: Store, paths: Iterable[str]) -> dict[str, bytes]:
-    """The contents of those of `paths` that exist, read side by side, since remote reads mostly wait."""
+    """The contents of those of `paths` that exist, read in parallel, since remote reads mostly wait."""
 
     def read(path: str) -> bytes | None:
         try:

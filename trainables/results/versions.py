@@ -1,4 +1,4 @@
-"""Versions of what decides numbers. Loads none of it."""
+"""Versions of the software that determines a trial's numbers. Loads none of it."""
 
 import hashlib
 import platform
@@ -16,7 +16,7 @@ def versions() -> dict[str, str]:
 
 @lru_cache
 def code_hash() -> str:
-    """Eight hexadecimal digits for the code of `trainables`: versions of a project move less than its code."""
+    """Eight hexadecimal digits for the code of `trainables`, which changes more often than its version."""
     root = Path(__file__).parents[1]
     code = hashlib.sha256()
     for name in sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py")):

@@ -1,7 +1,8 @@
-"""YAML as a config means it: numbers and booleans of YAML 1.2, names as they are written, no key twice.
+"""YAML for configs: numbers and booleans of YAML 1.2, names as they are written, no duplicate keys.
 
-`1e-3` is a number and `on` a name, which YAML 1.1, PyYAML's own dialect, has the other way round. Keys are always
-text. What is written here is read alike in both dialects, and so is every file that PyYAML has written of a config.
+`1e-3` is a number and `on` a name; in YAML 1.1, PyYAML's own dialect, it is the other way round. Keys are
+always text. Files written here read the same in both dialects, and so does every config that PyYAML has
+written.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-MOST_VALUES = 100_000  # in one document with its aliases spelled out: a file of a few lines can mean billions
+MOST_VALUES = 100_000  # in one document with its aliases expanded: a file of a few lines can mean billions
 PREFIX = "tag:yaml.org,2002:"
 RESOLVERS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -25,7 +26,7 @@ RESOLVERS = (
 
 
 class BadYAML(ValueError):
-    """A text is no YAML, or not what a config may hold; the message names the line."""
+    """A text is not YAML, or contains something that a config may not; the message names the line."""
 
 
 class _Reader(yaml.SafeLoader):
@@ -35,7 +36,7 @@ class _Reader(yaml.SafeLoader):
 
 
 class _Writer(yaml.SafeDumper):
-    """PyYAML's writer, which puts text in quotes where either dialect would take it for something else."""
+    """PyYAML's writer, which quotes text that either dialect would read as something else."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: list(resolvers) for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
@@ -51,8 +52,8 @@ def read_yaml(text: str) -> Any:
     """The value of a YAML document.
 
     Raises:
-        BadYAML: No YAML, several documents, a key twice, an alias within itself, or a tag of something else than
-            text, numbers, booleans, null, lists and mappings.
+        BadYAML: If it is not YAML, or has several documents, a duplicate key, an alias within itself, or a
+            tag for anything but text, numbers, booleans, null, lists and mappings.
     """
     try:
         node = yaml.compose(text, Loader=_Reader)
@@ -66,12 +67,12 @@ def read_yaml(text: str) -> Any:
 
 
 def write_yaml(content: Any) -> str:
-    """The content as YAML that `read_yaml`, and any reader of YAML 1.1, gives back."""
+    """The content as YAML, which `read_yaml` and any reader of YAML 1.1 read back unchanged."""
     return yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
 class _Builder:
-    """Makes plain values of the nodes of a document; knows how many there were and which are under way."""
+    """Builds plain values from the nodes of a document; tracks their number and which are in progress."""
 
     def __init__(self) -> None:
         self.values = 0
@@ -120,7 +121,7 @@ class _Builder:
             if key_node.tag != f"{PREFIX}merge":
                 own[key] = value
                 continue
-            # Of several mappings to merge the first counts, and what is written out counts before them all.
+            # The first of several merged mappings takes precedence, and explicit keys precede them all.
             for part in reversed(value if isinstance(value, list) else [value]):
                 if not isinstance(part, Mapping):
                     raise BadYAML(f"line {_line(key_node)}: << merges mappings only")

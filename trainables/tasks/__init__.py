@@ -1,13 +1,14 @@
 """The tasks, their units and their shapes.
 
-Every task hands its models a Graph: nodes of all samples of a batch one after the other, positions (nodes, 3),
-and answers in the units below. "samples" counts molecules, systems or clouds; a batch of B samples with n nodes
-each has B n nodes and, on complete graphs, B n (n - 1) directed edges, sorted by receiver.
+Every task passes its models a Graph: nodes of all samples of a batch one after the other, positions
+(nodes, 3). Models answer in the units below. "samples" counts molecules, systems or clouds; a batch of B
+samples with n nodes each has B n nodes and, on complete graphs, B n (n - 1) directed edges, sorted by
+receiver.
 
 nbody: simulation units throughout (unit mass, unit coupling, time step 0.001; no conversion to SI is meant)
     positions, velocities, targets   (samples, bodies, 3)   length; length / time; length, 1 time unit later
     charges                          (samples, bodies)      +-1; masses, all 1, under gravity
-    model sees                       velocity as one vector a node, product of charges as one scalar an edge
+    model sees                       velocity as one vector per node, product of charges as one scalar per edge
     model returns                    (nodes, 3)             displacement, added to the position
     mse                              length^2               mean over coordinates, bodies and samples; min
     trivial predictor                constant velocity
@@ -16,7 +17,7 @@ nbody: simulation units throughout (unit mass, unit coupling, time step 0.001; n
 pointclouds: dimensionless, centered, farthest point at distance 1
     points                           (samples, points, 3)
     label                            (samples,)             whole numbers from 0 to classes - 1
-    model sees                       positions alone, and finds its own neighbors
+    model sees                       positions only, and finds its own neighbors
     model returns                    (samples, classes)     logits
     accuracy                         share of 1             max
     trivial predictor                the most frequent class
@@ -24,8 +25,8 @@ pointclouds: dimensionless, centered, farthest point at distance 1
 
 forces: angstrom, eV, eV/angstrom (MD17's kcal/mol, and units that a file names, are converted on reading)
     positions                        (samples, atoms, 3)    angstrom
-    energies                         (samples,)             eV, less the energies of the isolated atoms where known
-                                                            and the training mean
+    energies                         (samples,)             eV, minus the energies of the isolated atoms if known
+                                                            and minus the training mean
     forces                           (samples, atoms, 3)    eV/angstrom
     model sees                       the element of each atom, one-hot, and the complete graph
     model returns                    (samples, 1)           energy (as above), in units of the root mean
@@ -37,7 +38,7 @@ forces: angstrom, eV, eV/angstrom (MD17's kcal/mol, and units that a file names,
 
 mocap: the unit of the recordings (about 5.6 cm in the public database), time in frames
     positions, velocities, targets   (samples, joints, 3)   length; length / frame; length, `frames_ahead` later
-    model sees                       velocity as one vector a node, the number of links (1 or 2) on each edge, and
+    model sees                       velocity as one vector per node, the number of links (1 or 2) on each edge, and
                                      with `height` the height of each joint as a scalar
     model returns                    (nodes, 3)             displacement, added to the position
     mse                              length^2               mean over coordinates, joints and samples; min

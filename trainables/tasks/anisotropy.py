@@ -1,8 +1,9 @@
 """How much the poses of a task's data differ from those of randomly turned data.
 
-A relaxed network can use a preferred direction of the data only if there is one. The two-sample test of Lopez-Paz
-and Oquab 2017 (arXiv 1610.06545): a classifier is trained to tell samples from turned samples, and its area under the
-ROC curve on samples it has not seen is 1/2 exactly where turning changes nothing that it can see.
+A relaxed network can use a preferred direction of the data only if there is one. This is the two-sample test
+of Lopez-Paz and Oquab 2017 (arXiv 1610.06545): a classifier is trained to tell samples from turned samples,
+and its area under the ROC curve on samples it has not seen is 1/2 exactly if turning changes nothing that it
+can see.
 """
 
 from dataclasses import asdict, dataclass
@@ -35,9 +36,9 @@ class Anisotropy:
 
 
 def of_training_data(task: Task) -> dict[str, float]:
-    """The test's numbers by name, for a record; none where there are too few samples, or samples without numbers.
+    """The test's numbers by name, for a record; empty if there are too few samples or a number is not finite.
 
-    The task keeps them, since the trials of a worker mostly share it.
+    The task caches them, since most trials of a worker share it.
     """
     if task.anisotropy is None:
         enough = size(task.splits["train"]) >= 2 * FOLDS
@@ -53,7 +54,7 @@ def anisotropy(task: Task, *, split: str = "train", samples: int = 2000, seed: i
     preferred axes and directions, and nothing of a higher order.
 
     Args:
-        samples: The largest number taken; at least 20 must be there.
+        samples: Largest number of samples used; at least 20 must be available.
     """
     count = min(samples, size(task.splits[split])) // 2 * 2
     if count < 2 * FOLDS:
@@ -122,9 +123,9 @@ def area_under_roc(scores: np.ndarray, labels: np.ndarray) -> float:
 def mean_with_interval(areas: np.ndarray) -> Anisotropy:
     """The mean of the folds' areas with its 95% interval, cut to [0, 1].
 
-    Folds share most of their training samples, so that their areas vary together, and Student's interval of the mean
-    holds 1/2 in 83% of isotropic data sets. Nadeau and Bengio 2003 (Machine Learning 52, equation 9) correct the
-    variance by the ratio of test to training samples, here 1 to folds - 1.
+    Folds share most of their training samples, so their areas are correlated, and Student's interval of the
+    mean contains 1/2 in 83% of isotropic data sets. Nadeau and Bengio 2003 (Machine Learning 52, equation 9)
+    correct the variance by the ratio of test to training samples, here 1 to folds - 1.
     """
     folds = len(areas)
     half = stdtrit(folds - 1, 0.975) * areas.std(ddof=1) * (1 / folds + 1 / (folds - 1)) ** 0.5

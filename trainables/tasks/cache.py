@@ -16,14 +16,15 @@ Arrays = dict[str, np.ndarray]
 
 
 def cached_arrays(folder: Path, name: str, content: dict[str, Any], make: Callable[[], Arrays]) -> Arrays:
-    """The arrays that `make` returns, from the cache in `folder` or made and put there.
+    """The arrays that `make` returns, from the cache in `folder` or made and stored there.
 
-    Where `folder` cannot be written, as shared data folders often cannot, each process makes them for itself.
+    If `folder` is not writable, as is common for shared data folders, each process makes them for itself.
 
     Args:
-        content: All that decides the arrays, as JSON values; its hash names the cache entry. An entry whose files are
-            not what was written (truncated, changed in size) is made again. Two processes that want the same entry
-            make it once. Arrays come back memory-mapped; what a process writes to them stays its own.
+        content: Everything that determines the arrays, as JSON values; its hash names the cache entry. An
+            entry whose files are not as written (truncated, changed in size) is made again. Two processes
+            that need the same entry make it once. Arrays are returned memory-mapped; what a process writes to
+            them stays private.
     """
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     entry = Path(folder) / "cache" / f"{name}-{digest}"

@@ -1,4 +1,4 @@
-"""Augmentation of point clouds drawn again in every training step, on the device of the points."""
+"""Augmentation of point clouds, redrawn in every training step, on the device of the points."""
 
 from typing import Annotated
 
@@ -10,9 +10,9 @@ from trainables.spec import Settings
 
 
 class Augment(Settings):
-    """What happens to each cloud of a batch, in this order; the defaults change nothing.
+    """Changes to each cloud of a batch, applied in this order; the defaults change nothing.
 
-    The published point-cloud trainings take dropout 0.875, scale 1.25 and shift 0.1.
+    The published point-cloud trainings use dropout 0.875, scale 1.25 and shift 0.1.
 
     Attributes:
         dropout: The share of points replaced by the cloud's first point is uniform between 0 and this.

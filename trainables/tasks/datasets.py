@@ -1,6 +1,6 @@
 """Public data sets: where each file comes from, its hash, its license, and how to fetch it.
 
-Loads neither torch nor ray. Files come over https only and are put in place only if their SHA-256 is right.
+Imports neither torch nor ray. Files are fetched over https only, and kept only if their SHA-256 is right.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The files of a data set with their license and what to cite."""
+    """The files of a data set, their license and the citation."""
 
     sources: tuple[Source, ...]
     license: str
@@ -116,17 +116,17 @@ BY_HAND: dict[str, tuple[str, str]] = {
     "md17": ("MD17/<molecule>/raw/md17_<molecule>.npz", "quantum-machine.org/gdml/data/npz"),
     "rmd17": ("MD17/raw/rmd17/npz_data/rmd17_<molecule>.npz", "doi.org/10.6084/m9.figshare.12672038"),
 }
-"""Data sets that the tasks read, each with its place in the data folder and where it comes from. They are not
-fetched, since they have no address with a valid https certificate and a published SHA-256."""
+"""Data sets that the tasks read but a user must place, each with its path in the data folder and its origin.
+They are not fetched, since they have no address with a valid https certificate and a published SHA-256."""
 
 Download = Callable[[str, str, object], None]
 
 
 def fetch(name: str, folder: Path, *, download: Download | None = None) -> list[Path]:
-    """The files of the data set `name` in `folder`, downloaded where they are missing or wrong.
+    """The files of the data set `name` in `folder`, downloaded if they are missing or wrong.
 
     Args:
-        download: What brings `url` to `path`, called as download(url, path, pooch); pooch's own if None.
+        download: Saves `url` at `path`, called as download(url, path, pooch); that of pooch if None.
 
     Raises:
         BadInput: If the name is unknown, the data must be placed by hand, a download fails or has the wrong hash.
@@ -157,7 +157,7 @@ def _fetch_file(source: Source, folder: Path, download: Download | None) -> Path
             downloader=download or pooch.HTTPDownloader(timeout=60),
         )
     except (OSError, ValueError) as error:
-        # requests' errors are OSErrors without a number; pooch says ValueError where the hash is wrong.
+        # Errors of requests are OSErrors without an errno; pooch raises ValueError if the hash is wrong.
         if isinstance(error, OSError) and error.errno is not None:
             raise BadInput(
                 f"data: cannot write {target}: {error.strerror}; free some space or set another --data-dir"
@@ -169,7 +169,7 @@ def _fetch_file(source: Source, folder: Path, download: Download | None) -> Path
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what the innermost of nested errors says."""
+    """The first line of the message of the innermost of nested errors."""
     first = error.args[0] if error.args else error
     if isinstance(first, BaseException) and first is not error:
         return _reason(first)
@@ -180,10 +180,10 @@ def checked_sha256(folder: Path, path: str, key: str) -> str:
     """The SHA-256 of a file of the data folder.
 
     Args:
-        key: The setting that asks for the file, for messages.
+        key: The setting that requires the file, for messages.
 
     Raises:
-        BadInput: If it is missing, or a public file with other content.
+        BadInput: If the file is missing, or is a public file with other content.
     """
     known = {
         source.path: (name, source.sha256) for name, dataset in DATASETS.items() for source in dataset.sources

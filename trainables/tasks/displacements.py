@@ -1,4 +1,4 @@
-"""Tasks that ask where each node of a graph will be some time later."""
+"""Prediction tasks: where each node of a graph will be some time later."""
 
 from torch import Tensor, nn
 
@@ -8,10 +8,10 @@ from trainables.tasks.task import Split, Task
 
 
 class Displacements(Task):
-    """Splits hold positions and targets (samples, nodes, 3) beside what a subclass reads.
+    """Splits contain positions and targets (samples, nodes, 3), and anything else a subclass reads.
 
     The model returns the displacement of each node; the loss and the metric are the mean squared error of the
-    coordinates of the target positions. Subclasses say what the model sees, and what is trivial.
+    coordinates of the target positions. Subclasses define what the model sees, and the trivial predictor.
     """
 
     metric = "mse"

@@ -1,4 +1,4 @@
-"""Which tasks read files, and whether they are there, without loading them."""
+"""Check that the files a task reads are present, without loading them."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,9 @@ from trainables.errors import BadInput
 
 
 def check_files(task: dict[str, Any], folder: Path) -> None:
-    """Raise BadInput where a file that the resolved task description needs is not in the data folder.
+    """Raise BadInput if a file that the resolved task description needs is not in the data folder.
 
-    Generated data needs none; a user's own task is asked nothing here and speaks up when it is loaded.
+    Generated data needs none; a user's own task is not checked here, only when it is loaded.
     """
     match task["name"]:
         case "forces":

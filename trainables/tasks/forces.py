@@ -1,4 +1,4 @@
-"""Energies and forces of a molecule: the potential from its conformations.
+"""Energies and forces of a molecule: learn the potential from its conformations.
 
 Lengths in angstrom, energies in eV, forces in eV/angstrom; metrics in meV and meV/angstrom. The forces are
 the exact negative gradient of the predicted energy, as in Schütt et al. 2017 (arXiv 1706.08566, equation 6).
@@ -38,16 +38,16 @@ def forces(
     energy_key: Annotated[str | None, later()] = None,
     forces_key: Annotated[str | None, later()] = None,
 ) -> Task:
-    """The task with its data from `folder`; the weights are those of Liao and Smidt 2023 for MD17.
+    """The task with its data from `folder`; the default weights are those of Liao and Smidt 2023 for MD17.
 
-    A smaller training split is the beginning of a larger one with the same seed and `val`.
+    A smaller training split is a prefix of a larger one with the same seed and `val`.
 
     Args:
-        molecule: A name of trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`.
-        test: Largest number of frames of each test set; taken from the frames that are left where the molecule has no
-            separate test file.
-        energy_key, forces_key: What the files call energies and forces, such as REF_energy and REF_forces; None for
-            the usual names of the format.
+        molecule: A name in trainables.tasks.sources.molecules.MOLECULES, or a file in `folder`.
+        test: Largest number of frames in each test set; taken from the remaining frames if the molecule has
+            no separate test file.
+        energy_key, forces_key: Names of energies and forces in the files, such as REF_energy and REF_forces;
+            None for the usual names of the format.
 
     Raises:
         BadInput: If files are missing, damaged or too short.
@@ -81,11 +81,11 @@ def forces(
 
 
 # A function has no attributes that a type checker knows of.
-forces.revision = 2  # type: ignore[attr-defined]  # energies less their mean in float64; units, cells and isolated atoms of files
+forces.revision = 2  # type: ignore[attr-defined]  # energies minus their mean in float64; units, cells and isolated atoms of files
 
 
 def _split(frames: Frames, index: np.ndarray, reference: float) -> Split:
-    """The frames at `index`; energies stay in float64, since totals have more digits than float32 holds."""
+    """The frames at `index`; energies stay in float64, since totals have too many digits for float32."""
     dtype = torch.get_default_dtype()
     return {
         "positions": torch.from_numpy(frames.positions[index]).to(dtype),
@@ -95,11 +95,12 @@ def _split(frames: Frames, index: np.ndarray, reference: float) -> Split:
 
 
 class Forces(Task):
-    """Splits hold positions and forces (samples, atoms, 3) and energies (samples,), less their training mean `mean`.
+    """Splits contain positions and forces (samples, atoms, 3), and energies (samples,) minus `mean`.
 
-    The model's scalar e (graphs, 1) stands for the energy `mean + scale * e`, with the root mean square of the
-    training forces (times 1 angstrom) as scale. The metric is the mean absolute error of the force components.
-    The trivial predictor gives no force and the mean energy.
+    `mean` is that of the training energies. The model's scalar e (graphs, 1) stands for the energy
+    `mean + scale * e`, with the root mean square of the training forces (times 1 angstrom) as scale. The
+    metric is the mean absolute error of the force components. The trivial predictor gives no force and the
+    mean energy.
     """
 
     symmetry = Symmetry(inversion=True, translations=True)
@@ -118,7 +119,7 @@ class Forces(Task):
         """The task on these splits; the weights multiply the two parts of the loss.
 
         Args:
-            splits: Energies with their mean, in float64 where they are totals.
+            splits: Energies still include their mean; in float64 if they are totals.
             numbers: Atomic numbers, (atoms,).
         """
         self.mean = float(splits["train"]["energies"].double().mean())
@@ -153,7 +154,7 @@ class Forces(Task):
         )
 
     def predict(self, model: nn.Module, graph: Graph) -> dict[str, Tensor]:
-        """Energies (graphs,) in eV less the mean, forces (graphs, atoms, 3); works under no_grad too."""
+        """Energies (graphs,) in eV minus the mean, forces (graphs, atoms, 3); works under no_grad too."""
         training = torch.is_grad_enabled()
         with torch.enable_grad():
             positions = graph.positions.detach().requires_grad_()
@@ -164,7 +165,7 @@ class Forces(Task):
         return {"energies": energies, "forces": forces}
 
     def loss(self, prediction: dict[str, Tensor], split: Split) -> Tensor:
-        """Absolute energy error and length of the force error, in units of the scale, weighted means."""
+        """Weighted sum of mean absolute energy error and mean norm of force error, in units of `scale`."""
         energy = (prediction["energies"] - split["energies"]).abs().mean() / self.scale
         error = (prediction["forces"] - split["forces"]) / self.scale
         force = (error.square().sum(-1) + SMOOTHING**2).sqrt().mean()

@@ -1,8 +1,8 @@
-"""Recorded human motion: from a pose and its velocity now to the pose some frames later.
+"""Recorded human motion: predict the pose some frames later from a pose and its velocity.
 
 The benchmark is "run" of subject 9 of mocap.cs.cmu.edu with the split of Huang et al. 2022 (arXiv 2203.06442), as
 Xu et al. 2024 (EGNO, arXiv 2401.11037) and Manolache et al. 2025 (ACE, arXiv 2505.13631) use it. Lengths are in the
-unit of the recordings; a velocity is the way from a frame to the next.
+unit of the recordings; a velocity is the displacement from one frame to the next.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ from trainables.tasks.task import Split, Task
 
 PUBLIC = MOTION, STARTS = "mocap/motion_run.pkl", "mocap/split_run.pkl"
 HEIGHT_UNIT = 10.0
-"""Heights are given to the network in this unit, the same for every batch: joints are up to three of it high."""
+"""The network receives heights in this unit, the same for every batch: joints are up to three units high."""
 UP = 1
 
 
@@ -49,11 +49,11 @@ def mocap(
 
     Args:
         subject: A folder within `folder` with one .asf and three or more .amc files; None for the public benchmark.
-        frames_ahead: How much later the pose is asked for.
-        height: Give the network each joint's height, which leaves the rotations about the vertical y axis and the
-            horizontal translations; without it the task's group has all rotations and translations, though gravity
-            acts either way.
-        train, val, test: Numbers of samples, the same from each sequence of a split (what is left over is dropped).
+        frames_ahead: Number of frames from the given pose to the one to predict.
+        height: Give the network each joint's height, which reduces the task's group to rotations about the
+            vertical y axis and horizontal translations; without it the group has all rotations and
+            translations, though gravity acts either way.
+        train, val, test: Numbers of samples, taken equally from a split's sequences (the rest is dropped).
         seed: Seed of the split of a subject's own sequences; the public split is fixed.
 
     Raises:
@@ -79,7 +79,7 @@ def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead:
     """The first samples of each sequence of a split: positions, velocities and targets (samples, joints, 3).
 
     Args:
-        where: What the starts come from, for messages.
+        where: Source of the starts, for messages.
     """
     parts: dict[str, list[np.ndarray]] = {"positions": [], "velocities": [], "targets": []}
     each = count // len(starts[name])
@@ -111,9 +111,9 @@ def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead:
 
 
 def trivial_errors(split: Split, frames_ahead: int) -> dict[str, float]:
-    """The mean squared error of what needs no training.
+    """The mean squared errors of predictors that need no training.
 
-    To stand still, to go on at constant velocity, and to move all joints with the mean velocity of their body.
+    They stand still, continue at constant velocity, or move all joints with the mean velocity of their body.
     """
     now, way = split["positions"], frames_ahead * split["velocities"]
     guesses = {
@@ -135,11 +135,11 @@ def hops(links: np.ndarray, joints: int) -> np.ndarray:
 
 
 class Mocap(Displacements):
-    """Splits hold positions, velocities and targets (samples, joints, 3).
+    """Splits contain positions, velocities and targets (samples, joints, 3).
 
     The model sees joints with edges to those one and two links away, the number of links on each edge, and returns
     the displacement of each joint; the metric is the mean squared error of the coordinates. The best of the trivial
-    predictors is the bar.
+    predictors sets the bar.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Mocap(Displacements):
         )
 
     def _edges(self, graphs: int, device: torch.device) -> tuple[Topology, Tensor]:
-        """The edges of a batch and the number of links of each, (edges, 1); copied to the device but once."""
+        """The edges of a batch and the number of links of each, (edges, 1); copied to the device once."""
         if (graphs, device) not in self.edges:
             topology = topology_of(self.hops > 0, graphs, torch.device("cpu"))
             within = topology.senders.view(graphs, len(self.hops), -1)[0]

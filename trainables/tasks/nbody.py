@@ -1,7 +1,7 @@
-"""Charged or gravitating particles in free space: from positions and velocities now to positions later.
+"""Charged or gravitating particles in free space: predict later positions from positions and velocities.
 
-The system is that of Kipf et al. 2018 (arXiv 1802.04687) in three dimensions with the setting of Fuchs et al.
-2020 (arXiv 2006.10503) and Satorras et al. 2021 (arXiv 2102.09844). All units are simulation units: unit
+The system is that of Kipf et al. 2018 (arXiv 1802.04687) in three dimensions with the settings of Fuchs et
+al. 2020 (arXiv 2006.10503) and Satorras et al. 2021 (arXiv 2102.09844). All units are simulation units: unit
 masses, unit coupling, time step 0.001.
 """
 
@@ -45,13 +45,13 @@ def nbody(
     num_neighbors: Annotated[int | None, later(ge=1)] = None,
     cutoff: Annotated[float | None, later(gt=0)] = None,
 ) -> Task:
-    """The task with its data from the cache in `folder`, simulated first if it is not there.
+    """The task with its data from the cache in `folder`, simulated first if absent.
 
-    A smaller split is the beginning of a larger one with the same seed.
+    A smaller split is a prefix of a larger one with the same seed.
 
     Args:
         num_neighbors, cutoff: The network's edges come from that many nearest bodies, or from those nearer than that;
-            from all others without either. The simulation always has the forces of all pairs.
+            from all others if both are None. The simulation always includes the forces of all pairs.
     """
     if num_neighbors is not None and cutoff is not None:
         raise BadInput("task.cutoff: give either it or task.num_neighbors, not both")
@@ -79,7 +79,7 @@ def nbody(
 
 
 class NBody(Displacements):
-    """Splits hold positions, velocities, targets (samples, bodies, 3) and charges (samples, bodies).
+    """Splits contain positions, velocities, targets (samples, bodies, 3) and charges (samples, bodies).
 
     The model returns the displacement of each particle; the metric is the mean squared error of the
     coordinates of the target positions. The trivial predictor assumes constant velocity.
@@ -143,8 +143,8 @@ def initial_conditions(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions and velocities (count, bodies, 3) and charges (count, bodies) at time 0, in float64.
 
-    Positions are normal, reflected once into the box; velocities have norm 0.5 and a random direction; charges
-    are +-1 with equal chance (all 1, as masses, under gravity).
+    Positions are normally distributed, reflected once into the box; velocities have norm 0.5 and a random
+    direction; charges are +-1 with equal probability (all 1, as masses, under gravity).
     """
     draws = np.random.default_rng([seed, stream]).standard_normal((count, bodies, 7))
     positions, velocities, signs = draws[..., :3], draws[..., 3:6], draws[..., 6]
@@ -161,8 +161,8 @@ def integrate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions and velocities (count, bodies, 3) after `steps` of symplectic Euler (kick, drift), in float64.
 
-    Trajectories lie along the last axis, so that each operation runs over contiguous memory for all of them;
-    sums run in a fixed order, so that the result does not depend on how many are integrated together.
+    Trajectories are along the last axis, so each operation runs over contiguous memory for all of them; sums
+    run in a fixed order, so the result does not depend on how many are integrated together.
     """
     x = np.array(positions.transpose(2, 1, 0), dtype=np.float64, order="C")
     v = np.array(velocities.transpose(2, 1, 0), dtype=np.float64, order="C")

@@ -1,4 +1,4 @@
-"""Classification of point clouds, with training and test poses that agree or not.
+"""Classification of point clouds, with the same or different poses in training and test.
 
 Clouds are centered on the mean of their points, and the farthest point has distance 1 (before augmentation).
 The answer does not change under rotations; mirror images may be another class.
@@ -23,7 +23,7 @@ from trainables.tasks.sources.poses import Poses, augmented, normalized, turned
 from trainables.tasks.task import Split, Task, samples_at_once
 
 POSES: dict[str, tuple[Poses, Poses]] = {"z/z": ("z", "z"), "z/SO3": ("z", "SO3"), "SO3/SO3": ("SO3", "SO3")}
-"""The poses of each protocol in training and in the test."""
+"""The poses of each protocol in training and in the test set."""
 
 
 def pointclouds(
@@ -43,25 +43,26 @@ def pointclouds(
     seed: Annotated[int, Field(ge=0)] = 43,
     augment: Annotated[Augment, later()] = Augment(),  # noqa: B008
 ) -> Task:
-    """The task with its data from the cache in `folder`, made from the source first if it is not there.
+    """The task with its data from the cache in `folder`, made from the source first if absent.
 
     Args:
-        source: Solids are generated, the others read from files.
+        source: Solids are generated; the other sources are read from files.
         path: Path of the files, relative to `folder`; None for the usual name of the source.
-        points: Number of points in each cloud, drawn at random from those that the source has.
+        points: Number of points in each cloud, drawn at random from those in the source.
         train, val, test: Numbers of clouds; validation is drawn from the source's training part, and so is the test
-            set where the source has none.
-        protocol: Poses in training and validation / in the test: turned about the z axis, or about any.
+            set if the source has none.
+        protocol: Poses in training and validation / in the test: turned about the z axis, or about any axis.
         scale, jitter, dropout: Augmentation of the training clouds, drawn once: see sources.poses.augmented.
-        augment: Augmentation drawn again in every step, as published trainings do: see cloud_augmentation.Augment.
+        augment: Augmentation redrawn in every step, as in published trainings; see
+            cloud_augmentation.Augment.
 
     Raises:
-        BadInput: If files are missing, damaged or hold fewer clouds than asked for.
+        BadInput: If files are missing, damaged or contain fewer clouds than requested.
     """
     sizes = {"train": train, "val": val, "test": test}
     training_poses, test_poses = POSES[protocol]
     files = files_of(source, Path(folder), path)
-    version = 1 if source == "solids" else 2  # of what is read from the same files
+    version = 1 if source == "solids" else 2  # raised when unchanged files give other arrays
     content = {
         "source": source, "files": [_identity(file) for file in files], "points": points, **sizes,
         "protocol": protocol, "scale": scale, "jitter": jitter, "dropout": dropout, "seed": seed, "version": version,
@@ -96,10 +97,10 @@ def _identity(file: Path) -> list[str | int]:
 
 
 class PointClouds(Task):
-    """Splits hold points (samples, points, 3) and label (samples,).
+    """Splits contain points (samples, points, 3) and label (samples,).
 
     The model returns logits (samples, classes); the loss is their cross-entropy, the metric the share of
-    clouds whose largest logit is that of their class. The trivial predictor names the most frequent class.
+    clouds whose largest logit is that of their class. The trivial predictor predicts the most frequent class.
     """
 
     symmetry = Symmetry(inversion=False, translations=False)

@@ -14,20 +14,20 @@ Split = dict[str, Tensor]
 
 
 class Task:
-    """A loaded data set with its question. Subclasses set the attributes and the methods below.
+    """A loaded data set with its prediction problem. Subclasses set the attributes and the methods below.
 
-    The failure rules measure by the distance to the ideals; trainables.training.outcome says how, with and without.
+    The failure rules measure distances to the ideals; trainables.training.outcome handles missing ones, too.
 
     Attributes:
         splits: "train", "val", "test", and further test sets whose names begin with "test_".
-        metric, metric_goal: The name of the judged number and whether it is to be small or large.
-        metric_ideal: What no predictor surpasses: 0 for an error, 1 for an accuracy, None where there is no such
-            number.
+        metric, metric_goal: Name of the metric that is judged, and whether to minimize or maximize it.
+        metric_ideal: Value that no predictor surpasses: 0 for an error, 1 for an accuracy, None if none
+            exists.
         loss_ideal: The same for the training loss: 0 for a sum of squares, None for a negative log-likelihood.
         trivial: The metric of the trivial predictor on the validation split.
-        evaluation_batch: Samples that are evaluated at once.
+        evaluation_batch: Number of samples evaluated at once.
         differentiates_model: Whether `predict` takes derivatives of the model, as for forces from an energy.
-        anisotropy: None until trainables.tasks.anisotropy was asked for it.
+        anisotropy: None until trainables.tasks.anisotropy has computed it.
     """
 
     splits: dict[str, Split]
@@ -43,7 +43,7 @@ class Task:
     anisotropy: dict[str, float] | None = None
 
     def __init_subclass__(cls) -> None:
-        """What a class says of its metric or loss does not hold for a subclass that has another."""
+        """Reset the ideal of a metric or loss in a subclass that replaces it without stating a new ideal."""
         super().__init_subclass__()
         if "metric" in vars(cls) and "metric_ideal" not in vars(cls):
             cls.metric_ideal = None
@@ -89,16 +89,16 @@ class Task:
         raise NotImplementedError
 
     def rotate_targets(self, split: Split, matrices: Tensor) -> Split:
-        """The batch's targets after its graphs were rotated by (graphs, 3, 3)."""
+        """The batch's targets after its graphs were rotated by matrices (graphs, 3, 3)."""
         raise NotImplementedError
 
 
 EVALUATION_ROWS = 60_000
-"""Edges, or points, that a batch of evaluation holds at most: a thousand features of each are a quarter of a GB."""
+"""Largest number of edges or points evaluated at once: a thousand features of each take a quarter of a GB."""
 
 
 def samples_at_once(most: int, num_rows: int) -> int:
-    """How many samples of `num_rows` edges or points are evaluated at once: `most`, or fewer of large ones."""
+    """Number of samples of `num_rows` edges or points to evaluate at once: `most`, or fewer of large ones."""
     return max(1, min(most, EVALUATION_ROWS // max(1, num_rows)))
 
 

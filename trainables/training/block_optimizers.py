@@ -11,10 +11,10 @@ from trainables.training.matrices import Matrix
 
 
 class BlockOptimizer(torch.optim.Optimizer):
-    """Base: the update of Adam, in which that of each block is replaced, then subtracted from the parameters.
+    """Base: Adam's update with the part of each block replaced, then subtracted from the parameters.
 
-    A subclass says by `change_blocks` what the updates of the blocks become. Entries of a parameter that are in no
-    block get Adam's own update.
+    A subclass replaces the updates of the blocks in `updates`. Entries of a parameter that are in no block
+    get Adam's own update.
     """
 
     decoupled_decay = False
@@ -25,7 +25,7 @@ class BlockOptimizer(torch.optim.Optimizer):
         """The optimizer of these parameters.
 
         Args:
-            blocks: Slices of the parameters, none overlapping.
+            blocks: Non-overlapping slices of the parameters.
         """
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
         self.blocks_of: dict[nn.Parameter, list[Matrix]] = {}
@@ -34,7 +34,7 @@ class BlockOptimizer(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step on the gradients that are there."""
+        """One step with the available gradients."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -57,7 +57,7 @@ class BlockOptimizer(torch.optim.Optimizer):
         return loss
 
     def updates(self, parameters: list[nn.Parameter], gradients: list[Tensor]) -> list[Tensor]:
-        """What is subtracted, times the learning rate, from each parameter."""
+        """The update of each parameter, which is multiplied by the learning rate and subtracted."""
         raise NotImplementedError
 
     def adam(self, parameters: list[nn.Parameter], gradients: list[Tensor]) -> list[Tensor]:
@@ -77,7 +77,7 @@ class BlockOptimizer(torch.optim.Optimizer):
         return list(updates)
 
     def blocks_in(self, parameters: list[nn.Parameter], tensors: list[Tensor]) -> list[Tensor]:
-        """The views of all blocks in tensors that are laid out as the parameters."""
+        """The views of all blocks in tensors that are laid out like the parameters."""
         return [
             block.of(tensor)
             for parameter, tensor in zip(parameters, tensors, strict=True)
@@ -93,10 +93,11 @@ class BlockOptimizer(torch.optim.Optimizer):
 class BlockMuon(BlockOptimizer):
     """Muon on each block: its momentum, made orthogonal (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
 
-    As torch.optim.Muon with Nesterov momentum and `match_rms_adamw`: an update of root mean square 0.2, as AdamW's
-    usually has, so that one learning rate means the same to both (Liu et al. 2025, arXiv 2502.16982). It differs by
-    two more iterations, after which updates are orthogonal to within 0.01 where torch's are to within 0.3. Weight
-    decay is decoupled. The entries in no block get AdamW's update, with learning rate `factor` times lr.
+    Like torch.optim.Muon with Nesterov momentum and `match_rms_adamw`: updates have a root mean square of
+    0.2, as AdamW's usually do, so that a learning rate means the same for both (Liu et al. 2025, arXiv
+    2502.16982). It differs by two more iterations, after which updates are orthogonal to within 0.01
+    (torch's: 0.3). Weight decay is decoupled. Entries that are in no block get AdamW's update, with learning
+    rate `factor` times lr.
     """
 
     decoupled_decay = True
@@ -114,14 +115,14 @@ class BlockMuon(BlockOptimizer):
         self.momentum, self.factor = momentum, factor
 
     def updates(self, parameters: list[nn.Parameter], gradients: list[Tensor]) -> list[Tensor]:
-        """Orthogonal blocks, and AdamW's update beside them."""
+        """Orthogonal updates for the blocks, AdamW's for all other entries."""
         buffers = [self._state(parameter, "momentum_buffer") for parameter in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - self.momentum)
         updates = list(torch._foreach_lerp(gradients, buffers, self.momentum))
-        beside = [i for i, parameter in enumerate(parameters) if not self._covered(parameter)]
-        if beside:
-            adam = self.adam([parameters[i] for i in beside], [gradients[i] for i in beside])
-            for i, update in zip(beside, adam, strict=True):
+        uncovered = [i for i, parameter in enumerate(parameters) if not self._covered(parameter)]
+        if uncovered:
+            adam = self.adam([parameters[i] for i in uncovered], [gradients[i] for i in uncovered])
+            for i, update in zip(uncovered, adam, strict=True):
                 update *= self.factor
                 views = [block.of(update) for block in self.blocks_of[parameters[i]]]
                 for view, source in zip(views, self.blocks_in([parameters[i]], [updates[i]]), strict=True):
@@ -143,7 +144,7 @@ class BlockAdam(BlockOptimizer):
     """
 
     def updates(self, parameters: list[nn.Parameter], gradients: list[Tensor]) -> list[Tensor]:
-        """Blocks of spectral norm 1, and Adam's update beside them."""
+        """Updates of spectral norm 1 for the blocks, Adam's for all other entries."""
         updates = self.adam(parameters, gradients)
         change_by_shape(self.blocks_in(parameters, updates), _of_unit_norm)
         return updates
@@ -154,5 +155,5 @@ def _orthogonal_of_adamw_size(matrices: Tensor) -> Tensor:
 
 
 def _of_unit_norm(matrices: Tensor) -> Tensor:
-    # A block that nothing moves, as a companion's at theta = 0, stays where it is.
+    # A block whose update is 0, such as a companion's at theta = 0, stays unchanged.
     return matrices / spectral_norms(matrices).clamp(min=torch.finfo(matrices.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Arithmetic on many matrices at once: those of one shape are stacked, and nothing waits for the device."""
+"""Arithmetic on many matrices at once: those of equal shape are stacked, and nothing waits for the device."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,12 +18,12 @@ SQUARINGS = 10
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
-    """The orthogonal factor of the polar decomposition, nearly: U V^T where the matrix is U S V^T.
+    """The approximate orthogonal factor of the polar decomposition: U V^T for a matrix U S V^T.
 
-    Five steep Newton-Schulz iterations, as torch.optim.Muon has them, leave singular values between 0.68 and 1.21.
-    Two more that settle bring each that was at least 0.0012 of the matrix's Frobenius norm to within 0.01 of 1;
-    smaller ones, such as those of a gradient of low rank, stay below. The arithmetic is that of the matrices
-    (float32 in training; torch.optim.Muon's is bfloat16), since the last iterations need it.
+    Five steep Newton-Schulz iterations, as in torch.optim.Muon, leave singular values between 0.68 and 1.21.
+    Two settling ones then bring each that was at least 0.0012 of the matrix's Frobenius norm to within 0.01
+    of 1; smaller ones, such as those of a gradient of low rank, stay below. The precision is that of the
+    matrices (float32 in training; torch.optim.Muon's is bfloat16), since the last iterations need it.
 
     Args:
         matrices: (n, rows, columns).
@@ -40,9 +40,9 @@ def orthogonalized(matrices: Tensor) -> Tensor:
 def spectral_norms(matrices: Tensor) -> Tensor:
     """(n, 1, 1) the largest singular values of matrices (n, rows, columns), at most 0.3% too small up to 200 rows.
 
-    With the eigenvalues e of the Gram matrix of the shorter side, sum e^(p+1) / sum e^p is a mean of them that p
-    drives towards the largest. p = 1024 is reached by squaring, without the host's help: PyTorch's exact norm asks
-    it for word from the device.
+    With the eigenvalues e of the Gram matrix of the shorter side, sum e^(p+1) / sum e^p is a mean of them
+    that approaches the largest as p grows. p = 1024 is reached by squaring, and the host need not wait for
+    the device, as it does in PyTorch's exact norm.
     """
     x = matrices if matrices.shape[1] <= matrices.shape[2] else matrices.mT
     scale = torch.linalg.matrix_norm(x, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
@@ -55,7 +55,7 @@ def spectral_norms(matrices: Tensor) -> Tensor:
 
 
 def change_by_shape(blocks: Sequence[Tensor], change: Callable[[Tensor], Tensor]) -> None:
-    """Replace each block (rows, columns) in place by what `change` makes of the stack (n, rows, columns) it is in."""
+    """Replace each block (rows, columns) in place; `change` maps stacks (n, rows, columns) to new ones."""
     by_shape: dict[torch.Size, list[Tensor]] = {}
     for block in blocks:
         by_shape.setdefault(block.shape, []).append(block)

@@ -21,9 +21,9 @@ def build_model(spec: TrialSpec, task: Task, dtype: torch.dtype) -> nn.Module:
 
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Build models in `dtype` for a while.
+    """Build models in `dtype` while the block runs.
 
-    Constants such as Clebsch-Gordan coefficients are then exact to it; `.double()` would keep those of float32.
+    Constants such as Clebsch-Gordan coefficients then have its precision; `.double()` would keep float32's.
     """
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)

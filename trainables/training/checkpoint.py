@@ -19,7 +19,7 @@ class Saver:
         self.last = time.monotonic()
 
     def __call__(self, state: Callable[[], State]) -> None:
-        """Write what `state` makes, if it is time."""
+        """Write what `state` returns if `every` seconds have passed."""
         if time.monotonic() - self.last >= self.every:
             self.store.write(checkpoint_path(self.trial_id), encode_checkpoint(self.trial_id, state()))
             self.last = time.monotonic()
@@ -41,7 +41,7 @@ def encode_checkpoint(trial_id: str, state: State) -> bytes:
 
 
 def read_checkpoint(store: Store, trial_id: str, device: torch.device) -> State | None:
-    """The state of this trial; None where there is none, or none to trust: then the trial begins again."""
+    """The state of this trial; None if it is missing or cannot be trusted: then the trial starts over."""
     try:
         content = store.read(checkpoint_path(trial_id))
     except FileNotFoundError:
@@ -52,5 +52,5 @@ def read_checkpoint(store: Store, trial_id: str, device: torch.device) -> State 
         if (whole["trial"], whole["sha256"]) != (trial_id, hashlib.sha256(packed).hexdigest()):
             return None
         return torch.load(io.BytesIO(packed), map_location=device, weights_only=True)
-    except Exception:  # torch names no exception for a damaged file; whatever it raises, the file is one
+    except Exception:  # torch documents no exception for damaged files, so any counts as damage
         return None

@@ -30,10 +30,10 @@ def deliver(
     verdict: Verdict | None,
     keep: Callable[[Errors], None],
 ) -> Record:
-    """The record of a training that ended: by `verdict` if early, by the rules for finished ones if not.
+    """The record of a training that ended: judged by `verdict` if it ended early, else by the failure rules.
 
-    The test set is read here and nowhere else, by the model of the epoch that `training.select` chose, unless
-    training broke off. `keep` is given its errors on each sample, see `test`.
+    The test set is read only here, by the model of the epoch that `training.select` chose, unless training
+    ended early. `keep` receives its errors on each sample, see `test`.
     """
     best, rows = progress.best, progress.rows
     if verdict is None:

@@ -26,7 +26,7 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
         run.progress.step += 1
         if run.progress.step == 1:
             run.progress.relaxed_layers = check_called(run.model)
-        if run.progress.step % run.steps_per_epoch == 0:  # a projection takes gradients away
+        if run.progress.step % run.steps_per_epoch == 0:  # a projection removes gradients
             gradient_norm = norm(parameter.grad for parameter in run.model.parameters())
         if run.progress.step == run.projection_step:
             project(run)
@@ -37,11 +37,11 @@ def train_epoch(run: Run, epoch: int) -> dict[str, float]:
 
 
 def history_row(run: Run, epoch: int, numbers: list[float], started: float) -> dict[str, float]:
-    """The row of an epoch; the columns of validation are there only in epochs that validate.
+    """The row of an epoch; it has the columns of validation only if the epoch validates.
 
     Args:
-        numbers: Training's loss, penalty and theta, each the mean over the epoch, its last gradient's norm, and that
-            of the parameters.
+        numbers: Training loss, penalty and theta, each averaged over the epoch, the norm of the last
+            gradient, and the norm of the parameters.
     """
     train_loss, penalty, theta_mean, gradient_norm, parameter_norm = numbers
     return {

@@ -1,6 +1,6 @@
 """How far a model is from respecting the symmetry of its task: |f(gx) - g f(x)| / |f(x)|.
 
-Norms are taken over a whole batch, so that a sample whose answer happens to be near 0 weighs little.
+Norms are taken over a whole batch, so that a sample whose output happens to be near 0 weighs little.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from trainables.training.evaluation import evaluating
 
 Answer = Callable[[Tensor], Tensor]
 Element = Callable[[Graph, Signature, Symmetry, torch.Generator], tuple[Graph, Answer]]
-"""Draws an element g of the group; gives the graph under g, and how an output answers to it."""
+"""Draws an element g of the group; returns the graph under g, and the function that applies g to outputs."""
 
 STEP = 1e-4
 """Angle and shift of the finite differences: their error is about STEP^2, and the rounding error 1e-16 / STEP."""
@@ -45,7 +45,7 @@ def rotation(
 def inversion(
     graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
 ) -> tuple[Graph, Answer]:
-    """x -> -x, or the group's mirror; nothing is random in it."""
+    """x -> -x, or the group's mirror; not random."""
     matrix = symmetry.mirror
     return rotate_graph(graph, matrix), lambda output: rotate_output(signature, output, matrix)
 
@@ -88,7 +88,7 @@ def equivariance_errors(
 ) -> dict[str, float]:
     """The largest error over `repeats` random elements of each kind, by the name of the kind.
 
-    The arithmetic is that of model and graph. An exact measurement takes a model that was built under
+    The precision is that of model and graph. An exact measurement requires a model built under
     `trainables.training.building.default_dtype(torch.float64)`, and a graph from `with_dtype`.
     """
     with evaluating(model):
@@ -134,7 +134,7 @@ def delivered_errors(model: nn.Module, task: Task, samples: int = 16) -> dict[st
 
 
 def history_error(model: nn.Module, task: Task, samples: int = 8) -> float:
-    """The error in the model's own arithmetic under one combined element: cheap enough for each epoch."""
+    """The error in the model's own precision under one combined element: cheap enough for each epoch."""
     graph = task.graph(select(task.splits["val"], slice(0, samples)))
     graph = with_dtype(graph, next(model.parameters()).dtype)
     generator = torch.Generator().manual_seed(0)
@@ -147,9 +147,9 @@ def layer_errors(
 ) -> dict[str, float]:
     """The error at the output of each layer whose representations are known, by the layer's name.
 
-    The graph is rotated (and mirrored where task and layer have it) within the task's group, and what leaves the
-    layer inside the network is compared with what should: the first large value is at the first layer that
-    breaks the symmetry.
+    The graph is rotated (and mirrored, if the symmetries of task and layer include it) within the task's
+    group, and each layer's output inside the network is compared with the expected one: the first large value
+    is at the first layer that breaks the symmetry.
     """
     matrices = symmetry.random_rotations(1, generator)
     if symmetry.inversion:

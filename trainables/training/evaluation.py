@@ -1,4 +1,4 @@
-"""How good a model is on a split."""
+"""Evaluation of a model on a split."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from trainables.tasks.task import Split, Task, select, size
 
 Errors = dict[str, Tensor]
-"""The task's errors of each sample, (samples,), by name."""
+"""The task's errors on each sample, (samples,), by name."""
 
 
 def pass_over(errors: Errors) -> None:
@@ -44,7 +44,7 @@ def evaluate(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; afterwards the mode that the model was in."""
+    """Put the model in evaluation mode while the block runs, then restore its mode."""
     was_training = model.training
     model.eval()
     try:

@@ -34,14 +34,15 @@ def run_trial(
 ) -> tuple[Record, list[dict[str, float]]]:
     """Train, project and test one trial; returns its record and its history, one row per epoch.
 
-    The same spec gives the same bits on a CPU, interrupted or not (times apart), and the same numbers up to rounding
-    for any number of processes.
+    The same spec gives the same bits on a CPU, interrupted or not (except for times), and the same numbers up
+    to rounding for any number of processes.
 
     Args:
         saved: The state of an interrupted run of the same spec, to resume from.
-        save: Called after each epoch with a function that makes the state; it decides whether to keep one.
-        team: The processes that train together; each calls this, and the first alone validates, saves and tests.
-        keep: Called once with the errors on each test sample, where the model was tested at all.
+        save: Called after each epoch with a function that returns the state; it decides whether to save it.
+        team: The processes that train together; each calls this, and only the first validates, saves and
+            tests.
+        keep: Called once with the errors on each test sample, if the model is tested at all.
         report: Called with the row of each epoch.
     """
     started, worked = time.perf_counter(), time.process_time()
@@ -74,11 +75,11 @@ def cpu_seconds(run: Run, earlier: float | None, since: float) -> float | None:
 
     Args:
         run: The training.
-        earlier: Those of its earlier attempts; None where they did not count them.
+        earlier: Those of its earlier attempts; None if they were not counted.
         since: Those of this process in this attempt.
 
     Returns:
-        The sum, or None where a GPU does the work: its processor waits, and waiting costs processor time too.
+        The sum, or None if a GPU does the work: the processor then waits, which costs processor time too.
     """
     if earlier is None or run.device.type != "cpu":
         return None

@@ -1,14 +1,15 @@
 """Which slices of a network's parameters act as matrices, and which of these belong to hidden layers.
 
-Optimizers that treat a matrix as a whole (Muon, Adam with normed blocks) need to know: an equivariant layer keeps
-many matrices in one parameter, one for each irrep and each path by which a product leads to it, and what has two axes
-need not be a matrix (the gains of a norm by degree and channel). So layers say what their matrices are, as they say
-how they transform: by a method `matrices()`, which returns two-dimensional views of their parameters. PyTorch's
-`nn.Linear`, e3nn's `o3.Linear` and e3nn's tensor products need no such words.
+Optimizers that treat a matrix as a whole (Muon, Adam with normalized blocks) need to know: an equivariant
+layer keeps many matrices in one parameter, one for each irrep and each path by which a product leads to it,
+and a parameter with two axes need not be a matrix (the gains of a norm by degree and channel). So layers
+declare their matrices, as they declare how they transform: by a method `matrices()`, which returns
+two-dimensional views of their parameters. PyTorch's `nn.Linear`, e3nn's `o3.Linear` and e3nn's tensor
+products need no such declaration.
 
-Hidden are all layers but embeddings and read-outs. A model's class names these by `embedding_layers` and
-`read_out_layers`, patterns (fnmatch) of the names of layers; in a model that does not, its first layer with a matrix
-is the embedding, and its last the read-out, in the order in which they were put into the model.
+All layers are hidden except embeddings and read-outs. A model's class names these in `embedding_layers` and
+`read_out_layers`, patterns (fnmatch) of layer names; in a model that does not, the first layer with a matrix
+is the embedding, and the last is the read-out, in the order in which they were added to the model.
 """
 
 import inspect
@@ -23,7 +24,7 @@ from trainables.errors import BadInput
 from trainables.relaxation.relaxed_layer import RelaxedLayer
 
 MIXING_MODES = ("uvw", "uuw", "u<vw")
-"""The connections of an e3nn tensor product whose weights mix channels; the others weigh channels one by one."""
+"""Connections of an e3nn tensor product whose weights mix channels; others weight each channel alone."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Matrix:
     offset: int
 
     def of(self, tensor: Tensor) -> Tensor:
-        """This slice (rows, columns) of a tensor that is laid out as the parameter, as a view."""
+        """This slice (rows, columns) of a tensor that is laid out like the parameter, as a view."""
         return tensor.as_strided(self.shape, self.stride, tensor.storage_offset() + self.offset)
 
     @property
@@ -51,10 +52,10 @@ class Matrix:
 def hidden_matrices(model: nn.Module) -> list[Matrix]:
     """The matrices of the hidden layers of a model, strict or relaxed, in its order.
 
-    A companion beside a layer counts as a part of that layer. What has one row or one column only is a vector.
+    A companion counts as part of its layer. A slice with only one row or one column counts as a vector.
 
     Raises:
-        BadInput: `matrices()` of a layer returns something else than views of its parameters.
+        BadInput: If `matrices()` of a layer returns anything but two-dimensional views of its parameters.
     """
     layers = list(layer_matrices(model))
     names = list(dict.fromkeys(name for name, _ in layers))
@@ -66,9 +67,10 @@ def hidden_matrices(model: nn.Module) -> list[Matrix]:
 
 
 def layer_matrices(model: nn.Module) -> Iterator[tuple[str, Matrix]]:
-    """Each matrix of a model after the name of its layer, those of one row or column included.
+    """Layer name and matrix, for each matrix of a model, including those with a single row or column.
 
-    Where layers nest, the outermost that names its matrices counts; where they share parameters, the first.
+    If layers are nested, the outermost that declares its matrices counts; if they share parameters, the
+    first.
 
     Raises:
         BadInput: As `hidden_matrices` does.
@@ -84,11 +86,10 @@ def layer_matrices(model: nn.Module) -> Iterator[tuple[str, Matrix]]:
 
 
 def _views(module: nn.Module) -> Iterable[Tensor]:
-    """The matrices of one layer, as views of its parameters; none where it does not say."""
+    """The matrices of one layer, as views of its parameters; empty if it declares none."""
     declared = getattr(module, "matrices", None)
-    if (
-        inspect.ismethod(declared) and declared.__self__ is module
-    ):  # a relaxed layer would answer for its strict one
+    # Only its own method: a relaxed layer forwards unknown attributes to its strict one.
+    if inspect.ismethod(declared) and declared.__self__ is module:
         return declared()
     if isinstance(module, nn.Linear):
         return [module.weight]

@@ -1,4 +1,4 @@
-"""Optimizers by name, and the course of the learning rate."""
+"""Optimizers by name, and the learning rate of each step."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -16,15 +16,16 @@ from trainables.training.optimizer_names import locate
 def build(
     training: Training, parameters: Iterable[nn.Parameter], hidden: Sequence[Matrix] = ()
 ) -> list[torch.optim.Optimizer]:
-    """The optimizers of `training` for those of the parameters that are trained; none for no parameters.
+    """The optimizers of `training` for those of the parameters that are trained; empty if there are none.
 
-    A parameter group may carry `lr_factor`, which its learning rate is to be multiplied by. Adam, AdamW and SGD run
-    as one fused kernel over all parameters, which is also the fastest on a CPU and never waits for the device.
+    A parameter group may carry `lr_factor`, a factor to apply to its learning rate. Adam, AdamW and SGD run
+    as one fused kernel over all parameters, which is also the fastest on a CPU and never waits for the
+    device.
 
     Args:
-        hidden: The matrices of hidden layers, from `trainables.training.matrices`. Muon takes these and leaves all
-            other parameters to AdamW, with `adamw_factor` times the learning rate; adam_block norms its updates of
-            them.
+        hidden: The matrices of hidden layers, from `trainables.training.matrices`. Muon trains these and
+            leaves all other parameters to AdamW, with `adamw_factor` times the learning rate; adam_block
+            normalizes their updates.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     common: dict[str, Any] = {"lr": training.lr, "weight_decay": training.weight_decay}
@@ -75,10 +76,10 @@ def _foreign(training: Training, name: str, parameters: list[nn.Parameter]) -> t
 
 
 def learning_rate_factor(training: Training, step: int, steps: int) -> float:
-    """What the peak learning rate is multiplied by in step `step` (from 0) of `steps`.
+    """The factor on the peak learning rate in step `step` (from 0) of `steps`.
 
-    A linear warm-up over the first `warmup` of the steps, then constant; or a half cosine down to 0; or
-    "step": a factor 0.7 at the end of each tenth of what follows the warm-up.
+    A linear warm-up over the share `warmup` of the steps, then constant; or a half cosine down to 0; or
+    "step": a factor of 0.7 at the end of each tenth of the steps after the warm-up.
     """
     warmup_steps = round(training.warmup * steps)
     if step < warmup_steps:

@@ -1,4 +1,4 @@
-"""The failure rules: pure functions of the numbers a trial left, blind to its arm.
+"""The failure rules: pure functions of a trial's numbers, blind to its arm.
 
 They compare distances, not ratios, so that they hold for losses and metrics of any sign and range.
 """
@@ -21,12 +21,12 @@ class Verdict(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What is known of the judged metric before training; the numbers are of the validation split.
+    """What is known about the judged metric before training; the numbers are from the validation split.
 
     Attributes:
         trivial: Metric of the trivial predictor.
         ideal: Value that no predictor surpasses (0 for an error, 1 for an accuracy); None if there is none.
-        at_init: Metric of the model before the first step, None where it is not known.
+        at_init: Metric of the model before the first step; None if unknown.
     """
 
     goal: Goal
@@ -45,9 +45,9 @@ def better(metric: float, than: float | None, goal: Goal) -> bool:
 def failed_during_training(
     row: dict[str, float], train_loss_at_init: float, rules: Failure, loss_ideal: float | None
 ) -> Verdict | None:
-    """Judge the end of an epoch by its history row: non_finite or diverged, or None to go on.
+    """Judge the end of an epoch by its history row: non_finite or diverged, or None to continue.
 
-    A row without validation is judged by the rest.
+    A row without validation is judged by its other columns.
     """
     for name in ("train_loss", "grad_norm", "parameter_norm", "val_loss"):
         if not math.isfinite(row.get(name, 0.0)):
@@ -63,8 +63,8 @@ def failed_during_training(
 def loss_scale(at_init: float, ideal: float | None) -> float:
     """How far the training loss has to fall: from its value at initialization to the ideal.
 
-    Where no ideal is named, the loss may be of any sign and at any level: its size, and at least 1, the unit of a
-    logarithm of likelihoods.
+    Without an ideal, the loss may have any sign and level; the scale is then its absolute value at
+    initialization, and at least 1, the unit of a log-likelihood.
     """
     if ideal is not None and at_init > ideal:
         return at_init - ideal
@@ -78,7 +78,7 @@ def failed_after_training(
 
     Args:
         val_metrics: Validation metric of each epoch.
-        best_delivered: The best of those of the delivered kind of model, None for none.
+        best_delivered: The best metric of a model that could be delivered; None if there is none.
     """
     to_beat = least_to_learn(judged, rules.not_learned.margin)
     if best_delivered is None or not better(best_delivered, to_beat, judged.goal):
@@ -96,7 +96,8 @@ def failed_after_training(
 def least_to_learn(judged: Judged, margin: float) -> float:
     """The metric to beat: `margin` of the way from the trivial predictor's to the ideal.
 
-    Without an ideal, better than the trivial predictor's by `margin` times its distance to that at initialization.
+    Without an ideal, better than the trivial predictor's by `margin` times its distance to the one at
+    initialization.
     """
     _, trivial, ideal, at_init = judged
     if ideal is not None and better(ideal, trivial, judged.goal):
@@ -106,7 +107,7 @@ def least_to_learn(judged: Judged, margin: float) -> float:
 
 
 def worst_to_keep(judged: Judged, best: float, factor: float) -> float:
-    """The metric that the last epoch may have: 1/`factor` of what the best gained over the trivial predictor is left.
+    """The worst metric allowed in the last epoch: 1/`factor` of the best gain over the trivial one is left.
 
     An error may also be `factor` times as far from its ideal as the best: one that gained little has lost little.
     """

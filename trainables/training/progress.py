@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class TrainingProgress:
-    """What has been measured so far.
+    """The measurements so far.
 
     Attributes:
         step: Steps done.
@@ -16,10 +16,10 @@ class TrainingProgress:
         best: epoch, val_metric, val_loss and state of the model that would be delivered now; empty before the first
             epoch.
         constraint_at_projection: Theta, or the largest |gamma|, just before the projection.
-        before_projection, after_projection: Validation metric on both sides of the projection.
+        before_projection, after_projection: Validation metric before and after the projection.
         relaxed_layers: Number of layers with a companion that the first step called.
         seconds: Time spent, interrupted runs included.
-        cpu_seconds: Processor time of training, interrupted runs included; None where it is not known.
+        cpu_seconds: Processor time of training, interrupted runs included; None if unknown.
     """
 
     step: int = 0

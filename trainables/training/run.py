@@ -34,7 +34,7 @@ class Run:
     Attributes:
         trunk, companions: Optimizers of the strict parameters and of those that the method added; the latter end with
             the projection, before step `projection_step`.
-        team: The processes that share each batch; they agree on all of the above but `device`.
+        team: The processes that share each batch; they agree on all of the above except `device`.
     """
 
     spec: TrialSpec
@@ -56,7 +56,7 @@ class Run:
 
     @property
     def relaxed(self) -> bool:
-        """Whether the model still holds what the method added."""
+        """Whether the model still contains what the method added."""
         return self.progress.step < self.projection_step or not self.method.delivers_strict
 
     @property
@@ -125,7 +125,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
 
 
 def state_of(run: Run) -> State:
-    """What `start` needs to resume from here."""
+    """The state that `start` needs to resume from here."""
     return {
         "progress": {name: getattr(run.progress, name) for name in TrainingProgress.__dataclass_fields__},
         "model": run.model.state_dict(),

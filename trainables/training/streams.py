@@ -1,6 +1,6 @@
-"""Random numbers: one independent stream for each purpose and epoch, all decided by the trial's seed.
+"""Random numbers: one independent stream for each purpose and epoch, all determined by the trial's seed.
 
-A resumed trial draws the same numbers as an undisturbed one without any generator state in its checkpoint.
+A resumed trial draws the same numbers as an uninterrupted one, without any generator state in its checkpoint.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import torch
 
 
 def stream_seed(seed: int, purpose: str, index: int = 0) -> int:
-    """A whole number below 2**63 for this seed, purpose and index (such as the epoch)."""
+    """An integer below 2**63 for this seed, purpose and index (such as the epoch)."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 

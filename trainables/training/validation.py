@@ -14,7 +14,7 @@ def validated(spec: TrialSpec, epoch: int) -> bool:
 def validate(run: Run) -> dict[str, float]:
     """Loss and metric on validation, and the equivariance error of the model in training.
 
-    Of a model that is still to be projected, loss and metric of the projected one too.
+    If the method projects the model, also loss and metric of the projected one.
     """
     validation = evaluate(run.model, run.task, run.task.splits["val"])
     columns = {"val_loss": validation["loss"], "val_metric": validation[run.task.metric]}

@@ -1,1 +1,1 @@
-"""A worker of Ray's: trials one after the other, each attempted again when it crashes, within its limits."""
+"""A Ray worker: runs trials one after another, within their limits, and retries those that crash."""

@@ -1,7 +1,7 @@
-"""One attempt at a trial in a results folder: go on from its checkpoint, leave its record.
+"""Attempts at a trial in a results folder: continue from its checkpoint, write its record.
 
-A trial that has its record is done and is not run again. What goes wrong with the machine rather than with
-the training is retried; after `ATTEMPTS` errors of the trial itself, its record says crashed.
+A trial that has its record is done and is not run again. Failures of the machine, as opposed to the training,
+are retried; after `ATTEMPTS` errors of the trial itself, its record says crashed.
 """
 
 import json
@@ -39,7 +39,7 @@ from trainables.worker.printed import Log, copy_of, copy_of_member, printed
 from trainables.worker.sources import sources
 
 Attempt = dict[str, Any]
-"""An attempt as attempts.json has it: run, node, error, worker (host:pid) and when it started."""
+"""An attempt as stored in attempts.json: run, node, error, worker (host:pid) and start time."""
 
 ATTEMPTS = 3
 CHECKPOINT_SECONDS = 30.0
@@ -48,14 +48,15 @@ KILLED = "the worker process was killed and left no error message"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a trial runs with that does not change its result.
+    """The conditions of a trial that do not change its result.
 
     Attributes:
         data_folder: Where downloaded and generated data sets are stored on this machine.
-        threads: Threads of all processes of the trial together.
-        run, node: Ids of the study run and of the machine; only errors within one run on living nodes count.
-        node_alive: Whether the node of an id still answers.
-        report: Takes each row of the history as it is made.
+        threads: Number of threads of all processes of the trial together.
+        run, node: Ids of the study run and of the machine; only errors within one run and on nodes that are
+            still alive count.
+        node_alive: Whether the node with this id is still alive.
+        report: Called with each row of the history as soon as it is complete.
     """
 
     store: Store
@@ -88,9 +89,8 @@ def _attempts(spec: TrialSpec, context: Surroundings, errors: list[Attempt], log
     while len(errors) < ATTEMPTS:
         _note_attempt(spec.id, context, errors)
         if len(errors) == ATTEMPTS - 1:
-            context.store.delete(
-                checkpoint_path(spec.id)
-            )  # the last attempt starts over: the checkpoint may be the cause
+            # The last attempt starts over: the checkpoint may be the cause.
+            context.store.delete(checkpoint_path(spec.id))
         try:
             return _finish(spec, context)
         except Unavailable:
@@ -110,7 +110,7 @@ def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason |
     """The record of a trial that could not finish for a reason outside its training.
 
     Args:
-        detail: The exception, or the other cause, in one line.
+        detail: The exception, or another cause, in one line.
     """
     out_of_memory = "OutOfMemoryError" in detail or "MemoryError" in detail
     return Record(

@@ -1,11 +1,11 @@
-"""What all trials of a run share and no result depends on."""
+"""The conditions that all trials of a run share and on which no result depends."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one trial may take of its worker; None is no limit."""
+    """The resources that one trial may use in its worker; None means no limit."""
 
     seconds: float | None = None
     memory_bytes: float | None = None
@@ -13,18 +13,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Where and with what the trials of a run are trained.
+    """The paths and resources for the trials of a run.
 
     Args:
-        results: URI of the results folder, reached from every node.
+        results: URI of the results folder, reachable from every node.
         data_folder: Directory of data sets on each node.
         run: Id of the run; only errors within one run count as attempts at a trial.
-        threads: Threads of all processes of a trial together.
+        threads: Number of threads of all processes of a trial together.
         gpus: GPUs of one trial; fractions share a GPU, 0 trains on the CPU.
-        processes: That share each batch of a trial.
+        processes: Number of processes that share each batch of a trial.
         limits: Limits of one trial.
-        report_seconds: Between two reports of a running trial.
-        code_folder: Where the modules of users' own models lie, searched last.
+        report_seconds: Seconds between two reports of a running trial.
+        code_folder: Folder of the modules of users' own models, searched last.
     """
 
     results: str

@@ -1,4 +1,4 @@
-"""The way into a trial, without what it imports: the driver, which names it, does without torch."""
+"""The entry point of a trial, importable without torch, which the driver therefore need not load."""
 
 from typing import Any
 

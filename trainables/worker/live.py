@@ -15,7 +15,7 @@ class Throttled:
     """Reports a row once the last one is `every` seconds old; short trials report none.
 
     Args:
-        report: Takes a row; may wait for its reader.
+        report: Called with a row; may wait for its reader.
         every: Seconds between two rows.
     """
 
@@ -25,7 +25,7 @@ class Throttled:
         self.last = time.monotonic()
 
     def __call__(self, row: Row) -> None:
-        """Remember the row, and report it if it is time."""
+        """Remember the row, and report it if `every` seconds have passed."""
         self.row = row
         if time.monotonic() - self.last >= self.every:
             self.report(row)
@@ -34,12 +34,12 @@ class Throttled:
 
 @dataclass(frozen=True)
 class RowFile:
-    """The newest row of a trial with several processes, passed from the first of them to the worker that waits."""
+    """The newest row of a trial with several processes, passed from the first to the waiting worker."""
 
     path: Path
 
     def __call__(self, row: Row) -> None:
-        """Put the row in place of the last one."""
+        """Replace the last row with this one."""
         new = self.path.with_name(f"{self.path.name}.new")
         new.write_text(json.dumps(row))
         os.replace(new, self.path)

@@ -1,8 +1,9 @@
-"""Large tensors stay with the process for the length of a trial.
+"""Keeps the memory of large tensors in the process for the duration of a trial.
 
-glibc gives a block above 32 MiB back to the kernel when it is freed and asks for it again at the next step, which
-clears every page again: half the CPU time of a training step on 20 graphs of 100 bodies. The thresholds are set with
-mallopt(3), which takes effect in a process that is already running, on any node, and needs no environment.
+glibc returns a block above 32 MiB to the kernel when it is freed and requests it again at the next step, and
+the kernel clears every page again: half the CPU time of a training step on 20 graphs of 100 bodies. The
+thresholds are set with mallopt(3), which takes effect in a process that is already running, on any node,
+without environment variables.
 """
 
 import ctypes
@@ -20,10 +21,10 @@ OTHER_ALLOCATORS = ("jemalloc", "tcmalloc", "mimalloc")
 
 @contextmanager
 def large_tensors_kept() -> Iterator[bool]:
-    """Keep freed memory for the time of the block, then give it back; yields whether that is so.
+    """Keep freed memory while the block runs, then return it to the system; yields whether this is in effect.
 
-    It is not where another allocator is loaded, where the user has set glibc's variables (MALLOC_*, GLIBC_TUNABLES),
-    or where the C library is not glibc.
+    It is not if another allocator is loaded, if the user has set glibc's variables (MALLOC_*,
+    GLIBC_TUNABLES), or if the C library is not glibc.
     """
     libc = _glibc() if _ours_to_set(os.environ) else None
     if libc is None:
@@ -35,9 +36,8 @@ def large_tensors_kept() -> Iterator[bool]:
     try:
         yield True
     finally:
-        libc.malloc_trim(
-            0
-        )  # so that the next trial in this worker is not charged with the memory of this one
+        # So that this trial's memory does not count against the next one in this worker.
+        libc.malloc_trim(0)
 
 
 def _ours_to_set(environment: os._Environ[str] | dict[str, str]) -> bool:

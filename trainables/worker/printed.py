@@ -1,7 +1,7 @@
-"""What a trial prints goes to its log as well as to its usual stream.
+"""A trial's output goes to its log as well as to its usual stream.
 
-A worker may be killed before it can write the log. So a local file, the copy, always holds the same text, and the
-next attempt at the trial starts its log from there.
+A worker may be killed before it can write the log. So a local file, the copy, always contains the same text,
+and the log of the next attempt at the trial starts with it.
 """
 
 import io
@@ -20,10 +20,11 @@ KEPT = 200_000  # characters kept at each end of a log, so that endless output f
 
 
 class Log:
-    """The first and the last `KEPT` characters of what was written.
+    """The first and the last `KEPT` characters of the text added to it.
 
     Args:
-        copy: Local file with the same text, from `copy_of`; what a killed worker left there comes first.
+        copy: Local file with the same text, from `copy_of`; any text that a killed worker left there comes
+            first.
     """
 
     def __init__(self, copy: Path | None = None) -> None:
@@ -90,7 +91,7 @@ def _members(copy: Path) -> list[Path]:
 
 
 def _taken(file: Path) -> str:
-    """The content of a file, which is then removed; "" where there is none."""
+    """The content of a file, which is then removed; "" if it does not exist."""
     try:
         text = file.read_text("utf-8", errors="backslashreplace")
         file.unlink()

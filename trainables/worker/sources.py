@@ -1,4 +1,4 @@
-"""Hashes of what decides a trial's numbers beside its spec: its data files, and the modules that the user names."""
+"""Hashes of what determines a trial's numbers besides its spec: data files and the user's modules."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,10 +13,11 @@ PROJECT = "trainables"
 
 
 def sources(spec: TrialSpec, data_folder: Path, code: str) -> dict[str, str]:
-    """Name -> 12 hexadecimal digits of its content, for all files that are found on this machine.
+    """Name -> 12 hexadecimal digits of the hash of its content, for all files found on this machine.
 
-    Data files by their path in the data folder; each `package.module:Name` of the spec (task, model, method,
-    schedule, optimizer) by its module, without what that imports; this project by `code`, its `code_hash`.
+    Data files are named by their path in the data folder; each `package.module:Name` of the spec (task,
+    model, method, schedule, optimizer) counts as its module, without that module's imports; this project as
+    `code`, its `code_hash`.
     """
     files = {f"module {name}": path for name in _modules(spec) if (path := _file_of(name)) is not None}
     files |= {f"data {_shown(path, data_folder)}": path for path in _data_files(spec.task, data_folder)}
@@ -45,7 +46,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def _data_files(task: dict[str, Any], folder: Path) -> Iterator[Path]:
-    """The files of our tasks; those of a user's own task are not known."""
+    """The files of our tasks; those of a user's own task are unknown."""
     match task["name"]:
         case "forces":
             from trainables.tasks.sources.molecules import molecule_files
@@ -63,20 +64,20 @@ def _data_files(task: dict[str, Any], folder: Path) -> Iterator[Path]:
 
 
 def _shown(path: Path, folder: Path) -> str:
-    """A name that is the same on machines whose data folders are not; of a file elsewhere its own."""
+    """A name that does not depend on where the data folder is; a file outside it keeps its own name."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def _digest(path: Path) -> str | None:
     try:
-        there = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return _hash(path, there.st_mtime_ns, there.st_size) if path.is_file() else None
+    return _hash(path, status.st_mtime_ns, status.st_size) if path.is_file() else None
 
 
 @lru_cache(maxsize=20_000)
 def _hash(path: Path, modified: int, size: int) -> str:
-    """Of a file as it is at that time and size: each is read once in a process."""
+    """The hash of a file with that modification time and size; each is read once per process."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]

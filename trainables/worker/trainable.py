@@ -1,4 +1,4 @@
-"""The trainable that Ray Tune runs: one trial of a study, in a worker that is used again for the next."""
+"""The trainable that Ray Tune runs: one trial of a study, in a worker that is reused for the next."""
 
 import sys
 import threading
@@ -32,7 +32,7 @@ def trainable(config: dict[str, Any], conditions: Conditions) -> dict[str, Any]:
     """Run the study trial of a Tune trial, and report its numbers as it trains.
 
     Args:
-        config: Made by `study.execution.naming`; holds the trial's spec and readable name.
+        config: Made by `study.execution.naming`; contains the trial's spec and readable name.
         conditions: What the trials of the run share.
 
     Returns:
@@ -43,7 +43,7 @@ def trainable(config: dict[str, Any], conditions: Conditions) -> dict[str, Any]:
 
     def report(row: Row) -> None:
         tune.report({**row, "timesteps_total": row["step"]})
-        setproctitle(title)  # Ray has written its own again
+        setproctitle(title)  # Ray has overwritten it with its own
 
     title = f"ray::trial {config['name']}"
     setproctitle(title)

@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.5
 
 @contextmanager
 def watched(limits: Limits, on_excess: Callable[[Reason, str], None]) -> Iterator[None]:
-    """End this process if the block goes beyond its limits.
+    """End this process if the block exceeds its limits.
 
     A trial that hangs in compiled code cannot check itself, so a separate thread does.
 

@@ -28,7 +28,7 @@ RUN_SECONDS = 900
 
 
 def study_of(trials, epochs):
-    """A study of `trials` trials (even, one learning rate that fails among two) on tiny data."""
+    """A study of `trials` trials (a multiple of four, half at a learning rate that fails) on tiny data."""
     content = changed("grid", {"lr": [1e-3, 1e3], "seed": trials // 4})
     return {**content, "training": {"epochs": epochs, "batch_size": 5}}
 
@@ -43,14 +43,14 @@ def cluster():
 
 @pytest.fixture
 def nodes(cluster):
-    """Adds single-CPU nodes, and takes away those that are left in the end."""
+    """Adds single-CPU nodes, and removes those that are left at the end."""
     yield lambda count: [cluster.add_node(num_cpus=1, wait=False) for _ in range(count)]
     for node in list(cluster.worker_nodes):
         cluster.remove_node(node)
 
 
 class Driver:
-    """`study run` as a process of its own, on a cluster."""
+    """`study run` in a separate process, on a cluster."""
 
     def __init__(self, folder, content, cluster, data):
         config = folder / "study.yaml"
@@ -68,14 +68,14 @@ class Driver:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
 
     def look(self):
-        """Remember each record when it is first there; a finished trial must never be run again."""
+        """Remember each record when it first appears; a finished trial must never be run again."""
         for path in self.results.glob("trials/*/record.json"):
             content = path.read_bytes()
             assert self.seen.setdefault(path.parent.name, content) == content
         return len(self.seen)
 
     def wait_for(self, records):
-        """Wait until so many trials are finished, or the driver has ended."""
+        """Wait until `records` trials are finished, or the driver has ended."""
         end = time.monotonic() + RUN_SECONDS
         while self.look() < records and self.process.poll() is None:
             assert time.monotonic() < end, self.log.read_text()
@@ -88,7 +88,7 @@ class Driver:
 
 
 def numbers(results, trial_id):
-    """Record and history of a trial without times and places."""
+    """Record and history of a trial, without times and machines."""
     record = json.loads((results / record_path(trial_id)).read_bytes())
     history = pd.read_parquet(results / history_path(trial_id)).drop(columns="seconds")
     return {key: value for key, value in record.items() if key not in VARYING}, history.to_dict("list")
@@ -104,7 +104,7 @@ def run_alone(driver, folder, data):
 
 
 def assert_as_undisturbed(driver, undisturbed):
-    """Every planned trial has the numbers that it has in another results folder."""
+    """Assert that every planned trial has the same numbers as in another results folder."""
     for trial in driver.trials:
         assert repr(numbers(driver.results, trial.id)) == repr(numbers(undisturbed, trial.id))
     assert {path.name for path in (driver.results / "trials").iterdir()} == {t.id for t in driver.trials}

@@ -1,4 +1,4 @@
-"""Trials in Tune: what they ask for, what the driver keeps of what ended, and what ends a run."""
+"""Trials in Tune: the resources they request, what the driver keeps of ended ones, and what ends a run."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two CPUs and two GPUs, the latter pretended."""
+    """A cluster of two CPUs and two pretended GPUs."""
     node = {"num_cpus": 2, "num_gpus": 2, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
@@ -36,7 +36,7 @@ def cluster():
 
 
 def pretend(config, conditions):
-    """Stands for the trainable: ends at once and leaves what its worker has in a file."""
+    """Stands in for the trainable: writes the resources of its worker to a file, waits, and ends."""
     context = ray.get_runtime_context()
     has = [context.get_assigned_resources(), context.get_accelerator_ids()]
     Path(conditions["folder"], config["name"]).write_text(json.dumps(has))
@@ -45,12 +45,12 @@ def pretend(config, conditions):
 
 
 def out_of_reach(config, conditions):
-    """Stands for a trainable that cannot reach the results folder."""
+    """Stands in for a trainable that cannot reach the results folder."""
     raise Unavailable("s3://somewhere: no route")
 
 
 def killed(config, conditions):
-    """Stands for a trainable whose worker the system always kills, as for want of memory."""
+    """Stands in for a trainable whose worker the system always kills, as if memory had run out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -106,7 +106,7 @@ def die_once(mark):
 
 
 def test_a_worker_lost_between_two_trials_costs_none(cluster, tmp_path, capfd):
-    """The worker dies as it takes over the next trial; Tune itself gives that one up."""
+    """The worker dies as it receives the next trial; Tune itself gives up on that one."""
     ended, lost, mark, folder = [], [], tmp_path / "mark", tmp_path / "trials"
     folder.mkdir()
 

@@ -1,9 +1,9 @@
-"""Names in the folder that a job gets, which come first on the path of its processes."""
+"""Modules in the folder sent with a job, which come first on the import path of its processes."""
 
 import pytest
 from tests_support import study as command
 
-import study.execution.jobs  # noqa: F401  (what submit has imported is what must not be hidden)
+import study.execution.jobs  # noqa: F401  (modules that submit has imported must not be hidden)
 from study.execution.hidden import ROOT, hidden, refuse_hidden
 from trainables.errors import BadInput
 
@@ -27,7 +27,7 @@ def put(folder, *files):
         ("ray/__init__.py", "ray"),
     ],
 )
-def test_a_module_that_would_hide_one_of_a_run(tmp_path, file, name):
+def test_a_module_that_would_hide_one_of_a_run_is_refused(tmp_path, file, name):
     put(tmp_path, file)
     with pytest.raises(BadInput, match=f"its {file} would hide the module `{name}`"):
         refuse_hidden(tmp_path)
@@ -37,7 +37,7 @@ def test_a_module_that_would_hide_one_of_a_run(tmp_path, file, name):
     "file",
     ["analysis/notes.txt", "study/small.yaml", "mynet.py", "study.yaml", "trainables.txt", "a/study.py"],
 )
-def test_what_hides_nothing(tmp_path, file):
+def test_files_that_hide_nothing(tmp_path, file):
     put(tmp_path, file)
     assert list(hidden(tmp_path)) == []
 
@@ -49,7 +49,7 @@ def test_a_module_of_the_folder_itself_hides_nothing(tmp_path, monkeypatch):
     refuse_hidden(tmp_path)
 
 
-def test_a_module_of_another_folder_of_the_users_may_have_any_name(tmp_path, monkeypatch):
+def test_a_module_of_another_user_folder_may_have_any_name(tmp_path, monkeypatch):
     put(tmp_path, "there/net_of_that_folder.py", "here/net_of_that_folder.py")
     monkeypatch.syspath_prepend(tmp_path / "there")
     __import__("net_of_that_folder")
@@ -67,11 +67,11 @@ def test_an_environment_within_the_folder_is_no_excuse(tmp_path, monkeypatch):
         refuse_hidden(tmp_path)
 
 
-def test_this_project_may_be_sent_itself():
+def test_the_project_itself_may_be_sent():
     refuse_hidden(ROOT)
 
 
-def test_submit_refuses_it_before_anything_is_sent(tmp_path, monkeypatch):
+def test_submit_refuses_hidden_modules_before_anything_is_sent(tmp_path, monkeypatch):
     put(tmp_path, "analysis.py")
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))

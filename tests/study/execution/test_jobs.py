@@ -54,7 +54,7 @@ def head(bucket):
     ports = ["--port", free_port(), "--dashboard-port", port, "--dashboard-host", "127.0.0.1"]
     ports += ["--dashboard-agent-listen-port", free_port()]
     command = [BIN / "ray", "start", "--head", "--block", "--num-cpus", 2, *ports]
-    # On the path of the head: the entry point of the job is the command line of this project.
+    # The head must find `study` on its PATH: the entry point of the job is the command line of this project.
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "RAY_AUTH_MODE": "disabled"}
     process = subprocess.Popen(
@@ -84,7 +84,7 @@ def _wait_until_it_answers(port):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A user's own folder, which is what the cluster gets."""
+    """A user's own folder, which is sent to the cluster."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(SMALL))
     (tmp_path / "own.py").write_text(
@@ -101,7 +101,7 @@ def assert_refused(process, *words):
 
 
 @pytest.mark.timeout(400)
-def test_a_study_is_handed_in_stopped_handed_in_again_and_fetched(head, bucket, project):
+def test_a_study_is_submitted_stopped_submitted_again_and_fetched(head, bucket, project):
     results = f"{bucket}/first"
     options = ["--address", head, "--results", results, "--data-dir", project / "data"]
     own = ["--set", "model={name: 'own:Own', hidden: 8, layers: 2}"]
@@ -142,7 +142,7 @@ def test_no_shell_stands_between_the_job_and_its_run(tmp_path):
     ) as job:
         process, end = psutil.Process(job.pid), time.monotonic() + 10
         try:
-            while process.name() == "sh":  # a stop that comes early would end it, and not the run
+            while process.name() == "sh":  # an early stop would end the shell instead of the run
                 assert time.monotonic() < end
                 time.sleep(0.01)
         finally:

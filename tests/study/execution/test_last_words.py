@@ -1,4 +1,4 @@
-"""A process that cannot speak for itself any more is spoken for; one that can is not."""
+"""A line is printed for a process that ends without a chance to print one, and for no other."""
 
 import subprocess
 import sys
@@ -16,18 +16,18 @@ with last_words(sys.argv[1]):
 
 
 def said(end):
-    """What a process says that comes to `end` within the block."""
+    """The stderr of a process that runs `end` within the block."""
     command = [sys.executable, "-c", BEGIN + end, WORDS]
-    # Its stderr is read to the end, which comes when the watcher has ended too.
+    # Its stderr is read to the end, which is reached once the watcher has ended too.
     process = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=30, start_new_session=True)
     return process.stderr
 
 
 @pytest.mark.parametrize("end", SILENT)
-def test_words_of_a_process_that_is_gone(end):
+def test_words_for_a_process_that_is_cut_off(end):
     assert said(end) == WORDS + "\n"
 
 
 @pytest.mark.parametrize("end", SPOKEN)
-def test_no_words_where_it_ends_by_itself(end):
+def test_no_words_for_a_process_that_can_end_properly(end):
     assert WORDS not in said(end)

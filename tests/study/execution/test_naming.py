@@ -1,4 +1,4 @@
-"""Tune knows trials by readable names, each by one of its own, and by all that was planned for them."""
+"""Tune gets a unique readable name for each trial, and everything that was planned for it."""
 
 import pytest
 
@@ -21,14 +21,14 @@ def named(grid):
     return trials, configs(trials, config)
 
 
-def test_a_name_says_arm_learning_rate_and_seed():
+def test_a_name_contains_arm_learning_rate_and_seed():
     trials, made = named({"lr": [3.2e-3], "seed": [2]})
     assert [config["name"] for config in made] == ["strict-lr3.2e-3-s2", "triangle-lr3.2e-3-s2"]
     assert [config["trial"] for config in made] == [trial.id for trial in trials]
     assert made[1]["spec"] == trials[1].spec.model_dump(mode="json")
 
 
-def test_further_axes_stand_in_name_and_config_where_they_apply():
+def test_further_axes_are_in_name_and_config_of_the_trials_they_apply_to():
     grid = {
         "lr": [1e-3],
         "seed": [0],
@@ -46,7 +46,7 @@ def test_further_axes_stand_in_name_and_config_where_they_apply():
     assert (relaxed["model.hidden"], relaxed["seed.init"]) == (8, 7)
 
 
-def test_names_that_would_be_alike_hold_the_id_too():
+def test_names_that_would_be_equal_also_contain_the_id():
     trials, made = named({"lr": [1.001e-3, 1.002e-3], "seed": [0]})
     assert [config["name"] for config in made[:2]] == [
         f"{trial.arm}-lr1e-3-s0-{trial.id[:8]}" for trial in trials[:2]

@@ -1,4 +1,4 @@
-"""The plan as Tune's search algorithm: each trial once, in order, a round only after the last."""
+"""The plan as Tune's search algorithm: each trial once, in order, each round only after the previous one."""
 
 from ray.tune.search import Searcher
 
@@ -15,7 +15,7 @@ def test_trials_are_suggested_once_and_in_order():
     assert search.suggest("5") == Searcher.FINISHED
 
 
-def test_the_next_round_begins_when_the_last_is_done():
+def test_the_next_round_begins_when_the_previous_one_is_done():
     rounds = iter([[{"trial": "b"}], []])
     search = PlannedSearch([{"trial": "a"}], lambda: next(rounds))
     assert search.suggest("1") == {"trial": "a"}

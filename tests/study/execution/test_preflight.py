@@ -1,4 +1,4 @@
-"""What would make a run fail or wait for ever is found before its first trial, with node, key and remedy."""
+"""Causes of failure or endless waiting are found before a run's first trial, with node, key and remedy."""
 
 import os
 import signal
@@ -107,7 +107,7 @@ def test_resources_that_no_node_has(cluster, wanted, words):
         check_resources(Resources(**wanted))
 
 
-def test_every_node_is_asked(cluster, tmp_path):
+def test_every_node_is_checked(cluster, tmp_path):
     store, data = open_store(tmp_path / "results"), str(tmp_path / "data")
     check(Resources(), store, data, [NBODY])
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What is used of Ray's inside is still there, and does what it is used for."""
+"""The internals of Ray that this project uses still exist, and do what they are used for."""
 
 import importlib
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from study.execution import private
 from trainables.errors import BadInput
 
 
-def test_keys_of_the_driver_are_on_the_list_and_go(monkeypatch):
+def test_keys_of_the_driver_are_removed_from_the_list_that_ray_sends(monkeypatch):
     fresh = importlib.reload(class_cache).ENV_VARS_TO_PROPAGATE
     assert "AWS_SECRET_ACCESS_KEY" in fresh
     monkeypatch.setattr(private.class_cache, "ENV_VARS_TO_PROPAGATE", fresh)
@@ -32,14 +32,14 @@ def test_lines_about_lost_workers_are_not_printed(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_ray_takes_the_loopback_interface_at_its_word():
+def test_ray_uses_the_loopback_interface_on_request():
     before = ray_constants.ENABLE_RAY_CLUSTER
     with private.loopback_only():
         assert services.get_node_ip_address() == "127.0.0.1"
     assert before == ray_constants.ENABLE_RAY_CLUSTER
 
 
-def test_workers_search_what_is_named_and_nothing_more():
+def test_workers_search_only_the_folders_named():
     config = private.searching(["/here"])
     config._py_driver_sys_path.extend(["/elsewhere"])
     assert list(config._get_proto_job_config().py_driver_sys_path) == ["/here"]
@@ -61,7 +61,7 @@ def test_nodes_that_an_autoscaler_may_add(monkeypatch):
 
 
 @pytest.mark.parametrize("found", ["2.51.0", "2.61.0", "3.0.0"])
-def test_a_version_out_of_range_is_one_line(monkeypatch, found):
+def test_a_version_out_of_range_is_refused_in_one_line(monkeypatch, found):
     monkeypatch.setattr(private, "requires", lambda project: ["torch>=2.9", "ray[tune]>=2.52,<2.61"])
     monkeypatch.setattr(private, "version", lambda package: found)
     with pytest.raises(BadInput, match=rf"ray {found} is installed; pip install 'ray\[tune\]<2.61,>=2.52'"):

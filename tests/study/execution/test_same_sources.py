@@ -23,7 +23,7 @@ def network(tmp_path, monkeypatch):
     return path
 
 
-def test_a_folder_takes_no_trials_of_an_edited_network(tmp_path, network):
+def test_a_folder_refuses_new_trials_of_an_edited_network(tmp_path, network):
     content = {**CONTENT, "model": {"name": "users_network_of_a_folder:Net", "hidden": 8, "layers": 2}}
     trials, store = plan(resolve_config(content)), open_store(str(tmp_path / "results"))
     first, *others = trials

@@ -1,4 +1,4 @@
-"""Many trials: what the driver spends on ten thousand of them, and how little slots wait between short ones."""
+"""Many trials: what the driver spends on ten thousand, and how little time slots lose between short ones."""
 
 import signal
 import subprocess
@@ -43,7 +43,7 @@ class Waiting(torch.nn.Module):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with the model, where commands are given; nodes find the model by the environment."""
+    """A folder with the model, in which commands run; nodes find the model through the environment."""
     (tmp_path / "waiting.py").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -54,7 +54,7 @@ def project(tmp_path, monkeypatch):
 
 
 def write_config(folder, wait, lr, seeds):
-    """A study of trials of one step each; returns its trials."""
+    """Write a study with trials of one step each; returns its config and trials."""
     content = {**changed("grid", {"lr": lr, "seed": seeds}), "arms": {"strict": {"method": "strict"}}}
     content["model"] = {"name": "waiting:Waiting", "wait": wait}
     content["training"] = {"epochs": 1, "batch_size": 20}
@@ -85,7 +85,7 @@ def test_two_hundred_short_trials_keep_the_slots_of_four_nodes_busy(project, cap
 
 
 class Spent(NamedTuple):
-    """Seconds of CPU, and the largest memory in bytes."""
+    """CPU time in seconds and memory in bytes."""
 
     seconds: float
     memory: float
@@ -100,7 +100,7 @@ print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def spent(*command):
-    """What a command spends; by a small process, since a new one is charged with the memory of its parent."""
+    """What a command spends, started by a small process, since a new one is charged with its parent's memory."""
     measured = subprocess.run(
         [sys.executable, "-c", MEASURE, STUDY, *command], capture_output=True, text=True, check=True
     )
@@ -138,7 +138,7 @@ def commands(folder, seeds):
 def test_ten_thousand_trials_cost_the_driver_little(project, capsys):
     few, many = commands(project, seeds=1), commands(project, seeds=200)
     for name, (seconds, memory) in many.items():
-        # How long it takes to load torch depends on what else the machine does; fifty trials take that too.
+        # How long it takes to load torch depends on what else the machine does; it is part of both numbers.
         own = seconds - few[name].seconds
         with capsys.disabled():
             print(f"\n{name}: {seconds:.1f} s of CPU, {own:.1f} s more than 50 trials; {memory / 1e6:.0f} MB")

@@ -1,4 +1,4 @@
-"""Where Ray has its sockets: a folder that is short, writable and has room, or the variable to set."""
+"""Where Ray has its sockets: a writable folder with a short path and space, or an error with the remedy."""
 
 import shutil
 from pathlib import Path
@@ -16,12 +16,12 @@ def no_given_folder(monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", None)
 
 
-def test_the_usual_folder_is_taken_where_it_fits(monkeypatch, tmp_path):
+def test_the_default_folder_is_used_if_it_is_suitable(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", "/tmp")
     assert Path(scratch_folder()).parent == Path("/tmp")
 
 
-def test_a_long_folder_is_passed_over(monkeypatch, tmp_path):
+def test_a_folder_with_a_long_path_is_skipped(monkeypatch, tmp_path):
     long = tmp_path / "some-user-name" / "slurm_jobdir" / "1355700"
     long.mkdir(parents=True)
     monkeypatch.setattr("tempfile.tempdir", str(long))
@@ -30,7 +30,7 @@ def test_a_long_folder_is_passed_over(monkeypatch, tmp_path):
     assert not folder.startswith(str(tmp_path))
 
 
-def test_a_full_folder_is_passed_over(monkeypatch):
+def test_a_full_folder_is_skipped(monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/tmp")
     usage = shutil.disk_usage
     monkeypatch.setattr(
@@ -51,7 +51,7 @@ def test_a_folder_that_was_named_is_used_or_refused(monkeypatch, given, words):
         scratch_folder()
 
 
-def test_where_none_fits_each_is_named_with_its_reason(monkeypatch):
+def test_if_none_is_suitable_each_is_named_with_its_reason(monkeypatch):
     monkeypatch.setattr(session, "FREE_BYTES", 1e30)
     with pytest.raises(
         BadInput, match=r"RAY_TMPDIR: .*/tmp is full.*; name one with a path of up to 24 characters"
@@ -59,9 +59,9 @@ def test_where_none_fits_each_is_named_with_its_reason(monkeypatch):
         scratch_folder()
 
 
-def test_a_store_has_its_folder_where_there_is_no_shared_memory(monkeypatch, tmp_path):
+def test_a_store_gets_a_folder_if_there_is_no_shared_memory(monkeypatch, tmp_path):
     beside = {"_plasma_directory": "/tmp", "object_store_memory": 100_000_000}
-    read_only = "/proc"  # where not even root makes a file
+    read_only = "/proc"  # where not even root can create a file
     for place, options in ((tmp_path, {}), (tmp_path / "nowhere", beside), (read_only, beside)):
         monkeypatch.setattr(session, "SHARED_MEMORY", str(place))
         assert object_store("/tmp/study-0") == options

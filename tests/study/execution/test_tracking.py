@@ -38,7 +38,7 @@ def start(callback, *trials):
         callback.on_trial_start(iteration=0, trials=[], trial=trial)
 
 
-def test_what_a_callback_raises_costs_one_line(capsys):
+def test_an_exception_in_a_callback_costs_one_line(capsys):
     start(tracking.Guarded(Broken()), pretended("a"), pretended("b"))
     assert capsys.readouterr().err == "callback Broken: ConnectionError: no server\n"
 
@@ -53,7 +53,7 @@ def test_every_hook_of_tune_reaches_the_callback():
     assert calls == hooks
 
 
-def test_a_callback_of_an_arm_sees_its_trials_alone():
+def test_a_callback_of_an_arm_sees_only_its_trials():
     seeing = Seeing()
     start(tracking.OfArm("triangle", seeing), pretended("a"), pretended("b", "triangle"))
     assert seeing.seen == ["b"]
@@ -73,7 +73,7 @@ def test_tensorboard_has_a_run_for_each_trial_while_it_trains(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "make"), [("mlflow", tracking.mlflow), ("wandb", tracking.wandb)])
-def test_a_package_that_is_not_there_is_named(monkeypatch, name, make):
+def test_a_missing_package_is_named(monkeypatch, name, make):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(BadInput, match=f"--{name}: needs the package {name}; pip install"):
         make("somewhere", [])
@@ -94,7 +94,7 @@ def test_a_callback_of_the_user_is_found_by_name(monkeypatch):
         ("theirs:SimpleNamespace", "is not a ray.tune.Callback"),
     ],
 )
-def test_a_callback_that_is_none_is_one_line(monkeypatch, reference, words):
+def test_an_invalid_callback_is_refused_in_one_line(monkeypatch, reference, words):
     monkeypatch.setitem(sys.modules, "theirs", sys.modules[__name__])
     with pytest.raises(BadInput, match=f"--callback {reference}: .*{words}"):
         tracking.named(reference)

@@ -1,4 +1,4 @@
-"""A trial trained again: records that hold, records that do not, and code that may not run."""
+"""A trial trained again: records that are confirmed, records that are not, and code that may not run."""
 
 import json
 from dataclasses import replace
@@ -97,7 +97,7 @@ def test_a_record_that_was_changed_is_found(original, copy, changes, words):
     assert words in done.stdout
 
 
-def test_with_nothing_else_changed_that_is_said(original, copy):
+def test_it_says_so_if_nothing_else_has_changed(original, copy):
     assert "also not the same: nothing" in show_again(original, copy(val_loss=2.0)).stdout
 
 
@@ -147,7 +147,7 @@ def test_a_record_edited_by_hand_and_a_spec_of_another_trial_are_found_without_t
         ({}, ("--weights", "."), "--weights: . cannot be written"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_before_the_training(original, copy, changes, options, words):
+def test_impossible_requests_are_refused_in_one_line_up_front(original, copy, changes, options, words):
     done = show_again(original, copy(**changes), *options)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert words in done.stderr
@@ -209,7 +209,7 @@ def test_a_module_that_is_allowed_is_imported(stranger, original, tmp_path):
     assert "! val_metric" in done.stdout
 
 
-def test_a_spec_that_fits_no_model_is_one_line(stranger, original):
+def test_an_invalid_spec_is_refused_in_one_line(stranger, original):
     for place, value in (("model/hidden", -3), ("training/lr", "much"), ("model/name", "eggn")):
         root, name = stranger(place, value)
         done = study("show", root, name, "--retrain", "--data-dir", original[0] / "data")
@@ -225,12 +225,12 @@ def test_a_spec_that_fits_no_model_is_one_line(stranger, original):
         (
             "study.execution.jobs:fetch",
             False,
-        ),  # would copy files of a stranger's choice to a place of his choice
+        ),  # would copy files of a stranger's choice to a place of their choice
         ("trainables.results.pack:pack", False),
         ("os:system", False),
     ],
 )
-def test_of_the_project_only_what_is_there_to_be_named_may_be(name, passes):
+def test_specs_may_name_only_some_parts_of_the_project(name, passes):
     if passes:
         refuse_foreign({"method": {"name": name}}, ())
     else:

@@ -1,4 +1,4 @@
-"""The reference of options is that of the code, and a terminal can show it."""
+"""The reference of options matches the code and fits into a terminal."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from trainables.errors import BadInput
 README = Path(reference.__file__).parents[1] / "README.md"
 
 
-def test_the_readme_holds_the_reference_as_the_code_has_it():
-    """`python -m study.inspection.reference` writes it again."""
+def test_the_readme_contains_the_reference_that_the_code_gives():
+    """`python -m study.inspection.reference` regenerates it."""
     assert README.read_text().endswith(reference.markdown())
 
 
@@ -25,8 +25,8 @@ def test_every_option_has_a_type_a_default_and_a_meaning():
                 assert all((option.name, option.type, option.default, option.meaning)), (kind, name, option)
 
 
-def test_no_meaning_sends_the_reader_into_the_code():
-    """All keys of a config are there, and what one docstring leaves to another is written out."""
+def test_no_meaning_refers_the_reader_to_the_code():
+    """All keys of a config are listed, and where one docstring refers to another the text is written out."""
     for kind in reference.kinds():
         for name in reference.names(kind):
             for option in reference.options(kind, name)[1]:
@@ -39,7 +39,7 @@ def test_no_meaning_sends_the_reader_into_the_code():
     }
 
 
-def test_an_option_is_described_as_its_signature_has_it():
+def test_an_option_is_described_as_in_its_signature():
     _, options = reference.options("model", "egnn")
     layers = {option.name: option for option in options}["layers"]
     assert (layers.type, layers.range, layers.default) == ("whole number", ">= 1", "4")
@@ -68,6 +68,6 @@ def test_a_terminal_gets_no_long_line():
     ("kind", "name", "words"),
     [("modl", "egnn", "did you mean 'model'"), ("model", "egn", "did you mean 'egnn'")],
 )
-def test_an_unknown_name_gets_the_nearest(kind, name, words):
+def test_an_unknown_name_suggests_the_nearest(kind, name, words):
     with pytest.raises(BadInput, match=words):
         reference.plain(kind, name, 80)

@@ -1,4 +1,4 @@
-"""Which trials train at the moment: those that the run which holds the folder has begun."""
+"""Which trials are training now: those begun by the run that holds the folder."""
 
 import json
 import os
@@ -44,13 +44,13 @@ def test_trials_of_the_run_that_holds_the_folder(store):
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"[3]", b"{}", b'[{"run": 3}]', b"\xff"])
-def test_damaged_attempts_are_passed_over(store, content):
+def test_damaged_attempts_are_ignored(store, content):
     with lock.locked(store):
         store.write(attempts_path(NAMES[0]), content)
         assert running(store, ENTRIES, []) == []
 
 
-def test_a_lock_whose_owner_is_gone_holds_nothing(store):
+def test_a_lock_whose_owner_is_gone_is_ignored(store):
     gone = lock.Lock("run", socket.gethostname(), 2**22 + 1, time.time())
     store.write(lock.LOCK, json.dumps(gone._asdict()).encode())
     begin(store, NAMES[0], "run")

@@ -13,7 +13,7 @@ from trainables.errors import BadInput
 
 @pytest.fixture
 def report(tmp_path):
-    """A folder of a report, with a secret beside it and links out of it."""
+    """A report folder, with a secret beside it and links out of it."""
     folder = tmp_path / "made" / "report"
     (folder / "tables").mkdir(parents=True)
     (folder / "report.html").write_text("<html>the page</html>")
@@ -33,7 +33,7 @@ def server(report):
 
 
 def ask(server, path, method="GET", hosts=("127.0.0.1",)):
-    """Status, headers and content; the path goes out as it is."""
+    """Status, headers and content of the answer; the path is sent unchanged."""
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     connection.putrequest(method, path, skip_host=True)
     for host in hosts:
@@ -95,7 +95,7 @@ def test_nothing_outside_the_report_is_served(server, path):
     assert content == b"No such file in the report.\n"
 
 
-def test_a_file_within_is_found_by_its_name_alone(report):
+def test_only_a_relative_path_within_the_report_finds_a_file(report):
     assert file_within(report, "report.html") == report / "report.html"
     assert file_within(report, "up/secret.csv") is None
     assert file_within(report, str(report / "report.html")) is None
@@ -111,11 +111,11 @@ def test_other_methods_are_refused_and_change_nothing(server, report, method):
 
 
 @pytest.mark.parametrize("path", ["/", "/live.json", "/tables/a%20b.csv", "/nothing.csv"])
-def test_head_is_answered_as_get_is_and_has_no_content(server, path):
+def test_head_is_answered_like_get_but_without_content(server, path):
     status, headers, content = ask(server, path)
     assert len(content) == int(headers["Content-Length"]) > 0
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
-        # What http.client calls the content of an answer to HEAD is empty whatever is sent.
+        # For HEAD, http.client reports empty content whatever is sent.
         connection.sendall(f"HEAD {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     head, _, rest = answer.decode().partition("\r\n\r\n")
@@ -128,13 +128,13 @@ def test_head_is_answered_as_get_is_and_has_no_content(server, path):
     assert found == expected
 
 
-def test_a_taken_port_takes_the_next_that_is_free():
+def test_the_next_free_port_is_used_if_one_is_taken():
     with serving(0, Shown("first")) as first, serving(first.server_port, Shown("second")) as second:
         assert first.server_port < second.server_port
         assert [ask(one, "/")[2] for one in (first, second)] == [b"first", b"second"]
 
 
-def test_where_no_port_is_free_the_option_is_named(monkeypatch):
+def test_the_option_is_named_if_no_port_is_free(monkeypatch):
     monkeypatch.setattr("study.inspection.server.PORTS_TRIED", 1)
     with serving(0, Shown("first")) as first:
         words = f"--port: {first.server_port} and those after it are taken"
@@ -142,7 +142,7 @@ def test_where_no_port_is_free_the_option_is_named(monkeypatch):
             pass
 
 
-def test_it_listens_on_loopback_alone(server):
+def test_it_listens_on_loopback_only(server):
     assert server.socket.getsockname()[0] == "127.0.0.1"
     with (
         pytest.raises(ConnectionRefusedError),

@@ -46,7 +46,7 @@ def test_a_trial_without_a_record_says_so(store):
         ("fedx", rf"no trial 'fedx'.*did you mean '{IDS[2]}'.*trials\.csv"),
     ],
 )
-def test_a_trial_that_is_none_is_one_line(store, trial, words):
+def test_an_unknown_or_ambiguous_trial_is_reported_in_one_line(store, trial, words):
     with pytest.raises(BadInput, match=words):
         show(store, trial)
 
@@ -82,17 +82,17 @@ def test_logs_follows_a_job_to_its_end(store, capsys, monkeypatch):
     assert capsys.readouterr().out == "raysubmit_1 is running\n"
 
 
-def test_a_folder_without_a_plan_is_one_line(tmp_path):
+def test_a_folder_without_a_plan_is_reported_in_one_line(tmp_path):
     with pytest.raises(BadInput, match="is it a results folder"):
         show(LocalStore(tmp_path), "a")
 
 
-def test_a_trial_of_a_packed_file_is_shown_alike(store, tmp_path):
+def test_a_trial_of_a_packed_file_is_shown_the_same_way(store, tmp_path):
     pack(tmp_path, tmp_path / "packed.parquet")
     assert show(open_source(tmp_path / "packed.parquet"), "fed") == show(store, "fed")
 
 
-def test_a_trial_of_an_empty_plan_is_one_line(tmp_path):
+def test_an_empty_plan_is_reported_in_one_line(tmp_path):
     store = LocalStore(tmp_path)
     store.write("plan.json", b"[]")
     with pytest.raises(BadInput, match="the plan is empty"):

@@ -62,7 +62,7 @@ def test_the_table_has_a_line_for_each_arm_and_one_for_its_reasons(records):
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "two\nlines\tand\x1b[31m colors", "", "équivariant"])
-def test_any_name_keeps_to_its_line_of_80_columns(name, records):
+def test_any_name_fits_its_line_of_80_columns(name, records):
     lines = arms_table(tally_of_arms([entry(0, name, 1e-3)], records))
     assert len(lines) == 2
     assert all(len(line) <= 80 and line.isprintable() for line in lines)

@@ -1,4 +1,4 @@
-"""When the live page is made anew, what becomes of one that fails, and how the command ends."""
+"""When the live page is rendered again, what happens if that fails, and how the command ends."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from study.inspection.server import Shown
 from trainables.results.pack import open_source
 from trainables.results.store import LocalStore, RemoteStore
 
-Process = subprocess.Popen  # as it is, whatever a test puts in its place
+Process = subprocess.Popen  # the real one, whatever a test replaces it with
 
 
 def with_study(folder):
@@ -43,7 +43,7 @@ def test_only_records_plan_and_config_count_as_changes(tmp_path, open_as):
 
 
 class Renderer:
-    """In the place of the process that renders: writes the number of the call, or fails."""
+    """Stands in for the process that renders: writes the number of the call, or fails."""
 
     def __init__(self, failing=()):
         self.calls, self.failing = 0, failing
@@ -58,7 +58,7 @@ class Renderer:
 
 
 def follow(tmp_path, monkeypatch, renderer, steps):
-    """Let the loop go on, with one step at each rest; returns what was said, and what was shown at each rest."""
+    """Run the loop with one step at each rest; returns messages, what each rest showed, and the pages left."""
     said, shown, server = [], [], SimpleNamespace(shown=Shown("waiting"))
     left = iter(steps)
 
@@ -91,7 +91,7 @@ def test_a_page_is_made_when_records_have_changed_and_only_then(tmp_path, monkey
     assert len(pages) == 1, "the page before is removed"
 
 
-def test_a_page_that_fails_leaves_the_one_before(tmp_path, monkeypatch):
+def test_a_page_that_fails_leaves_the_previous_one(tmp_path, monkeypatch):
     store = with_study(tmp_path / "study")
     steps = [lambda number=number: store.write("trials/a/record.json", b"1" * number) for number in (1, 2)]
     said, shown, pages = follow(
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_rendered_says_why_in_one_line(tmp_path):
 
 @pytest.fixture
 def hanging(monkeypatch):
-    """Lets each process that renders hang, and keeps it; what is left of them in the end is killed."""
+    """Makes each process that renders hang, and lists them; those left at the end are killed."""
     started = []
 
     def start(command, **options):
@@ -158,7 +158,7 @@ def test_the_process_that_renders_ends_with_the_command(tmp_path, monkeypatch, h
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_page_that_takes_too_long_is_given_up(tmp_path, monkeypatch, hanging):
+def test_a_page_that_takes_too_long_is_abandoned(tmp_path, monkeypatch, hanging):
     monkeypatch.setattr("study.inspection.rendering.LONGEST", 0.1)
     with pytest.raises(NotRendered, match=r"^it took longer than 0 minutes$"):
         render("folder", tmp_path, "1")

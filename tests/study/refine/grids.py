@@ -1,4 +1,4 @@
-"""How many trials does a fixed grid need for what `refine` reaches?
+"""How many trials does a fixed grid need for the precision that `refine` reaches?
 
 `python tests/study/refine/grids.py 9` prints the table of analysis/README.md.
 """
@@ -67,10 +67,10 @@ def _until_decided(verdicts: Iterator[bool], number: int) -> list[bool]:
 
 
 def smallest_grid(curve: Curve, studies: int) -> tuple[int, int] | None:
-    """The numbers of rates and seeds with the fewest trials that reach both widths; None where no grid does.
+    """The numbers of rates and seeds with the fewest trials that reach both widths; None if no grid does.
 
-    Looks at grids of RATES with up to MOST_SEEDS. For each number of rates the fewest seeds are found by
-    halving: more seeds make no interval wider but by chance.
+    Tries grids of RATES with up to MOST_SEEDS. For each number of rates the fewest seeds are found by
+    bisection: more seeds make an interval wider only by chance.
     """
     best: tuple[int, int] | None = None
     for rates in RATES:

@@ -1,6 +1,6 @@
-"""Refined studies without training: the rule decides, and curves that are known answer it.
+"""Refined studies without training: the rule requests trials, and known curves give their results.
 
-`python tests/study/refine/simulated.py 1000` prints the coverages that `COVERED` holds.
+`python tests/study/refine/simulated.py 1000` prints coverage and numbers of trials for each curve.
 """
 
 import sys
@@ -22,13 +22,13 @@ GRID = (1e-4, 1e-3, 1e-2, 1e-1)
 ENDS = (-4.0, -1.0)
 EDGE, SCORE = 0.1, 0.02
 MOST = 3000  # trials, far beyond what a study needs
-NOISE = 0.05  # of a score, as a share of it
+NOISE = 0.05  # of a score, as a share of the score
 AS_VALIDATED = 0.8  # correlation of the noise of test and validation scores
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What is true of the arms, the first of which is the control.
+    """The truth about the arms, the first of which is the control.
 
     edges: log10 of each arm's LR50; slope: of the logistic curve of failures, logits per decade
     means: each arm's mean score at its best rate
@@ -42,19 +42,19 @@ class Curve:
     lower: float = -inf
 
     def chance(self, arm: int, place: float, shift: float) -> float:
-        """Of failure at a log10 rate, all edges being shifted so that none lies where the rule likes to look."""
+        """Chance of failure at a log10 rate; all edges are shifted, so that none is where the rule tends to look."""
         survives = 1 - self.rare
         for distance in (place - self.edges[arm] - shift, self.lower + shift - place):
             survives /= 1 + np.exp(np.clip(self.slope * distance, -50, 50))
         return float(1 - survives)
 
     def mean(self, arm: int, place: float) -> float:
-        """Of the scores of what learned."""
+        """Mean score of the trials that learned at a log10 rate."""
         return self.means[arm] * 10 ** (0.3 * (place + 2.7) ** 2)
 
 
 class Simulated:
-    """A study whose trials are drawn from a curve, each by its own seed, in whatever order they are asked for."""
+    """A study whose trials are drawn from a curve, each with its own seed, in any order of requests."""
 
     def __init__(self, curve: Curve, number: int):
         self.curve, self.number = curve, number
@@ -64,7 +64,7 @@ class Simulated:
         self.seeds: dict[tuple[str, float], int] = {}
 
     def run(self, arm: str, lr: float, seed: int, in_round: int = 1) -> None:
-        """Add a trial unless it is there; half of the variance of its score is shared by the arms."""
+        """Add a trial unless it exists; half of the variance of its score is shared by the arms."""
         if (arm, lr, seed) in self.rows:
             return
         place, index = float(np.log10(lr)), int(arm[3:])
@@ -92,11 +92,11 @@ class Simulated:
 
     @property
     def arms(self) -> list[str]:
-        """Their names."""
+        """Names of the arms."""
         return [f"arm{number}" for number in range(len(self.curve.edges))]
 
     def table(self) -> pd.DataFrame:
-        """As `prepare` gives it."""
+        """The table of trials, as `prepare` gives it."""
         return pd.DataFrame(list(self.rows.values()))
 
     def planned(self) -> pd.Series:
@@ -104,7 +104,7 @@ class Simulated:
         return pd.Series(self.seeds).rename_axis(["arm", "lr"])
 
     def edges(self) -> pd.DataFrame:
-        """As `precision.edges` gives it, from numbers of failures instead of a table of trials: much sooner."""
+        """The table of `precision.edges`, from numbers of failures instead of a table of trials: much faster."""
         found = []
         for arm in self.arms:
             rates = sorted(lr for name, lr in self.seeds if name == arm)
@@ -116,7 +116,7 @@ class Simulated:
         )
 
     def pairs(self, arm: str, rates: dict[str, float]) -> np.ndarray:
-        """Scores of an arm and of the control at their rates with each seed with which both learned, (pairs, 2)."""
+        """Scores of an arm and of the control at their rates, for each seed with which both learned, (pairs, 2)."""
         both = [
             {
                 seed: row["score"]
@@ -129,7 +129,7 @@ class Simulated:
         return np.array([[scores[seed] for scores in both] for seed in seeds]).reshape(-1, 2)
 
     def scores(self, rates: dict[str, float]) -> pd.DataFrame:
-        """Columns of `precision` that ask for seeds and the interval's ends, from the scores themselves."""
+        """The columns of `precision` that request seeds, and the interval's ends, from the scores themselves."""
         control = self.pairs("arm0", rates)[:, 0].mean()
         rows = [{"case": "one", "arm": "arm0", "lr": rates["arm0"]}]
         for arm in self.arms[1:]:
@@ -147,7 +147,7 @@ class Simulated:
         return choose_rates(self.table()).set_index("arm")["lr"].to_dict()
 
     def refine(self, edge: float = EDGE, score: float = SCORE) -> "Simulated":
-        """Run trials until the rule asks for no more."""
+        """Run trials until the rule requests no more."""
         rates = self.chosen()
         in_round, before = 1, 0
         while before < len(self.rows) < MOST:
@@ -161,7 +161,7 @@ class Simulated:
 
 
 def answers(curve: Curve, number: int, edge: float = EDGE, score: float = SCORE) -> pd.DataFrame:
-    """A row for each arm of a refined study: do its intervals hold the truth, and how wide are they?"""
+    """A row for each arm of a refined study: do its intervals contain the truth, and how wide are they?"""
     study = Simulated(curve, number).grid(GRID, 2)
     rates = study.chosen()
     study.refine(edge, score)

@@ -1,4 +1,4 @@
-"""What cannot be refined or compared is refused in one line before anything runs."""
+"""Studies that cannot be refined or compared are refused in one line before anything runs."""
 
 import pytest
 import yaml
@@ -32,7 +32,7 @@ GRID = CONTENT["grid"]
         ),
     ],
 )
-def test_it_is_one_line_that_names_the_key(tmp_path, changes, words):
+def test_it_is_refused_in_one_line_that_names_the_key(tmp_path, changes, words):
     path = tmp_path / "asked.yaml"
     path.write_text(yaml.safe_dump({**CONTENT, **changes}))
     finished = study("plan", path, "--json")

@@ -1,4 +1,4 @@
-"""Rounds follow from config and records alone: killed, damaged and extended studies come to the same trials."""
+"""Rounds depend on config and records only: killed, damaged and extended studies end with the same trials."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def content(**refine):
 
 
 def record(trial, crashed=False):
-    """What a trial would give: failed beyond the edge of its arm, else a score with the noise of its id."""
+    """The made-up record of a trial: failed beyond the edge of its arm, else a score with noise from its id."""
     place = math.log10(trial.spec.training.lr)
     failed = place > EDGES[trial.arm]
     luck = int(hashlib.sha256(trial.id.encode()).hexdigest(), 16) % 1000 / 1000 - 0.5
@@ -56,7 +56,7 @@ def ids(trials):
     return [(trial.id, trial.arm, trial.round) for trial in trials]
 
 
-def test_rounds_go_on_until_every_edge_is_known():
+def test_rounds_continue_until_every_edge_is_known():
     config = resolve_config(content())
     trials, records = run(config)
     assert len(trials) > 16
@@ -78,12 +78,12 @@ def test_new_rates_lie_on_the_lattice_near_the_edges_and_are_shared_by_all_arms(
 
 @pytest.fixture(scope="module")
 def undisturbed():
-    """The trials of a study that nothing interrupts, which the tests below interrupt."""
+    """The trials of a study that is not interrupted; the tests below interrupt the same study."""
     return run(resolve_config(content(score=0.02)))[0]
 
 
 @pytest.mark.parametrize("killed_after", [3, 16, 19])  # in the grid of 16 trials, at its end, and in round 2
-def test_a_killed_study_comes_to_the_trials_of_an_undisturbed_one(tmp_path, undisturbed, killed_after):
+def test_a_killed_study_ends_with_the_trials_of_an_undisturbed_one(tmp_path, undisturbed, killed_after):
     config = resolve_config(content(score=0.02))
     trials, records = run(config, most=killed_after)
     store = open_store(tmp_path)
@@ -127,7 +127,7 @@ def test_edges_are_known_before_seeds_are_added_for_scores():
     assert [line for line in still_open(config, known, records) if "score" in line]
 
 
-def test_a_rate_of_the_grid_stands_for_one_of_the_lattice_that_is_as_good_as_there():
+def test_a_rate_of_the_grid_replaces_one_of_the_lattice_within_half_a_step():
     rates = np.array([1e-3, 9.999e-3, 3.162e-2])
     assert rate_near(-2.0, rates) == 9.999e-3
     assert rate_near(-2.05, rates) == lattice_rate(-2.05, -3, -1.5)
@@ -203,7 +203,7 @@ def test_status_shows_each_round_and_what_is_open(tmp_path):
     assert text.count("open: ") == 2
 
 
-def test_what_is_open_is_data_and_a_line():
+def test_a_wide_interval_is_given_as_data_and_as_a_line():
     columns = {
         "case": "one",
         "arm": ["strict", "ace", "cosine"],

@@ -1,6 +1,6 @@
-"""Intervals and tests keep their promises under the adaptive rule, and the rule is worth it: the truth is known.
+"""Intervals and tests keep their promises under the adaptive rule, and the rule pays off: the truth is known.
 
-Each bound is that of a binomial around what many more studies gave (analysis/README.md has the table); a correct
+Each bound is that of a binomial around the result of many more studies (analysis/README.md has the table); a correct
 program misses one in a thousand.
 """
 
@@ -18,7 +18,7 @@ from study.refine.rule import wanted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 STUDIES, SCORED = 15, 250
-SCORED_TO = 0.03  # where about a dozen pairs suffice, and stopping at fewer would show most
+SCORED_TO = 0.03  # about a dozen pairs suffice, so that stopping too early would show most
 EDGE_COVERED = {
     "sharp edge, arms alike": 0.981,
     "flat edge, arms alike": 0.969,
@@ -33,14 +33,14 @@ FOUND_AT_5_PERCENT = 0.061  # of arms that are alike: stopping at a narrow inter
 
 
 def assert_covers(held: pd.Series, share: float) -> None:
-    """The number of intervals that hold the truth is one that a coverage of `share` gives."""
+    """Assert that the number of intervals that contain the truth is plausible for a coverage of `share`."""
     low, high = stats.binom.ppf([0.0005, 0.9995], len(held), share)
     assert low <= held.sum() <= high, f"{held.sum()} of {len(held)} hold the truth, {share:.1%} expected"
 
 
 @pytest.fixture(scope="module")
 def edges():
-    """The answers of refined studies of each curve that ask for edges alone."""
+    """The answers of refined studies of each curve that ask only for edges."""
     return {
         name: pd.concat(answers(curve, number, score=inf) for number in range(STUDIES))
         for name, curve in CURVES.items()
@@ -49,23 +49,23 @@ def edges():
 
 @pytest.fixture(scope="module")
 def scores():
-    """The answers of refined studies of arms that are alike, which ask for scores alone."""
+    """The answers of refined studies of arms that are alike, which ask only for scores."""
     curve = CURVES["1% fail everywhere"]
     found = pd.concat(answers(curve, number, edge=inf, score=SCORED_TO) for number in range(SCORED))
     return found[found["arm"] != "arm0"]
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_intervals_of_the_edge_hold_it(edges, name):
+def test_intervals_of_the_edge_contain_it(edges, name):
     assert (edges[name]["edge"] <= EDGE).all()
     assert_covers(edges[name]["holds_edge"], EDGE_COVERED[name])
 
 
-def test_intervals_of_the_edge_hold_it_over_all_curves(edges):
+def test_intervals_of_the_edge_contain_it_over_all_curves(edges):
     assert_covers(pd.concat(edges.values())["holds_edge"], np.mean(list(EDGE_COVERED.values())))
 
 
-def test_intervals_of_paired_differences_hold_them_where_some_trials_fail(scores):
+def test_intervals_of_paired_differences_contain_them_if_some_trials_fail(scores):
     assert (scores["score"] <= SCORED_TO).all()
     assert_covers(scores["holds_difference"], DIFFERENCE_COVERED)
 
@@ -79,7 +79,7 @@ def test_arms_that_are_alike_give_nearly_uniform_p_values(scores):
 
 @pytest.mark.parametrize("name", CURVES)
 def test_the_whole_rule_agrees_that_nothing_is_missing(name):
-    """The simulation counts failures and scores by itself, to be quick; a study's table gives the same widths."""
+    """The simulation counts failures and scores itself, for speed; a study's table gives the same widths."""
     study = Simulated(CURVES[name], 0).grid(GRID, 2)
     rates = study.chosen()
     study.refine()
@@ -90,7 +90,7 @@ def test_the_whole_rule_agrees_that_nothing_is_missing(name):
     assert widths["score"].to_numpy() == pytest.approx(study.scores(rates)["score"].to_numpy(), nan_ok=True)
 
 
-def test_no_fixed_grid_of_three_times_the_trials_is_as_precise():
+def test_no_fixed_grid_with_three_times_the_trials_is_as_precise():
     curve = FIVE_ARMS["sharp edges, arms differ"]
     most = 3 * refined_trials(curve, 3)
     for rates in RATES:

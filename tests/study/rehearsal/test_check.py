@@ -1,4 +1,4 @@
-"""What would break every trial is found before the first, and named in one line with its arm."""
+"""Errors that would break every trial are found before the first, and reported in one line with the arm."""
 
 import sys
 from dataclasses import replace
@@ -121,7 +121,7 @@ def test_a_sound_study_gives_the_facts_of_each_arm(tmp_path):
         ("Hidden", ["arms.triangle: model: relaxed layers that are never called: mix, out"]),
     ],
 )
-def test_what_breaks_is_one_line_with_the_arm(networks, name, words):
+def test_an_error_is_reported_in_one_line_with_the_arm(networks, name, words):
     with pytest.raises(BadInput) as caught:
         facts_of(with_model(name), networks)
     message = str(caught.value)
@@ -162,7 +162,7 @@ def test_a_network_that_is_not_equivariant_and_one_that_grows_are_named(networks
         ({"name": "forces", "molecule": "c.xyz"}, r"c\.xyz"),
     ],
 )
-def test_data_that_cannot_be_used_are_one_line(networks, task, words):
+def test_unusable_data_are_reported_in_one_line(networks, task, words):
     atoms = "2\n{}\nH 0 0 0 0 0 1\nH 0 0 {} 0 0 -1\n"
     header = 'Properties=species:S:1:pos:R:3:forces:R:3 {}="-1.0"'
     (networks / "data").mkdir()
@@ -210,11 +210,11 @@ def test_each_preset_is_checked_within_twenty_seconds(name, tmp_path):
     try:
         check_trials(plan(load_config(name)), str(tmp_path))
     except BadInput as error:
-        assert str(error).startswith("task")  # noqa: PT017 - data sets that are not here
+        assert str(error).startswith("task")  # noqa: PT017 - data sets that are missing here
     assert time.process_time() - before < 20
 
 
-def test_compilation_without_a_compiler_is_one_line(tmp_path, monkeypatch):
+def test_compilation_without_a_compiler_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(BadInput, match=r"^training\.compile: .*'no-such-compiler'.*CXX"):
         facts_of(changed("training/compile", True), tmp_path)
@@ -225,7 +225,7 @@ def test_compilation_without_a_compiler_is_one_line(tmp_path, monkeypatch):
 
 
 def predict_with_slope(self, model, graph):
-    """A prediction of n-body that holds a derivative of the network."""
+    """A prediction for n-body that contains a derivative of the network."""
     training = torch.is_grad_enabled()
     with torch.enable_grad():
         positions = graph.positions.detach().requires_grad_()
@@ -239,7 +239,7 @@ def predict_with_slope(self, model, graph):
     [(True, "training.compile: this task differentiates"), (False, "double backward")],
     ids=["announced", "found by tracing"],
 )
-def test_a_compiled_derivative_is_one_line(tmp_path, monkeypatch, says_so, words):
+def test_a_compiled_derivative_is_refused_in_one_line(tmp_path, monkeypatch, says_so, words):
     monkeypatch.setattr(Displacements, "predict", predict_with_slope)
     monkeypatch.setattr(Displacements, "differentiates_model", says_so)
     assert facts_of(CONTENT, tmp_path)

@@ -1,4 +1,4 @@
-"""The cost that `study plan` names is that of the trial, from a few steps on little data."""
+"""The cost that `study plan` estimates from a few steps on little data is near that of the trial."""
 
 import re
 import sys
@@ -26,11 +26,11 @@ def test_the_estimate_is_near_what_the_trial_takes(tmp_path):
     spec = plan(resolve_config({**content, "training": {"epochs": 4, "batch_size": 5}}))[0].spec
     task = registry.build("task", spec.task, tmp_path)
     estimated = cost(spec, str(tmp_path), torch.device("cpu")).trial.median
-    run_trial(spec, task, torch.device("cpu"))  # pays for what a process does once
+    run_trial(spec, task, torch.device("cpu"))  # pays the one-time costs of a process
     started = time.perf_counter()
     run_trial(spec, task, torch.device("cpu"))
     taken = time.perf_counter() - started
-    # Other work of the machine slows both, not always alike.
+    # Other work on the machine slows both, not always equally.
     assert taken / 5 < estimated < 5 * taken
 
 
@@ -42,7 +42,7 @@ def test_missing_data_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("schedule", ["triangle", "cosine", "constant", "hold"])
-def test_a_step_is_priced_where_theta_is_largest(tmp_path, schedule):
+def test_a_step_is_priced_at_the_largest_theta(tmp_path, schedule):
     content = changed("arms/triangle/schedule", schedule)
     content["training"] = {"epochs": 1, "batch_size": 20}
     spec = next(trial.spec for trial in plan(resolve_config(content)) if trial.arm == "triangle")
@@ -58,7 +58,7 @@ def lines(content, tmp_path):
     return list(priced(config, plan(config), str(tmp_path)))
 
 
-def test_the_price_names_hours_of_the_machine_and_of_the_clock(tmp_path):
+def test_the_price_gives_hours_of_the_machine_and_of_the_clock(tmp_path):
     *arms, last = lines({**CONTENT, "grid": {"seed": 4}, "resources": {"concurrent": 1}}, tmp_path)
     assert [line.split(",")[0] for line in arms] == ["  arm strict: strict", "  arm triangle: relaxed"]
     assert all(re.search(r"ms a step at full theta \(\S+ to \S+\), \S+ min a trial", line) for line in arms)

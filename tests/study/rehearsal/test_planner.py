@@ -48,7 +48,7 @@ def test_this_process_continues_meanwhile(planner):
     assert result() is None
 
 
-def test_what_it_raises_is_raised_here(planner):
+def test_its_exceptions_are_raised_in_the_caller(planner):
     with pytest.raises(BadInput, match=r"^model\.name: unknown$"):
         planner.begin(stops)()
     with pytest.raises(KeyError) as caught:
@@ -59,7 +59,7 @@ def test_what_it_raises_is_raised_here(planner):
     assert planner.begin(divmod, 7, 2)() == (3, 1), "the process is still there"
 
 
-def test_a_process_that_ends_is_one_line():
+def test_a_process_that_ends_is_reported_in_one_line():
     with Planner() as planner:
         with pytest.raises(BadInput, match="ended with code 3; give it more memory"):
             planner.begin(os._exit, 3)()
@@ -81,15 +81,15 @@ def leaves_nothing_behind():
         planner.begin(holds_a_lock)()
 
 
-def test_locks_of_what_it_called_are_cleaned_up():
-    """Python's resource tracker would warn of them on the terminal, when the run has ended."""
+def test_locks_of_called_functions_are_cleaned_up():
+    """Otherwise Python's resource tracker would warn about them on the terminal after the run."""
     program = "import test_planner; test_planner.leaves_nothing_behind()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
                           cwd=Path(__file__).parent)  # fmt: skip
     assert done.stderr == ""
 
 
-def test_leaving_kills_one_that_does_not_end(monkeypatch):
+def test_leaving_kills_a_process_that_does_not_end(monkeypatch):
     monkeypatch.setattr("study.rehearsal.planner.SECONDS_TO_END", 0.1)
     with Planner() as planner:
         planner.begin(ignores_the_end)
@@ -98,7 +98,7 @@ def test_leaving_kills_one_that_does_not_end(monkeypatch):
     assert not process.is_running()
 
 
-def test_leaving_ends_it_in_the_middle_of_a_call():
+def test_leaving_ends_the_process_in_the_middle_of_a_call():
     with Planner() as planner:
         planner.begin(time.sleep, 600)
         process = psutil.Process(planner.process.pid)

@@ -1,8 +1,8 @@
-"""Samplers of users: one that is as it should be, and those that are not."""
+"""Samplers written by users: one that is correct, and several that are not."""
 
 
 class Halving:
-    """The middle of the range, then always half way down to its lower end."""
+    """Proposes the middle of the range, then always goes halfway down to its lower end."""
 
     def __init__(self, low, high, seed):
         self.low, self.high = low, high

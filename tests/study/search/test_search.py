@@ -31,7 +31,7 @@ def with_own_samplers(monkeypatch):
     monkeypatch.syspath_prepend(__file__.rpartition("/")[0])
 
 
-def test_every_arm_has_the_same_draws_each_with_a_seed_of_its_own():
+def test_every_arm_has_the_same_draws_each_with_its_own_seed():
     trials = plan(resolve_config(content()))
     assert len(trials) == 12
     assert draws(trials, "strict") == draws(trials, "triangle")
@@ -41,7 +41,7 @@ def test_every_arm_has_the_same_draws_each_with_a_seed_of_its_own():
     assert all(1e-4 <= rate <= 1e-1 for rate in rates)
 
 
-def test_random_rates_are_even_in_the_logarithm():
+def test_random_rates_are_uniform_in_the_logarithm():
     rates, _ = zip(*draws(plan(resolve_config(content(trials=2000))), "strict"), strict=True)
     shares = [sum(floor <= math.log10(rate) < floor + 1 for rate in rates) / 2000 for floor in (-4, -3, -2)]
     assert all(abs(share - 1 / 3) < 0.04 for share in shares)
@@ -64,7 +64,7 @@ def test_more_trials_extend_a_study(tmp_path):
     assert check_folder(store, large, plan(large)) == []
     store.write(f"trials/{plan(small)[0].id}/record.json", b"{}")
     store.delete("plan.json")
-    assert len(check_folder(store, large, plan(large))) == 1  # the plan alone is written again
+    assert len(check_folder(store, large, plan(large))) == 1  # only the plan is written again
 
 
 def test_other_axes_multiply_the_draws():
@@ -82,7 +82,7 @@ def test_study_yaml_of_a_search_gives_the_same_plan(tmp_path):
     assert plan(load_config(str(path))) == plan(config)
 
 
-def test_a_sampler_of_the_user_sees_what_was_drawn():
+def test_a_sampler_of_the_user_sees_earlier_draws():
     trials = plan(resolve_config(content(sampler="own_samplers:Halving", trials=3)))
     assert draws(trials, "strict") == [(0.05005, 0), (0.02508, 1), (0.01259, 2)]
 
@@ -110,7 +110,7 @@ def test_a_sampler_of_the_user_sees_what_was_drawn():
         ({"sampler": "own_samplers:Failing"}, "fails: RuntimeError: no idea at all"),
     ],
 )
-def test_a_search_that_cannot_be_is_one_line(tmp_path, changes, words):
+def test_an_invalid_search_is_refused_in_one_line(tmp_path, changes, words):
     assert_one_line(tmp_path, content(**changes), words)
 
 
@@ -122,7 +122,7 @@ def test_a_search_that_cannot_be_is_one_line(tmp_path, changes, words):
         ({"refine": {"edge": 0.1, "budget": 99}}, "leave out search or refine"),
     ],
 )
-def test_what_a_search_stands_in_place_of_is_refused(tmp_path, more, words):
+def test_settings_that_a_search_replaces_are_refused(tmp_path, more, words):
     assert_one_line(tmp_path, {**content(), **more}, words)
 
 

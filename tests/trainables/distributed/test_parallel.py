@@ -35,7 +35,7 @@ SEGNN = {"name": "segnn", "hidden": 4, "layers": 2}
 POINTNET = {"name": "pointnet", "width": 0.2}
 CUT = {"name": "relaxed", "schedule": "constant", "projection": "fold", "strict_phase": 0.4}
 FINGERPRINT = ("val_metric", "test_metric", "loss_at_init", "before_projection", "after_projection")
-APART = ("seconds", "equivariance_error")  # of a strict model the error is nothing but rounding
+APART = ("seconds", "equivariance_error")  # a strict model's error is only rounding
 
 
 def spec_of(task, model, method, **training):
@@ -94,20 +94,20 @@ METHODS = [
 
 
 @pytest.mark.slow
-def test_three_processes_that_share_unevenly_do_so_with_every_method(data_folder):
+def test_three_processes_with_uneven_shares_do_so_with_every_method(data_folder):
     specs = [spec_of(NBODY, SEGNN, method) for method in METHODS]
     assert_alike(specs, data_folder, 3, 1e-11)
 
 
 @pytest.mark.slow
-def test_they_do_so_in_float32_to_its_rounding(data_folder):
+def test_two_processes_do_so_in_float32_up_to_rounding(data_folder):
     assert_alike(
         [spec_of(NBODY, EGNN, method, precision="float32") for method in METHODS], data_folder, 2, 1e-5
     )
 
 
 def first_gradients(specs, folder, device, team):
-    """The gradients of the first step: what follows amplifies rounding, in networks with batch-norm of lengths."""
+    """The gradients of the first step; later steps amplify rounding in networks that batch-normalize lengths."""
     torch.set_num_threads(1)
     found = []
     for spec in specs:
@@ -122,7 +122,7 @@ def first_gradients(specs, folder, device, team):
 
 
 @pytest.mark.slow
-def test_gradients_of_vector_neurons_are_those_of_the_whole_batch(data_folder):
+def test_gradients_of_vector_neurons_match_those_of_the_whole_batch(data_folder):
     models = [{"name": "vn_pointnet", "width": 0.2}, {"name": "vn_dgcnn", "width": 0.2, "num_neighbors": 5}]
     specs = [spec_of(CLOUDS, model, method) for model in models for method in ({"name": "strict"}, CUT)]
     together, alone = (in_processes(count, CPU, first_gradients, specs, data_folder) for count in (2, 1))
@@ -131,7 +131,7 @@ def test_gradients_of_vector_neurons_are_those_of_the_whole_batch(data_folder):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_one_process_is_gone_on_with_by_two(data_folder, tmp_path):
+def test_two_processes_resume_a_checkpoint_of_one(data_folder, tmp_path):
     spec = spec_of(NBODY, EGNN, CUT, epochs=4)
     task, states = registry.build("task", NBODY, data_folder), []
     undisturbed, _ = run_trial(
@@ -146,7 +146,7 @@ def test_a_checkpoint_of_one_process_is_gone_on_with_by_two(data_folder, tmp_pat
 
 
 def spoilt(spec, folder, device, team):
-    """The record of a trial with a target that is not a number, in the data of the last process alone."""
+    """The record of a trial in which the last process alone has NaN targets."""
     task = registry.build("task", spec.task, folder)
     if team.rank == team.count - 1:
         task.splits["train"]["targets"][:] = torch.nan
@@ -156,7 +156,7 @@ def spoilt(spec, folder, device, team):
 def fail_in_the_second(error, device, team):
     if team.rank == 1:
         raise error
-    return team.sum(torch.ones(()))  # would wait for ever
+    return team.sum(torch.ones(()))  # would wait forever
 
 
 def die_in_the_second(device, team):
@@ -166,7 +166,7 @@ def die_in_the_second(device, team):
 
 
 @pytest.mark.slow
-def test_what_ends_one_ends_all_and_is_named(data_folder):
+def test_a_failure_of_one_process_ends_all_and_is_named(data_folder):
     record = in_processes(2, CPU, spoilt, spec_of(NBODY, EGNN, CUT, batch_size=8), data_folder)
     assert (record.outcome, record.reason, record.epochs) == ("failed", "non_finite", 1)
     with pytest.raises(BadInput, match="theirs") as caught:
@@ -227,7 +227,7 @@ def wait_until(true, seconds=60):
 
 @pytest.mark.parametrize("momentum", [0.1, None])
 @pytest.mark.parametrize("shape", [(12, 3), (12, 3, 5)])
-def test_batch_norm_with_the_whole_batch_in_one_part_is_that_of_torch(shape, momentum):
+def test_batch_norm_with_the_whole_batch_in_one_part_matches_torchs(shape, momentum):
     torch.manual_seed(0)
     theirs = nn.BatchNorm1d(3, momentum=momentum, dtype=torch.float64)
     ours = nn.BatchNorm1d(3, momentum=momentum, dtype=torch.float64)
@@ -244,7 +244,7 @@ def test_batch_norm_with_the_whole_batch_in_one_part_is_that_of_torch(shape, mom
 
 
 @pytest.mark.parametrize("kind", [nn.Dropout, nn.Dropout1d])
-def test_dropout_of_the_parts_is_that_of_the_whole_batch(kind):
+def test_dropout_of_the_parts_matches_that_of_the_whole_batch(kind):
     layer, x = kind(0.4), torch.randn(5 * 6, 4, 3)  # 5 samples of 6 rows
     torch.manual_seed(3)
     whole, parts = layer(x), []
@@ -255,7 +255,7 @@ def test_dropout_of_the_parts_is_that_of_the_whole_batch(kind):
     torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=0)
 
 
-def test_parts_are_every_sample_once_and_of_equal_size_but_for_one():
+def test_parts_cover_every_sample_once_and_differ_by_at_most_one():
     for count in (1, 2, 3, 7):
         parts = [list(range(10))[ProcessGroup(rank, count, CPU).part(10)] for rank in range(count)]
         assert [sample for part in parts for sample in part] == list(range(10))
@@ -263,7 +263,7 @@ def test_parts_are_every_sample_once_and_of_equal_size_but_for_one():
     assert Team().part(10) == slice(0, 10)
 
 
-def test_other_statistics_of_batches_are_refused_by_name():
+def test_layers_with_other_batch_statistics_are_refused_by_name():
     model = nn.Sequential(nn.Linear(3, 3), BatchNorm("2x1o"), nn.InstanceNorm1d(3))
     with pytest.raises(BadInput, match=r"resources.processes: .* layer '1' \(BatchNorm\)"):
         couple(model, slice(0, 1), 2, None)

@@ -1,4 +1,4 @@
-"""Every network in small, with a batch to train it on and any method to train it by."""
+"""A small version of every network, with a batch to train it on and any method to train it with."""
 
 import torch
 
@@ -56,7 +56,7 @@ def method(name="relaxed", **options):
 
 
 def train(name, treatment, steps, lr=1e-3):
-    """The model after as many steps as a trial would make them, and the losses."""
+    """Train for `steps` steps as a trial would; returns the model and the losses."""
     torch.manual_seed(2)  # for dropout
     graph, target = batch(name)
     model = treatment.relax(build(name), torch.Generator().manual_seed(3)).train()

@@ -56,7 +56,7 @@ def test_elastic_is_the_primal_dual_step_of_the_paper():
         assert next_slack == pytest.approx(slack + 0.3 * (next_dual - 0.5 * slack), abs=1e-6)
 
 
-def test_the_dual_by_adam_is_torchs_adam():
+def test_adam_on_the_dual_matches_torchs_adam():
     states, _ = steps_of(ace(dual_optimizer="adam", dual_lr=0.05), 8, primal_lr=0.3)
     dual = nn.Parameter(torch.zeros(()))
     optimizer = torch.optim.Adam([dual], lr=0.05)
@@ -80,7 +80,7 @@ def test_the_augmented_term_is_added_to_the_lagrangian(form):
 
 
 def largest_gamma(optimizer_steps, **options):
-    """The largest |gamma| in the last fifth of a training by Adam that has no objective but the constraint."""
+    """The largest |gamma| in the last fifth of a training by Adam whose only objective is the constraint."""
     model = (method := ace(**options)).relax(network(), torch.Generator().manual_seed(0))
     optimizer = torch.optim.Adam([layer.scale for layer in relaxed_layers(model).values()], lr=1e-2)
     gammas = []
@@ -94,7 +94,7 @@ def largest_gamma(optimizer_steps, **options):
     return max(gammas[-optimizer_steps // 5 :])
 
 
-def test_the_augmented_term_ends_the_circling_of_gamma():
+def test_the_augmented_term_ends_the_oscillation_of_gamma():
     assert largest_gamma(480) > 0.5
     assert largest_gamma(480, augmented=1.0) < 0.1
 
@@ -115,7 +115,7 @@ def test_gamma_and_lambda_of_each_layer_are_measured():
 def test_the_constraint_drives_gamma_to_zero():
     model = (method := ace(dual_lr=0.05)).relax(network(), torch.Generator().manual_seed(0))
     optimizer = torch.optim.SGD(method.companion_parameters(model), lr=0.05)
-    for _ in range(2000):  # no objective but the constraint, and some friction by weight decay
+    for _ in range(2000):  # the constraint is the only objective, with weight decay as friction
         optimizer.zero_grad()
         (method.penalty(model) + sum(layer.scale**2 for layer in relaxed_layers(model).values())).backward()
         optimizer.step()

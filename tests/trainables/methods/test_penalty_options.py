@@ -37,7 +37,7 @@ def test_the_penalty_is_the_weighted_sum_over_layers(lie_form):
 
 
 def square_sums(layer, call):
-    """The sums of squares of the three penalties over samples and entries, with dense matrices one by one."""
+    """The sums of squares of the three penalties over samples and entries, from one dense matrix at a time."""
     weight, x = layer.companion.weight.detach(), call.inputs
     eye_in, eye_out = torch.eye(weight.shape[1]), torch.eye(weight.shape[0])
 
@@ -72,7 +72,7 @@ def test_the_released_form_is_the_root_of_sums_over_layers_and_samples(name):
     torch.testing.assert_close(total, expected, rtol=1e-9, atol=0)
 
 
-def test_the_released_form_has_a_gradient_where_companions_start_at_zero():
+def test_the_released_form_has_a_gradient_if_companions_start_at_zero():
     relaxed = method(schedule="constant", init=0.0, penalty_form="root_sum")
     total, layers = penalty_at(relaxed, 1)
     total.backward()
@@ -81,7 +81,7 @@ def test_the_released_form_has_a_gradient_where_companions_start_at_zero():
     )
 
 
-def test_a_layer_that_is_called_twice_counts_with_the_mean_of_its_calls():
+def test_a_layer_called_twice_contributes_the_mean_of_its_calls():
     graph, _ = batch("egnn")
     relaxed = method(schedule="constant", init=1.0)
     model = relaxed.relax(build("egnn"), torch.Generator().manual_seed(0)).train()
@@ -113,7 +113,7 @@ def test_without_weights_there_is_no_penalty_and_nothing_is_kept():
     assert not any(layer.calls for layer in layers)
 
 
-def test_parity_completes_the_lie_term_unless_it_has_a_weight_of_its_own():
+def test_parity_completes_the_lie_term_unless_it_has_its_own_weight():
     assert method(penalty={"lie": 0.3}).penalties.weights["parity"].weight == 0.3
     assert method(penalty={"lie": 0.3, "parity": 0}).penalties.weights["parity"].weight == 0
     assert method(penalty={"norm": 0.3, "lie": 0}).penalties.weights["parity"].weight == 0
@@ -129,7 +129,7 @@ def test_parity_completes_the_lie_term_unless_it_has_a_weight_of_its_own():
         ({"parity": 0.5}, {"norm": 0.01, "lie": 0.01, "parity": 0.5}),
     ],
 )
-def test_what_a_penalty_leaves_out_keeps_its_default(given, weights):
+def test_omitted_penalty_options_keep_their_defaults(given, weights):
     found = method(penalty=given).penalties.weights
     assert {name: found[name].weight for name in weights} == weights
 
@@ -168,7 +168,7 @@ def test_a_sampled_penalty_is_unbiased_in_value_and_gradient():
     assert ((found.mean(0) - expected).abs() < 4 * error).all()
 
 
-def test_a_sampled_penalty_of_linear_companions_is_the_averaged_one():
+def test_the_sampled_penalty_of_linear_companions_equals_the_averaged_one():
     options = {"schedule": "constant", "init": 1.0}
     forms = ("averaged", "sampled")
     averaged, sampled = (penalty_at(method(**options, lie_form=form), 1)[0] for form in forms)

@@ -37,7 +37,7 @@ def test_every_model_is_relaxed_trained_and_delivered_strict(name, treatment):
 @pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_after_a_few_hundred_steps(name):
+def test_every_model_is_strict_after_a_few_hundred_steps(name):
     model, _ = train(name, method("relaxed", strict_phase=0.1), 300)
     assert max(errors_of(name, model).values()) <= 1e-10
 
@@ -81,7 +81,7 @@ def test_theta_follows_its_schedule_step_by_step():
     assert relaxed.measures(relaxed.project(model)) == {"theta": 0.0}
 
 
-def test_the_strict_phase_gives_the_statistics():
+def test_the_strict_phase_provides_the_statistics():
     relaxed = method(strict_phase=0.1)
     assert relaxed.projection_step(200) == 180
     model, _ = train("vn_pointnet", relaxed, 30)
@@ -96,7 +96,7 @@ def test_a_model_without_a_strict_phase_keeps_its_statistics():
 
 
 @pytest.mark.usefixtures("float64")
-def test_fold_and_drop_differ_where_theta_is_cut():
+def test_fold_and_drop_differ_if_theta_is_cut():
     def output(projection, schedule):
         options = {
             "projection": projection,

@@ -10,7 +10,7 @@ def network():
     return nn.Sequential(VectorLinear(2, 1))
 
 
-def test_the_companion_counts_fully_and_stays():
+def test_the_companion_has_full_weight_and_stays():
     method = Unconstrained(init=0.5)
     assert not method.delivers_strict
     model = method.relax(network(), torch.Generator().manual_seed(0))

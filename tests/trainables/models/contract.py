@@ -1,4 +1,4 @@
-"""What every model owes, as functions that return numbers: each takes a model and a graph in float64."""
+"""Properties required of every model, as functions that return numbers for a model and a graph in float64."""
 
 from dataclasses import replace
 
@@ -94,23 +94,23 @@ def batching_error(model: nn.Module, graph: Graph) -> float:
 
 @torch.no_grad()
 def roughness(model: nn.Module, graph: Graph, steps: int = 60, length: float = 0.3, seed: int = 0) -> float:
-    """The largest second difference of the output over its largest first difference, on a straight walk.
+    """The largest second difference of the output over its largest first difference, along a straight path.
 
-    Every coordinate goes a Gaussian way of deviation `length`. Of the order of 1 / steps where the model is
-    smooth, of order one where it jumps or has a kink on the way.
+    Every coordinate moves a Gaussian distance with standard deviation `length`. The ratio is of order 1 / steps
+    if the model is smooth, and of order one if it jumps or has a kink along the path.
     """
     generator = torch.Generator().manual_seed(seed)
-    way = length * torch.randn(graph.positions.shape, generator=generator, dtype=torch.float64)
-    way = way.to(graph.positions.device)
+    shift = length * torch.randn(graph.positions.shape, generator=generator, dtype=torch.float64)
+    shift = shift.to(graph.positions.device)
     outputs = torch.stack(
-        [model(replace(graph, positions=graph.positions + part / steps * way)) for part in range(steps + 1)]
+        [model(replace(graph, positions=graph.positions + part / steps * shift)) for part in range(steps + 1)]
     )
     first = outputs.diff(dim=0)
     return float(first.diff(dim=0).abs().max() / first.abs().max())
 
 
 def train(model: nn.Module, graph: Graph, steps: int, lr: float = 1e-3, seed: int = 0) -> None:
-    """Some steps of Adam towards Gaussian targets, so that no parameter keeps a value it began with."""
+    """Take some Adam steps towards Gaussian targets, so that no parameter keeps its initial value."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     targets = None

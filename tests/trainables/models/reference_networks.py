@@ -1,7 +1,7 @@
-"""The published networks as plain functions of a state dict with public names, written for clarity alone.
+"""The published networks as plain functions of a state dict with public names, written only for clarity.
 
 They share no code with ours: edges of n-body graphs are all pairs, tensor products are e3nn's, and vector neurons
-hold the features of every edge.
+store the features of every edge.
 """
 
 from functools import cache
@@ -140,7 +140,7 @@ def vector_neuron(state: State, name: str, x: Tensor, slope: float) -> Tensor:
 
 
 def neighbors(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The vectors of each point's neighbors, itself among them, and its own beside each of them.
+    """The vectors of each point's neighbors, including itself, and its own repeated for each neighbor.
 
     (clouds, channels, 3, points) -> twice (clouds, channels, 3, points, neighbors)
     """

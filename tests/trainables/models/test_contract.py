@@ -23,7 +23,7 @@ ROTATIONS = Symmetry(inversion=False, translations=False)
 
 @dataclass(frozen=True)
 class Case:
-    """A model, its options and its question; `edges` is False where the model makes its own."""
+    """A model, its signature and its options; `edges` is False if the model builds its own edges."""
 
     model: str
     signature: Signature
@@ -98,7 +98,7 @@ def test_shape_and_type(case):
     assert output.isfinite().all()
 
 
-def test_answers_depend_on_the_graph(case):
+def test_outputs_depend_on_the_graph(case):
     model = case.build().eval()
     one, other = model(case.graph(0)), model(case.graph(1))
     assert contract.relative_difference(one, other) > 1e-6
@@ -113,7 +113,7 @@ def test_symmetry(case, steps):
     assert max(errors.values()) <= 1e-10, errors
 
 
-def test_a_batch_is_its_graphs_one_by_one(case):
+def test_a_batch_equals_its_graphs_one_by_one(case):
     assert contract.batching_error(case.build().eval(), case.graph()) <= 1e-10
 
 
@@ -121,7 +121,7 @@ def test_gradients_are_finite_and_reach_the_parameters(case):
     model = case.build()
     model(case.graph()).square().sum().backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    # The last layer answers only one of the two questions, so the other's parameters may go without.
+    # The last layer serves only one of the two kinds of output, so parameters of the other may have no gradient.
     missing = [name for name, gradient in gradients.items() if gradient is None]
     assert len(missing) < len(gradients) / 2, missing
     assert all(gradient.isfinite().all() for gradient in gradients.values() if gradient is not None)

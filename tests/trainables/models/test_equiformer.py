@@ -1,4 +1,4 @@
-"""The layers of Equiformer against e3nn, and what relaxation needs to know of them."""
+"""The layers of Equiformer against e3nn, and the declarations that relaxation relies on."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from trainables.relaxation.relaxed_layer import relaxed_layers
 
 MOLECULE = Signature(scalars=4, vectors=0, edge_scalars=0, output="scalars")
 CHANNELS = 4
-WIGNER = 1e-9  # e3nn takes angles from the matrix first, which costs half of the digits near the poles
+WIGNER = 1e-9  # e3nn first derives angles from the matrix, which loses half of the digits near the poles
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def rotated(x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("largest", [1, 2, 3])
-def test_products_are_those_of_e3nn(largest):
+def test_products_match_e3nns(largest):
     x, directions = torch.randn(6, (largest + 1) ** 2, CHANNELS), torch.randn(6, 3)
     _, couplings = Couplings(largest)(directions)
     products = couplings.transpose(1, 2) @ x
@@ -144,7 +144,7 @@ def test_a_message_carries_the_features_of_its_sender():
     assert moved.min() > 1e-6
 
 
-def test_the_declared_representation_is_how_features_turn():
+def test_features_rotate_as_declared():
     declared = degree_features(CHANNELS, 2)
     x, matrix = torch.randn(1, *declared.shape), o3.rand_matrix()
     # The channels-last layout is that of `CHANNELS` copies of each irrep, side by side on the last axis.
@@ -154,7 +154,7 @@ def test_the_declared_representation_is_how_features_turn():
     assert declared.dim == 9 * CHANNELS
 
 
-def test_relaxation_stands_beside_the_feed_forward_and_leaves_no_trace():
+def test_relaxation_runs_beside_the_feed_forward_and_leaves_no_trace():
     model = Equiformer(MOLECULE, channels=CHANNELS, layers=2, heads=2, logits=4)
     graph = random_graph(MOLECULE, 2, 4, seed=0)
     strict = model(graph)

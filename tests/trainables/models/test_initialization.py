@@ -1,4 +1,4 @@
-"""Fresh networks: every parameter of a public implementation has the distribution that its code draws from."""
+"""Fresh networks: every parameter has the distribution from which the public implementation draws it."""
 
 import json
 import math
@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def fresh(name: str) -> dict[str, Tensor]:
-    """The entries of each public parameter, flat, one row for each part; statistics of batch-norms too."""
+    """The entries of each public parameter as one flat tensor; batch-norm statistics too."""
     torch.manual_seed(0)
     factory, signature = NETWORKS[name]
     places = places_of(factory(signature))
@@ -28,7 +28,7 @@ def shapes(name: str) -> dict[str, list[int]]:
 
 
 def assert_uniform(key: str, values: Tensor, bound: float) -> None:
-    """Between -bound and bound, and as far as the number of entries can tell, evenly so: within five deviations."""
+    """Assert that values are uniform in [-bound, bound], to within five standard deviations for their number."""
     count, values = len(values), values.double() / bound
     assert values.abs().max() <= 1 + 1e-6, key
     assert values.mean().abs() < 5 / math.sqrt(3 * count), key
@@ -38,7 +38,7 @@ def assert_uniform(key: str, values: Tensor, bound: float) -> None:
 
 
 def fan_in_of(key: str, shapes: dict[str, list[int]]) -> int:
-    """Of torch's linear layers: a bias is drawn as the weight is."""
+    """The fan-in of one of torch's linear layers, whose bias is drawn like its weight."""
     return shapes[key.removesuffix("bias") + "weight" if key.endswith("bias") else key][1]
 
 
@@ -52,7 +52,7 @@ def test_egnn():
 
 
 def test_segnn():
-    """Uniform with the fan-in of all paths that lead to an output; of the scalars for their biases."""
+    """Weights are uniform with the fan-in of all paths to their output, biases with that of the scalars."""
     products = json.loads((GOLDEN / "segnn.json").read_text())["tensor_products"]
     values = fresh("segnn")
     for name, product in products.items():

@@ -1,4 +1,4 @@
-"""Parameter counts of the public networks, which a wrong build would not reach."""
+"""Parameter counts of the public networks, which an incorrect construction would miss."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ NBODY = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else None,
 )
-def test_number_of_parameters_is_that_of_the_public_network(model, signature, count):
+def test_number_of_parameters_matches_the_public_network(model, signature, count):
     network = build("model", model, signature)
     assert sum(parameter.numel() for parameter in network.parameters()) == count
 

@@ -1,4 +1,4 @@
-"""Our networks against golden values of the public ones, and against plain references under other weights."""
+"""Our networks against golden values of the public ones, and against plain references with other weights."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from trainables.models.public_parameters import places_of
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = ["egnn", "segnn", "vn_pointnet", "vn_dgcnn"]
-# Nothing but a floor of 1e-16 under the square root of a length tells vector neurons from the public ones.
+# Our vector neurons differ from the public ones only by a floor of 1e-16 under the square root of a length.
 TOLERANCE = {"egnn": 1e-12, "segnn": 1e-12, "vn_pointnet": 1e-9, "vn_dgcnn": 1e-9}
 
 Draw = Callable[[int, int], np.ndarray]
@@ -64,7 +64,7 @@ def weights(name: str, draw: Draw) -> State:
 
 
 def golden(name: str) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Inputs and outputs of the public network, displacements for those of particles."""
+    """Inputs and outputs of the public network; for networks of particles the outputs are displacements."""
     with np.load(GOLDEN / f"{name}.npz") as file:
         arrays = {key: torch.tensor(value) for key, value in file.items()}
     if name == "egnn":
@@ -75,7 +75,7 @@ def golden(name: str) -> tuple[tuple[Tensor, ...], Tensor]:
 
 
 def other_inputs(name: str) -> tuple[Tensor, ...]:
-    """Inputs beside the golden ones."""
+    """Inputs other than the golden ones."""
     generator = torch.Generator().manual_seed(3)
     if name in ("egnn", "segnn"):
         positions, velocities = torch.randn(2, 3, 4, 3, generator=generator).unbind(0)
@@ -84,7 +84,7 @@ def other_inputs(name: str) -> tuple[Tensor, ...]:
 
 
 def ours(name: str, state: State, inputs: tuple[Tensor, ...]) -> Tensor:
-    """What the loaded network says, in the form of the public one."""
+    """The output of the loaded network, in the form of the public one's."""
     network = load(name, state)
     positions = inputs[0].flatten(0, 1)
     graphs, nodes, _ = inputs[0].shape
@@ -101,7 +101,7 @@ def ours(name: str, state: State, inputs: tuple[Tensor, ...]) -> Tensor:
 
 
 def with_statistics(state: State) -> State:
-    """The state with statistics of its batch-norms, as a trained network has them."""
+    """The state with batch-norm statistics added, as a trained network has them."""
     statistics = {}
     for index, (key, bias) in enumerate(state.items()):
         if "bn" in key and key.endswith(".bias"):
@@ -135,7 +135,7 @@ def test_other_weights_and_inputs(name):
 
 
 def scaled_down(name: str, hidden: dict[int, int], layers: int) -> State:
-    """The state of a smaller network: its sizes as `hidden` has them, its layers up to `layers`."""
+    """The state of a smaller network: sizes replaced according to `hidden`, and only the first `layers` layers."""
     state = {}
     for index, (key, full) in enumerate(weights(name, second_hash).items()):
         layer = next((int(part) for part in key.replace("gcl_", "").split(".") if part.isdigit()), 0)
@@ -153,7 +153,7 @@ def scaled_down(name: str, hidden: dict[int, int], layers: int) -> State:
     ],
     ids=["egnn", "segnn"],
 )
-def test_width_and_layers_are_those_of_the_state(name, hidden):
+def test_width_and_layers_follow_from_the_state(name, hidden):
     state, inputs = scaled_down(name, hidden, layers=2), other_inputs(name)
     expected = getattr(reference_networks, name)(state, *inputs)
     torch.testing.assert_close(ours(name, state, inputs), expected, rtol=1e-12, atol=1e-12)
@@ -161,7 +161,7 @@ def test_width_and_layers_are_those_of_the_state(name, hidden):
 
 
 @pytest.mark.parametrize("name", ["segnn", "vn_dgcnn"])
-def test_arrays_are_as_good_as_tensors_and_precision_is_kept(name):
+def test_arrays_work_like_tensors_and_precision_is_kept(name):
     state, inputs = weights(name, golden_hash), golden(name)[0]
     arrays = {key: tensor.numpy() for key, tensor in state.items()}
     assert torch.equal(ours(name, arrays, inputs), ours(name, state, inputs))
@@ -170,7 +170,7 @@ def test_arrays_are_as_good_as_tensors_and_precision_is_kept(name):
     assert not single.training
 
 
-def test_a_loaded_network_has_weights_of_its_own():
+def test_a_loaded_network_has_its_own_weights():
     state = weights("egnn", golden_hash)
     before = state["embedding.weight"].clone()
     network = load("egnn", state)
@@ -179,7 +179,7 @@ def test_a_loaded_network_has_weights_of_its_own():
     assert torch.equal(state["embedding.weight"], before)
 
 
-def test_constants_of_e3nn_in_the_state_are_passed_over():
+def test_constants_of_e3nn_in_the_state_are_ignored():
     state = weights("segnn", golden_hash)
     gate = reference_networks.e3nn_gate(32).state_dict()
     product = reference_networks.tensor_product("32x0e+32x1o", "64x0e+32x1o").state_dict()
@@ -230,14 +230,14 @@ def test_a_parameter_that_does_not_fit_is_named_in_one_line(name):
             assert str(error.value) == message
 
 
-def test_statistics_of_batch_norms_are_there_all_or_none():
+def test_batch_norm_statistics_must_be_complete_or_absent():
     state = with_statistics(weights("vn_dgcnn", golden_hash))
     del state["bn2.running_var"]
     with pytest.raises(BadInput, match=r"'bn2\.running_var' is missing"):
         load("vn_dgcnn", state)
 
 
-def test_a_layer_with_a_single_name_is_a_slip_and_no_layer():
+def test_a_single_parameter_does_not_make_a_further_layer():
     with pytest.raises(BadInput, match=r"unknown parameter 'gcl_4\.edge_mlp\.0\.weight'"):
         load("egnn", {**weights("egnn", golden_hash), "gcl_4.edge_mlp.0.weight": torch.zeros(64, 131)})
 

@@ -1,4 +1,4 @@
-"""Equiformer with the widths of the paper: its size, what relaxation sees of it, and what it refuses."""
+"""Equiformer with the widths of the paper: its size, its relaxed layers, and the options it refuses."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -41,7 +41,7 @@ def test_with_the_published_features_it_has_the_published_size():
     assert size(ELEMENTS, inversion=False) == PUBLISHED - 128
 
 
-def test_paths_that_would_break_inversion_are_all_that_is_missing():
+def test_only_paths_that_would_break_inversion_are_missing():
     assert size(ELEMENTS) == PUBLISHED - 128 - (6 * 31_104 + 21_696)
 
 
@@ -74,13 +74,13 @@ def test_a_message_carries_the_features_of_its_sender():
 
 
 @pytest.mark.usefixtures("float64")
-def test_relaxation_stands_beside_the_feed_forward_and_leaves_no_trace():
+def test_relaxation_runs_beside_the_feed_forward_and_leaves_no_trace():
     model, graph = equiformer(MOLECULE, **SMALL), random_graph(MOLECULE, 2, 4, seed=0)
     strict = model(graph)
     relaxed = relax(model, torch.Generator().manual_seed(0))
     layers = {layer.name: layer for layer in relaxed_layers(relaxed).values()}
     assert list(layers) == ["blocks.0.feed_forward", "blocks.1.feed_forward"]
-    # 8 scalars, 4 vectors and 2 of degree 2 go in and, but for the last block with its 6 features, out.
+    # 8 scalars, 4 vectors and 2 of degree 2 go in and, except in the last block with its 6 features, out.
     sizes = [
         [sum(each.dim for each in part) for part in (layer.inputs, layer.outputs)]
         for layer in layers.values()
@@ -101,8 +101,8 @@ def test_linear_maps_can_be_relaxed_linearly(pattern):
     assert torch.equal(project(model)(graph), strict)
 
 
-def test_one_number_of_channels_is_described_as_ever():
-    """Ids of old trials hang on it."""
+def test_a_single_number_of_channels_keeps_its_description():
+    """Ids of old trials depend on it."""
     described = resolve("model", {"name": "equiformer"})
     assert described["channels"] == 64
     assert not {"features", "inversion", "revision"} & set(described)

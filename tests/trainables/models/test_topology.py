@@ -1,4 +1,4 @@
-"""Features of nodes on their edges and back, whatever their width."""
+"""Node features copied to edges and reduced back, for any width."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The fast layers against plain ones that hold every edge, in value and gradient; the published numbers."""
+"""The fast layers against plain ones that store every edge, in value and gradient; published parameter counts."""
 
 import pytest
 import torch
@@ -162,7 +162,7 @@ def test_gradients_are_finite_at_zero_vectors(layer, generator):
 
 
 def relaxed_parameters(model: nn.Module, names: tuple[str, ...] = ()) -> int:
-    """Entries of dense companions, dim_out * dim_in, of the layers that say how they transform."""
+    """The number of entries, dim_out * dim_in, of dense companions of all layers that declare how they transform."""
     return sum(
         module.representation_in.dim * module.representation_out.dim
         for name, module in model.named_modules()
@@ -191,13 +191,13 @@ def test_logits_are_invariant_and_clouds_independent(model_class, generator):
     assert (model(cloud_graph(shuffled)) - logits).abs().max() < 1e-11 * scale
     alone = torch.cat([model(cloud_graph(cloud[None])) for cloud in clouds])
     assert (alone - logits).abs().max() < 1e-11 * scale
-    # Invariance would be worth nothing if the model answered the same to everything.
+    # Invariance would mean nothing if the model gave the same output for every cloud.
     assert (logits[0] - logits[1]).abs().max() > 1e-3 * scale
 
 
 @pytest.mark.parametrize("model_class", [VNPointNet, VNDGCNN])
 def test_tells_a_cloud_from_its_mirror_image(model_class, generator):
-    """The group is SO(3): the cross product, and so the logits, may see handedness; VN-DGCNN has none."""
+    """The group is SO(3): the cross product, and so the logits, may depend on handedness; VN-DGCNN has none."""
     clouds = torch.randn(3, 20, 3, generator=generator)
     model = calibrated(model_class, clouds)
     difference = (model(cloud_graph(-clouds)) - model(cloud_graph(clouds))).abs().max()
@@ -216,7 +216,7 @@ def test_equivariant_companions_fold_into_the_strict_layers(model_class, generat
     torch.testing.assert_close(strict(cloud_graph(clouds)), relaxed, rtol=1e-10, atol=1e-12)
 
 
-def test_the_control_knows_points_but_not_rotations(generator):
+def test_the_control_is_invariant_under_permutations_but_not_rotations(generator):
     clouds = torch.randn(3, 20, 3, generator=generator)
     model = calibrated(PointNet, clouds)
     logits = model(cloud_graph(clouds))

@@ -31,7 +31,7 @@ def channels_last(description):
 
 
 def to_channels_last(features, description):
-    """e3nn's layout to the other, block by block."""
+    """Convert e3nn's layout to channels-last, block by block."""
     parts = []
     for (multiplicity, irrep), where in zip(description, description.slices(), strict=True):
         part = features[..., where].unflatten(-1, (multiplicity, irrep.dim))
@@ -40,7 +40,7 @@ def to_channels_last(features, description):
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
-def test_generators_are_those_of_e3nn(degree):
+def test_generators_match_e3nns(degree):
     angles = torch.tensor([0.3, -0.2, 0.5])
     rotation = torch.matrix_exp(torch.tensordot(angles, generators(1, torch.float64, CPU), 1))
     wigner = torch.matrix_exp(torch.tensordot(angles, generators(degree, torch.float64, CPU), 1))
@@ -52,7 +52,7 @@ def test_generators_are_precise_whatever_the_default_precision():
     generators.cache_clear()
     found = generators(3, torch.float64, CPU)
     assert torch.get_default_dtype() == torch.float32
-    # The operator of Casimir: minus the sum of their squares is l (l + 1).
+    # The Casimir operator: minus the sum of their squares is l (l + 1).
     casimir = -(found @ found).sum(0)
     torch.testing.assert_close(casimir, 12 * torch.eye(7, dtype=torch.float64), atol=1e-12, rtol=0)
 
@@ -105,13 +105,13 @@ def test_parities():
     assert parities((irreps("1x0e+1x1o"), scalars(1)), torch.float64, CPU).tolist() == [1, -1, -1, -1, 1]
 
 
-def test_blocks_lie_one_after_the_other():
+def test_blocks_follow_one_another():
     starts = [(block.start, str(block.irrep)) for block in blocks((scalars(4), vectors(2)))]
     assert starts == [(0, "0e"), (4, "1o")]
 
 
 @pytest.mark.parametrize("make", [irreps, channels_last])
-def test_projection_on_the_commutant_is_the_orthogonal_one(make):
+def test_projection_on_the_commutant_is_orthogonal(make):
     inputs, outputs = (make("3x0e+2x1o+1x1e+1x2e"),), (make("2x0e+2x1o+2x1e"), make("2x2e+1x0e"))
     weight = torch.randn(sum(part.dim for part in outputs), inputs[0].dim)
     nearest = project_on_commutant(inputs, outputs, weight)
@@ -132,7 +132,7 @@ def test_the_projection_of_vectors_is_a_third_of_each_trace():
     torch.testing.assert_close(matrix, expected)
 
 
-def test_parity_separates_polar_from_axial_vectors_only_where_it_means_something():
+def test_parity_separates_polar_from_axial_vectors_only_if_it_is_in_the_group():
     weight = torch.randn(3, 3)
     axial = Representation(o3.Irreps("1x1e"), "channels_last", (3, 1))
     assert not list(commutant((vectors(1),), (axial,), weight))

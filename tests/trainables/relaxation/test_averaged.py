@@ -43,7 +43,7 @@ def call(layer, rows=5):
 
 
 def quadrature():
-    """Rotations and their shares that integrate polynomials of degree 4 in the irreps of l <= 2 exactly."""
+    """Rotations and weights that integrate polynomials of degree 4 in the irreps of l <= 2 exactly."""
     cosines, shares = np.polynomial.legendre.leggauss(5)
     turns = np.arange(5) * 2 * math.pi / 5
     for cosine, share in zip(cosines, shares / 2, strict=True):
@@ -54,7 +54,7 @@ def quadrature():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_the_mean_of_the_plain_terms_over_the_group(name):
+def test_the_penalty_is_the_mean_of_the_plain_terms_over_the_group(name):
     layer = relaxed(*CASES[name])
     made = call(layer)
     inversion = name != "rotations only"
@@ -74,7 +74,7 @@ def test_it_is_the_mean_of_the_plain_terms_over_the_group(name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_equivariant_map_costs_nothing_but_its_norm(name):
+def test_an_equivariant_map_is_penalized_for_its_norm_alone(name):
     layer = relaxed(*CASES[name])
     nearest = project_on_commutant(layer.inputs, layer.outputs, layer.companion.weight.detach())
     layer.companion.weight = nn.Parameter(nearest)
@@ -84,7 +84,7 @@ def test_an_equivariant_map_costs_nothing_but_its_norm(name):
     assert abs(averaged_penalty(layer, made, {"norm": 0.0, "lie": 1.0, "parity": 1.0})) < 1e-12 * size
 
 
-def test_a_parity_mixer_is_seen():
+def test_a_parity_mixer_is_penalized():
     layer = relaxed((irreps("1x1o"),), (irreps("1x1e"),))
     layer.companion.weight = nn.Parameter(torch.eye(3))
     made = call(layer)
@@ -94,7 +94,7 @@ def test_a_parity_mixer_is_seen():
     torch.testing.assert_close(parity, 4 * size)
 
 
-def test_it_does_not_depend_on_the_orientation_of_the_batch_nor_on_its_copies():
+def test_the_penalty_depends_on_neither_orientation_nor_repetition_of_the_batch():
     layer = relaxed(*CASES["irreps"])
     made = call(layer)
     matrix = torch.from_numpy(Rotation.from_rotvec([0.3, -1.0, 2.0]).as_matrix())

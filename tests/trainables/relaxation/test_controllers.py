@@ -1,4 +1,4 @@
-"""Theta from what a training shows."""
+"""Theta controlled by the measurements of a training."""
 
 import math
 import threading
@@ -17,7 +17,7 @@ STALLING = "trainables.relaxation.controllers:Stalling"
 
 
 def course(violations, layers=("a", "b")):
-    """Theta of each layer in every step, where `violations` gives those of each step by layer."""
+    """Theta of each layer in every step, given the violations of each step by layer."""
     steering = Steering(STALLING)
     thetas = []
     for step, seen in enumerate(violations):
@@ -36,7 +36,7 @@ def test_theta_falls_faster_in_a_layer_whose_violation_has_stalled():
 
 
 class Linear:
-    """The linear schedule as a controller, and the base of those that break a rule."""
+    """The linear schedule as a controller; base class of those that break a rule."""
 
     def start(self, layers, steps):
         self.layers, self.step, self.steps = layers, 0, steps
@@ -89,7 +89,7 @@ class Unsaved(Linear):
         (Unsaved, "a checkpoint cannot carry"),
     ],
 )
-def test_a_controller_that_breaks_a_rule_is_one_line_before_any_training(controller, words):
+def test_a_controller_that_breaks_a_rule_gives_one_line_before_any_training(controller, words):
     name = f"{__name__}:{controller.__name__}"
     with pytest.raises(BadInput) as caught:
         resolve("method", {"name": "relaxed", "schedule": name}, "arms.mine")
@@ -99,7 +99,7 @@ def test_a_controller_that_breaks_a_rule_is_one_line_before_any_training(control
 
 
 class LaterNotANumber(Linear):
-    """Keeps the rules as long as the loss is the 1 of the trial run."""
+    """Follows the rules as long as the loss is 1, as in the trial run."""
 
     def observe(self, loss, violations):
         return super().observe(loss, violations) if loss == 1.0 else math.nan
@@ -113,13 +113,13 @@ class LaterHigh(Linear):
 @pytest.mark.parametrize(
     ("controller", "words"), [(LaterNotANumber, "theta = nan"), (LaterHigh, "exactly 0 in the last")]
 )
-def test_a_controller_that_breaks_a_rule_in_training_is_one_line(make_spec, task, controller, words):
+def test_a_controller_that_breaks_a_rule_in_training_gives_one_line(make_spec, task, controller, words):
     spec = make_spec({"name": "relaxed", "schedule": f"{__name__}:{controller.__name__}"})
     with pytest.raises(BadInput, match=words):
         run_trial(spec, task, CPU)
 
 
-def test_a_linear_controller_is_the_linear_schedule(make_spec, task):
+def test_a_linear_controller_equals_the_linear_schedule(make_spec, task):
     assert check_course("linear") == "linear"
     runs = [
         run_trial(make_spec({"name": "relaxed", "schedule": schedule, "init": 0.1, "peak": 0.5}), task, CPU)
@@ -131,7 +131,7 @@ def test_a_linear_controller_is_the_linear_schedule(make_spec, task):
     assert controlled.constraint_at_projection == 0.0
 
 
-def test_layers_are_steered_one_by_one_by_violations_of_their_own(make_spec, task):
+def test_each_layer_is_steered_by_its_own_violations(make_spec, task):
     _, rows = run_trial(make_spec({"name": "relaxed", "schedule": STALLING, "init": 0.1}), task, CPU)
     columns = [name for name in rows[0] if name.startswith("theta.")]
     assert len(columns) == 2

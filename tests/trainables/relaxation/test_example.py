@@ -5,7 +5,7 @@ import torch
 import trainables.relaxation
 
 
-def test_the_example_of_the_docstring_runs_as_it_stands(capsys):
+def test_the_example_in_the_docstring_runs_as_written(capsys):
     state = torch.get_rng_state()
     page = trainables.relaxation.__doc__
     script = textwrap.dedent(page[page.index("    import torch\n") :])

@@ -15,7 +15,7 @@ def network():
 
 
 def train(relaxation, steps, generator):
-    """Steps of a training on noise; returns theta in each, and whether its penalty was above 0."""
+    """Train on noise; returns theta in each step, and whether its penalty was above 0."""
     optimizer = torch.optim.SGD(relaxation.model.parameters(), 1e-2)
     seen = []
     for _ in range(steps):
@@ -30,7 +30,7 @@ def train(relaxation, steps, generator):
     return seen
 
 
-def test_theta_follows_its_schedule_and_the_model_is_strict_in_the_end():
+def test_theta_follows_its_schedule_and_the_model_is_strict_at_the_end():
     strict = network()
     keys = list(strict.state_dict())
     relaxation = Relaxation(strict, steps=20, strict_phase=0.2, init=0.1, show=None)
@@ -55,14 +55,14 @@ def test_finish_projects_a_training_that_has_no_strict_phase():
     assert relaxation.finish() is relaxation.model
 
 
-def test_statistics_start_anew_with_the_strict_phase():
+def test_statistics_restart_with_the_strict_phase():
     strict = nn.Sequential(o3.Linear("6x0e", "6x0e"), nn.BatchNorm1d(6), nn.Linear(6, 3))
     relaxation = Relaxation(strict, steps=10, strict_phase=0.1, show=None)
     train(relaxation, 10, torch.Generator())
     assert relaxation.model[1].num_batches_tracked == 1
 
 
-def test_no_penalty_is_asked_for_where_its_weight_is_0():
+def test_there_is_no_penalty_if_its_weight_is_0():
     relaxation = Relaxation(network(), steps=10, penalty=0.0, show=None)
     assert not any(penalized for _, penalized in train(relaxation, 10, torch.Generator()))
 

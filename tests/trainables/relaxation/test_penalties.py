@@ -63,7 +63,7 @@ def test_lie_is_the_finite_difference_derivative(name, kind, rows):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("rows", [2, 300])
-def test_an_exactly_equivariant_map_costs_nothing_but_its_norm(name, rows):
+def test_an_exactly_equivariant_map_is_penalized_for_its_norm_alone(name, rows):
     layer = relaxed(*CASES[name])
     nearest = project_on_commutant(layer.inputs, layer.outputs, layer.companion.weight.detach())
     layer.companion.weight = nn.Parameter(nearest)
@@ -76,7 +76,7 @@ def test_an_exactly_equivariant_map_costs_nothing_but_its_norm(name, rows):
 
 
 @pytest.mark.parametrize("rows", [2, 300])
-def test_a_parity_mixer_is_seen_by_the_parity_term_alone(rows):
+def test_a_parity_mixer_is_penalized_by_the_parity_term_alone(rows):
     inputs, outputs = (irreps("2x0e+1x1o"),), (irreps("2x0o+1x1e"),)
     layer = relaxed(inputs, outputs)
     identity_on_components = torch.zeros(5, 5)

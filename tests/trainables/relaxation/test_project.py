@@ -1,4 +1,4 @@
-"""Projection: the strict network is left, and running statistics start again."""
+"""Projection: only the strict network remains, and running statistics restart."""
 
 import copy
 
@@ -81,7 +81,7 @@ def test_folding_layers_that_map_the_channels_of_each_degree(layers, shape):
     torch.testing.assert_close(project(network, fold=True)(x), relaxed, rtol=1e-12, atol=1e-12)
 
 
-def test_statistics_after_a_reset_are_those_of_what_follows():
+def test_statistics_after_a_reset_come_from_later_batches_only():
     norm = nn.BatchNorm1d(2)
     norm(torch.randn(50, 2) + 100)
     reset_statistics(nn.Sequential(norm))
@@ -93,7 +93,7 @@ def test_statistics_after_a_reset_are_those_of_what_follows():
 
 
 @pytest.mark.parametrize("make", [enn.BatchNorm, lambda irreps: RunningScale()], ids=["e3nn", "own"])
-def test_running_statistics_of_other_makes_start_anew(make):
+def test_running_statistics_of_other_norms_restart(make):
     norm = make("2x0e+1x1o")
     fresh = copy.deepcopy(norm.state_dict())
     for _ in range(3):
@@ -106,7 +106,7 @@ def test_running_statistics_of_other_makes_start_anew(make):
 
 
 class RunningScale(nn.Module):
-    """A norm of a user's own make."""
+    """A user-defined norm."""
 
     def __init__(self):
         super().__init__()

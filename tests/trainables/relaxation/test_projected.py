@@ -1,4 +1,4 @@
-"""The projected model for a while, and the relaxed one as it was afterwards."""
+"""The projected model temporarily, and the relaxed one unchanged afterwards."""
 
 import copy
 
@@ -15,7 +15,7 @@ from trainables.relaxation.relax import relax
 @pytest.mark.parametrize(
     "network", [VectorLinear(2, 2), nn.Sequential(VectorLinear(2, 3), VectorLinear(3, 1))]
 )
-def test_projected_is_project_and_leaves_nothing_behind(network, fold):
+def test_projected_matches_project_and_leaves_nothing_behind(network, fold):
     generator = torch.Generator().manual_seed(0)
     model = relax(copy.deepcopy(network), generator, init=0.5, show=None)
     x = torch.randn(4, 3, 2, generator=generator)

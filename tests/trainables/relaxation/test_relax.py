@@ -1,4 +1,4 @@
-"""Which layers of a network are relaxed, and what relaxing leaves as it was."""
+"""Which layers of a network are relaxed, and what relaxing leaves unchanged."""
 
 import copy
 
@@ -18,7 +18,7 @@ from trainables.relaxation.representation import Representation, scalars, vector
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def test_a_companion_is_a_dense_map_of_the_features_alone():
+def test_a_companion_is_a_dense_map_of_only_the_features():
     network = relax(UsersNetwork(), generator())
     shapes = {name: tuple(layer.companion.weight.shape) for name, layer in relaxed_layers(network).items()}
     assert shapes == {"embed": (30, 2), "mix": (36, 30), "product": (12, 30), "read_out": (3, 12)}
@@ -29,7 +29,7 @@ def test_layers_by_pattern():
     assert set(relaxed_layers(network)) == {"mix", "read_out"}
 
 
-def test_a_models_own_default_is_taken_and_all_means_all():
+def test_a_models_own_default_is_used_and_all_means_all():
     class Choosy(UsersNetwork):
         relax_default = ("mix",)
         relax_companion = "feed_forward"
@@ -80,7 +80,7 @@ def test_torchscript_without_parameters_is_no_obstacle():
     assert list(relaxed_layers(relax(model, show=None))) == ["0", "2"]
 
 
-def test_a_declaration_that_does_not_fit_itself_names_the_layer():
+def test_an_inconsistent_declaration_names_the_layer():
     wrong = Representation(o3.Irreps("2x1o"), "channels_last", (3, 4))
     with pytest.raises(BadInput, match=r"layer 'inner': .*\(3, 4\) hold 12 .* 2x1o have 6"):
         relax(nn.ModuleDict({"inner": Declared(wrong, scalars(3))}), generator())

@@ -15,7 +15,7 @@ def features(*shape):
 
 @pytest.mark.parametrize("kind", [VectorLinear, EdgeVectorLinear])
 @pytest.mark.parametrize("trained_scale", [False, True])
-def test_one_product_is_the_strict_map_and_the_companion_beside_it(kind, trained_scale):
+def test_one_product_equals_the_strict_map_plus_the_companion(kind, trained_scale):
     layer = relax(
         kind(4, 5).double(), torch.Generator().manual_seed(0), init=1.0, trained_scale=trained_scale
     )
@@ -57,7 +57,7 @@ def test_e3nn_layers_take_their_inputs_by_keyword():
 
 
 @pytest.mark.parametrize("shape_x", [(1, 6), (5, 1, 6), (6,), (5, 4, 6)])
-def test_what_the_companion_adds_is_broadcast_as_the_strict_layer_broadcasts(shape_x):
+def test_the_companions_output_broadcasts_like_that_of_the_strict_layer(shape_x):
     layer, weight = product()
     x, y = features(*shape_x), features(5, 4, 4)
     found = layer(x, y, weight)

@@ -10,9 +10,7 @@ SCHEDULES = sorted(FALLS)
 @given(
     st.sampled_from(SCHEDULES), st.integers(1, 400), st.floats(0, 0.99), st.floats(0.1, 3), st.floats(0, 1)
 )
-def test_every_schedule_is_at_exactly_zero_before_the_strict_phase(
-    schedule, steps, strict_phase, peak, warmup
-):
+def test_every_schedule_is_exactly_zero_before_the_strict_phase(schedule, steps, strict_phase, peak, warmup):
     relaxed = relaxed_steps(steps, strict_phase)
     values = [theta(schedule, step, relaxed, peak, warmup) for step in range(steps)]
     assert all(value == 0.0 for value in values[relaxed:])
@@ -29,7 +27,7 @@ def test_every_schedule_reaches_its_peak_and_falls_from_there(schedule):
     assert falling == sorted(falling, reverse=True)
 
 
-def test_the_triangle_is_the_papers():
+def test_the_triangle_follows_the_paper():
     values = [theta("triangle", step, 101) for step in range(101)]
     assert values[:51] == pytest.approx([step / 50 for step in range(51)])
     assert values[50:] == pytest.approx([2 - step / 50 for step in range(50, 101)])

@@ -91,7 +91,7 @@ def test_a_strict_trial_may_call_its_layers_as_it_likes(make_spec, task):
     assert trial(make_spec, task, Listed, {"name": "strict"}).relaxed_layers == 0
 
 
-def test_a_layer_counts_as_called_with_its_companion_or_without():
+def test_a_layer_counts_as_called_with_or_without_its_companion():
     model = relax(nn.Sequential(o3.Linear("2x1o", "2x1o"), o3.Linear("2x1o", "1x1o")), show=None)
     assert uncalled_layers(model) == ["0", "1"]
     model[0].set_strength(0.0)
@@ -122,7 +122,7 @@ def test_a_trained_scale_counts_as_an_added_parameter():
     assert summary(model).splitlines()[0] == "1 relaxed layers add 37 parameters to 4:"
 
 
-def test_growth_beyond_threefold_is_warned_of_and_less_is_not():
+def test_growth_beyond_threefold_gives_a_warning_and_less_does_not():
     with pytest.warns(UserWarning, match=r"10\.0 times as large, most of it in layer '0' \(36 parameters\)"):
         relax(nn.Sequential(o3.Linear("2x1o", "2x1o")))
     with warnings.catch_warnings():
@@ -131,7 +131,7 @@ def test_growth_beyond_threefold_is_warned_of_and_less_is_not():
     assert growth_warning(model) is None
 
 
-def test_without_a_generator_torchs_own_decides():
+def test_without_a_generator_torchs_default_is_used():
     drawn = []
     for _ in range(2):
         torch.manual_seed(7)

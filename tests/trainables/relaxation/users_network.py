@@ -7,7 +7,7 @@ from torch import nn
 
 
 class UsersNetwork(nn.Module):
-    """A small e3nn network as a user would write it, who has never heard of relaxation."""
+    """A small e3nn network as written by a user who has never heard of relaxation."""
 
     def __init__(self):
         super().__init__()

@@ -23,12 +23,12 @@ def test_a_strict_network_that_is_not_equivariant_is_named_with_error_and_kind()
     assert "permutation" not in line
 
 
-def test_a_record_from_before_the_kinds_is_an_alarm_too():
+def test_an_older_record_without_kinds_raises_an_alarm_too():
     (line,) = alarms([record("a", error=1e-3)])
     assert "error 1.0e-03 (trial a)" in line
 
 
-def test_what_need_not_be_equivariant_or_is_not_known_is_no_alarm():
+def test_no_alarm_if_equivariance_is_not_required_or_not_known():
     assert not alarms(
         [
             record("a", "unconstrained", 0.5),

@@ -1,11 +1,11 @@
-"""Why trials crashed is printed once for each reason, of old and new records."""
+"""Each reason for crashes is printed once, for old and new records."""
 
 from trainables.results.crashes import as_json, crashes
 from trainables.results.record import Record, read_records, write_outcome
 from trainables.results.store import open_store
 
 
-def test_reasons_are_grouped_the_most_frequent_first(tmp_path):
+def test_reasons_are_grouped_with_the_most_frequent_first(tmp_path):
     store = open_store(tmp_path)
     details = {
         "a": "Traceback (most recent call last):\n  File x\nKeyError: 'charge'\n",

@@ -43,7 +43,7 @@ def test_a_config_that_names_no_study_is_damaged(store, content):
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b"\xff", b"3", b"{}", b"[" * 100_000])
-def test_a_plan_that_is_no_list_is_damaged(store, content):
+def test_a_plan_that_is_not_a_list_is_damaged(store, content):
     store.write("plan.json", content)
     with pytest.raises(Damaged):
         read_plan(store)
@@ -70,7 +70,7 @@ def test_an_id_that_is_not_the_hash_of_its_spec_shows_a_changed_plan(store, chan
 def test_equal_content_has_one_text_and_one_hash():
     assert canonical_json({"b": [1.5, None], "a": "é"}) == '{"a":"\\u00e9","b":[1.5,null]}'
     assert content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
-    # Fixed digits: every results folder in the world depends on them.
+    # Fixed digits: every existing results folder depends on them.
     assert trial_id({"a": 1}) == "015abd7f5cc57a2d"
     with pytest.raises(ValueError, match="JSON compliant"):
         trial_id({"a": float("nan")})

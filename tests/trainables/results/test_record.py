@@ -31,7 +31,7 @@ RECORD = Record("0123", {"seed": 1}, "failed", "diverged", "loss 3", loss_at_ini
 ROWS = [{"epoch": 0, "train_loss": 1.0}, {"epoch": 1, "train_loss": math.nan, "gamma": 2.0}]
 
 
-def test_a_record_comes_back_as_it_was(tmp_path):
+def test_a_record_is_read_back_unchanged(tmp_path):
     store = open_store(tmp_path)
     write_outcome(store, RECORD, ROWS)
     records, complaints = read_records(store, ["0123", "absent"])
@@ -58,7 +58,7 @@ def test_the_errors_on_each_test_sample_are_kept_and_belong_to_their_record(tmp_
     assert damaged_files(store, records.values()) == {}
 
 
-def test_errors_that_a_record_does_not_name_are_passed_over(tmp_path):
+def test_errors_that_a_record_does_not_name_are_ignored(tmp_path):
     store = open_store(tmp_path)
     write_outcome(store, RECORD, ROWS)
     store.write(errors_path("0123"), b"of an attempt that crashed later")
@@ -80,7 +80,7 @@ def test_a_changed_byte_is_noticed(position):
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff", b'{"id": "0123"}', b"[" * 100_000])
-def test_what_is_no_record_is_said_to_be_none(content):
+def test_content_that_is_not_a_record_is_refused(content):
     with pytest.raises(BadRecord, match=record_path("0123")):
         decode_record(content, "0123")
 
@@ -96,7 +96,7 @@ def test_a_truncated_or_foreign_record_counts_as_missing(tmp_path):
     assert "another trial" in complaints[1]
 
 
-def test_keys_of_a_newer_version_are_passed_over():
+def test_keys_of_a_newer_version_are_ignored():
     import hashlib
 
     content = json.loads(encode_record(RECORD))
@@ -119,7 +119,7 @@ def test_records_load_neither_torch_nor_ray():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_outcomes_and_reasons_are_stored_as_the_names_that_every_folder_has():
+def test_outcomes_and_reasons_are_stored_under_the_names_in_every_folder():
     assert [outcome.value for outcome in Outcome] == ["learned", "failed", "crashed"]
     assert {*Reason} == {
         *("non_finite", "diverged", "not_learned", "collapsed"),
@@ -131,6 +131,6 @@ def test_outcomes_and_reasons_are_stored_as_the_names_that_every_folder_has():
     assert decode_record(content, RECORD.id).reason is Reason.TIMEOUT
 
 
-def test_a_reason_that_nothing_gives_makes_a_record_unreadable():
+def test_an_unknown_reason_makes_a_record_unreadable():
     with pytest.raises(BadRecord, match="reason"):
         decode_record(encode_record(replace(RECORD, reason="whim")), RECORD.id)

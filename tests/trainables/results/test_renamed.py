@@ -1,4 +1,4 @@
-"""Options that were renamed: what was written under the first name is read, and keeps its id."""
+"""Renamed options: files written under the first name are still read, and trials keep their ids."""
 
 import pytest
 
@@ -19,7 +19,7 @@ USERS = {"model": {"name": "mine:Net", "neighbours": 4}, "task": {"name": "mine:
 ARMS = {"name": "small", "arms": {"strict": {"method": "strict"}}}
 
 
-def test_ids_are_made_of_first_names():
+def test_ids_are_computed_from_first_names():
     assert with_first_names(NOW) == FIRST
     assert with_present_names(FIRST) == NOW
     assert trial_id(NOW) == trial_id(FIRST)
@@ -42,7 +42,7 @@ def test_an_option_under_both_names_is_an_error():
         resolve_config({**ARMS, "task": "nbody", "model": {**NOW["model"], **FIRST["model"]}})
 
 
-def test_a_folder_from_before_can_be_extended():
+def test_a_folder_from_before_the_renaming_can_be_extended():
     store = open_source(REFERENCE / "published-segnn.parquet")
     assert b"neighbours" in store.read("plan.json"), "it was written under the first name"
     config, trials = planned_study(read_yaml(store.read("study.yaml").decode()))

@@ -7,7 +7,7 @@ import pytest
 from trainables.results.store import open_store, read_all
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_written_files_are_read_back(tmp_path):
     store = open_store(tmp_path)
     store.write("trials/a/record.json", b"one")
     store.write("trials/a/record.json", b"two")
@@ -20,7 +20,7 @@ def test_what_is_written_is_read(tmp_path):
         store.read("trials/a/record.json")
 
 
-def test_a_write_that_breaks_off_leaves_the_old_file_and_no_trace(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_the_old_file_and_no_trace(tmp_path, monkeypatch):
     store = open_store(tmp_path)
     store.write("file", b"old")
 
@@ -40,7 +40,7 @@ def test_unfinished_files_are_not_listed(tmp_path):
     assert open_store(tmp_path).names("nowhere") == []
 
 
-def test_read_all_leaves_out_what_is_not_there(tmp_path):
+def test_read_all_leaves_out_missing_files(tmp_path):
     store = open_store(tmp_path)
     store.write("a/x", b"1")
     assert read_all(store, ["a/x", "b/x"]) == {"a/x": b"1"}

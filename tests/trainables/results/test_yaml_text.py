@@ -1,4 +1,4 @@
-"""Configs as YAML: what is a number and what a name, what is refused, and that all can be read again."""
+"""Configs as YAML: numbers and names, refused content, and round trips."""
 
 import pytest
 import yaml
@@ -88,13 +88,13 @@ def test_anchors_and_merged_mappings():
         ("a: \x00", "special characters"),
     ],
 )
-def test_what_is_refused_with_its_line(text, words):
+def test_refused_content_is_named_with_its_line(text, words):
     with pytest.raises(BadYAML, match=words) as caught:
         read_yaml(text)
     assert "\n" not in str(caught.value)
 
 
-def test_a_few_lines_that_mean_billions_are_refused():
+def test_a_few_lines_that_expand_enormously_are_refused():
     lines = ["a: &a [1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [
         f"{new}: &{new} [{', '.join([f'*{old}'] * 8)}]"
@@ -124,7 +124,7 @@ AWKWARD = [
 ]
 
 
-def test_what_is_written_is_read_again_alike_in_both_dialects():
+def test_written_yaml_is_read_back_the_same_in_both_dialects():
     content = {
         "texts": [*AWKWARD, "a\nb", " x ", "ü", "‮"],
         "numbers": [1e-5, 1.0, 3, 1e300, 0.1],

@@ -74,7 +74,7 @@ def subject(tmp_path):
     return write
 
 
-def test_positions_have_their_closed_form(subject):
+def test_positions_match_their_closed_form(subject):
     angles = np.radians([30, 50, 70])
     folder = subject(
         frame(1)
@@ -93,7 +93,7 @@ def test_positions_have_their_closed_form(subject):
     np.testing.assert_allclose(found[2], [0 * x, -2 * z, -2 * z - 3 * y, y], atol=1e-12)
     # A quarter turn about z: x becomes y, and the hanging bone (-y) points along x.
     np.testing.assert_allclose(found[3], [0 * x, 2 * y, 2 * y + 3 * x, y], atol=1e-12)
-    # First about x, which leaves the first bone and turns -y to -z; then about z.
+    # First about x, which leaves the first bone in place and turns -y to -z; then about z.
     np.testing.assert_allclose(found[4], [0 * x, 2 * y, 2 * y - 3 * z, y], atol=1e-12)
     cx, cy, cz = np.cos(angles)
     sx, sy, sz = np.sin(angles)

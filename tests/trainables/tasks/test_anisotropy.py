@@ -1,4 +1,4 @@
-"""The two-sample test finds preferred directions where there are some, and none where there are none."""
+"""The two-sample test finds preferred directions in data if and only if they have some."""
 
 import numpy as np
 import pytest
@@ -22,13 +22,13 @@ def isotropic(tmp_path_factory) -> Task:
 
 
 def test_isotropic_data_are_not_distinguished_from_rotated_data(isotropic):
-    """Velocities have random directions; positions are normal, and seldom touch the box."""
+    """Velocities have random directions; positions are normally distributed and seldom touch the box."""
     found = anisotropy(isotropic)
     assert found.low < 0.5 < found.high
     assert found.high - found.low < 0.15
 
 
-def test_upright_data_are(isotropic):
+def test_upright_data_are_distinguished_from_rotated_data(isotropic):
     split = isotropic.splits["train"]
     upright = split | {"positions": split["positions"] * torch.tensor([0.5, 2.0, 0.5])}
     assert anisotropy(NBody({"train": upright, "val": upright})).low > 0.8
@@ -40,7 +40,7 @@ def test_upright_data_are(isotropic):
     assert anisotropy(NBody({"train": turned, "val": turned})).auc == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_common_drift_is_seen(isotropic):
+def test_a_common_drift_is_detected(isotropic):
     split = isotropic.splits["train"]
     falling = split | {"velocities": split["velocities"] - torch.tensor([0.0, 0.5, 0.0])}
     assert anisotropy(NBody({"train": falling, "val": falling})).low > 0.8
@@ -60,8 +60,8 @@ def test_the_interval_is_student_s_with_a_larger_variance():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.5])
-def test_the_interval_holds_the_truth(shift):
-    """600 data sets of 200 samples with six features, one of them shifted in the samples of one kind."""
+def test_the_interval_contains_the_truth(shift):
+    """600 data sets of 200 samples with six features, one of them shifted in the samples of one class."""
     random, labels = np.random.default_rng(1), np.arange(200) % 2 == 1
     found = []
     for _ in range(600):
@@ -77,7 +77,7 @@ def test_too_few_samples_are_refused(isotropic):
         anisotropy(isotropic, samples=6)
 
 
-def test_a_record_is_given_the_numbers_once_or_none(isotropic, monkeypatch):
+def test_the_numbers_are_computed_once_and_left_out_for_few_samples(isotropic, monkeypatch):
     found = anisotropy(isotropic)
     numbers = {"auc": found.auc, "low": found.low, "high": found.high}
     assert of_training_data(isotropic) == numbers

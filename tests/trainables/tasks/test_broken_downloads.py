@@ -1,4 +1,4 @@
-"""A download that breaks off leaves nothing behind and is one line; the next one starts anew."""
+"""An interrupted download leaves nothing behind and gives one line; the next one starts over."""
 
 import hashlib
 import resource
@@ -22,7 +22,7 @@ NAME = "toys/toy.bin"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves CONTENT in the way that the path names."""
+    """Serves CONTENT in the way named by the path."""
 
     protocol_version = "HTTP/1.1"
 
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    """A server on loopback alone."""
+    """A server on loopback only."""
     made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.halfway, made.end = threading.Event(), threading.Event()
     thread = threading.Thread(target=made.serve_forever, daemon=True)
@@ -92,7 +92,7 @@ def toy(monkeypatch):
 
 
 def from_server(server, way, timeout=60):
-    """pooch's own download over HTTP, from the server in the place of the address."""
+    """pooch's own HTTP download, from the test server instead of the given address."""
 
     def download(url, path, manager):
         address = f"http://127.0.0.1:{server.server_port}/{way}"
@@ -128,7 +128,7 @@ def assert_comes_whole(server, folder):
         ("missing", "404"),
     ],
 )
-def test_a_download_that_breaks_off_or_is_another_file(server, toy, tmp_path, way, message):
+def test_a_truncated_different_or_missing_file_is_refused(server, toy, tmp_path, way, message):
     assert_refused(server, way, tmp_path, message)
     assert_comes_whole(server, tmp_path)
 
@@ -140,7 +140,7 @@ def test_a_server_that_stops_sending(server, toy, tmp_path):
 
 @contextmanager
 def files_of_at_most(size):
-    """Writing more fails, as on a full disk."""
+    """Make writing more than `size` bytes to a file fail, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -149,13 +149,13 @@ def files_of_at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_is_full(server, toy, tmp_path):
+def test_a_full_disk(server, toy, tmp_path):
     with files_of_at_most(len(CONTENT) // 2):
         assert_refused(server, "whole", tmp_path, "cannot write .*toy.bin.*set another --data-dir")
     assert_comes_whole(server, tmp_path)
 
 
-def test_a_process_that_is_killed_half_way(server, toy, tmp_path):
+def test_a_process_that_is_killed_halfway(server, toy, tmp_path):
     program = f"""
         import pooch
         from trainables.tasks import datasets

@@ -1,4 +1,4 @@
-"""Made data is kept where that is possible, and made again where it is not."""
+"""Generated data is cached if possible, and generated again otherwise."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_arrays_are_made_once(tmp_path):
     assert made == [1]
 
 
-def test_what_cannot_be_used_is_said_once(tmp_path):
+def test_unusable_data_is_reported_once(tmp_path):
     made = []
 
     def make():

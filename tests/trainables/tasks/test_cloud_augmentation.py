@@ -1,4 +1,4 @@
-"""What is drawn anew in each step of a training on point clouds."""
+"""Augmentation drawn anew in each training step on point clouds."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_the_defaults_change_nothing():
     assert Augment()(points, draws()) is points
 
 
-def test_each_cloud_has_a_factor_of_its_own_within_the_bounds():
+def test_each_cloud_has_its_own_factor_within_the_bounds():
     points = clouds()
     ratios = Augment(scale=1.25)(points, draws()) / points
     torch.testing.assert_close(ratios, ratios[:, :1, :1].expand_as(ratios))
@@ -44,7 +44,7 @@ def test_jitter_is_noise_on_every_coordinate():
     assert abs(noise.mean().item()) < 1e-3
 
 
-def test_dropped_points_are_the_first_one_and_their_share_differs_by_cloud():
+def test_dropped_points_become_the_first_one_and_their_share_differs_by_cloud():
     points = clouds()
     augmented = Augment(dropout=0.8)(points, draws())
     first = (augmented == points[:, :1]).all(-1)
@@ -62,7 +62,7 @@ def test_the_draws_are_decided_by_the_generator():
     assert not torch.equal(once, other)
 
 
-def test_a_task_augments_its_batches_only_where_asked(tmp_path):
+def test_a_task_augments_its_batches_only_if_requested(tmp_path):
     sizes = {"name": "pointclouds", "points": 16, "train": 8, "val": 8, "test": 8}
     plain = registry.resolve("task", sizes)
     assert "augment" not in plain, "the ids of trials without it stay what they were"

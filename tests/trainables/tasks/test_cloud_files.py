@@ -1,4 +1,4 @@
-"""Files of point clouds are read for what they mean, or refused by file and sample."""
+"""Files of point clouds are read as they are meant, or refused with file and sample named."""
 
 import h5py
 import numpy as np
@@ -120,7 +120,7 @@ def test_points_are_drawn_without_repetition(random):
 
 
 def refusal(tmp_path, **options):
-    """The message with which the task refuses; nothing is left in the cache."""
+    """The message of the task's refusal, which must leave nothing in the cache."""
     with pytest.raises(BadInput) as error:
         pointclouds(tmp_path, **{**SMALL, "val": 4, "test": 4, **options})
     assert [path for path in tmp_path.glob("cache/*") if path.suffix != ".lock"] == []
@@ -219,7 +219,7 @@ def test_missing_meshes(tmp_path):
     assert "has no <class>/train/*.off" in refusal(tmp_path, source="modelnet_mesh")
 
 
-def test_keys_that_are_there_are_named(tmp_path):
+def test_existing_keys_are_named(tmp_path):
     np.savez(tmp_path / "clouds.npz", X=np.ones((4, 8, 3)), y=np.arange(4))
     assert "it has X, y; rename them" in refusal(tmp_path, source="npz", path="clouds.npz")
     place = write_hdf5(tmp_path)
@@ -270,7 +270,7 @@ def test_clouds_beyond_float32_are_refused(tmp_path, size):
     assert "sample 3: a cloud of size" in refusal(tmp_path, source="npz", path="clouds.npz")
 
 
-def test_meshes_with_names_in_capitals_are_meshes_too(tmp_path):
+def test_meshes_with_names_in_capitals_are_read_too(tmp_path):
     write_meshes(tmp_path)
     (tmp_path / "ModelNet10/box/train/BOX_9.OFF").write_text(CUBE)
     pointclouds(tmp_path, points=16, train=20, val=5, test=8, source="modelnet_mesh")

@@ -1,4 +1,4 @@
-"""Downloads: https only, hash checked, whole or not at all, and one clear line where there is no network."""
+"""Downloads: https only, hash checked, whole or not at all, and one clear line without a network."""
 
 import hashlib
 import shutil
@@ -27,7 +27,7 @@ def toy(monkeypatch) -> Source:
 
 
 class Server:
-    """A downloader that gives the same content for every address and notes what it was asked for."""
+    """A downloader that gives the same content for every address and records the requested addresses."""
 
     def __init__(self, content: bytes = CONTENT) -> None:
         self.content, self.asked = content, []
@@ -64,7 +64,7 @@ def test_a_wrong_hash_leaves_nothing_behind(toy, tmp_path):
     assert files_in(tmp_path) == []
 
 
-def test_no_network_is_one_clear_line(toy, tmp_path):
+def test_no_network_gives_one_clear_line(toy, tmp_path):
     def offline(url, output_file, pooch):
         raise requests.exceptions.ConnectionError("no route to host\nand more")
 
@@ -83,7 +83,7 @@ def test_plain_http_is_refused(toy, tmp_path, monkeypatch):
     assert server.asked == []
 
 
-def test_unknown_names_and_what_must_be_placed_by_hand(tmp_path):
+def test_unknown_names_and_files_that_must_be_placed_by_hand(tmp_path):
     with pytest.raises(BadInput, match="unknown data set 'etanol'; did you mean 'ethanol'"):
         fetch("etanol", tmp_path)
     for name, (place, origin) in BY_HAND.items():

@@ -1,4 +1,4 @@
-"""Extended XYZ as people write it: read for what it says, or refused by its frame and line."""
+"""Extended XYZ as people write it: read as it is meant, or refused with its frame and line named."""
 
 import contextlib
 from functools import partial
@@ -42,7 +42,7 @@ def read(tmp_path):
         "numbers",
     ],
 )
-def test_lines_however_they_end(read, content):
+def test_lines_however_they_are_laid_out(read, content):
     check(read(content))
 
 
@@ -63,7 +63,7 @@ def test_lines_however_they_end(read, content):
         "free_energy=7 energies=5 energy={energy} step=00012 community=3",
     ],
 )
-def test_comments_whatever_they_say(read, comment):
+def test_any_comment_is_accepted(read, comment):
     check(read("".join(frame(at, comment) for at in range(3))))
 
 
@@ -130,7 +130,7 @@ def test_periodic_cells_are_refused_with_the_frame(read, comment, part):
         (WHOLE.replace("energy=-2000", "energy=low", 1), "line 2: energy: 'low' is not a number"),
     ],
 )
-def test_what_is_no_frame_is_refused_by_its_line(read, content, part):
+def test_invalid_frames_are_refused_with_their_line(read, content, part):
     refused(read, content, part)
 
 
@@ -139,12 +139,12 @@ def test_text_that_shifts_the_columns_is_refused(read):
     refused(read, content.replace("O ", "O a "), "line 4: 9 words, but the Properties are 8 columns")
 
 
-def test_numbers_of_fortran(read):
+def test_fortran_numbers(read):
     check(read(WHOLE.replace("0.5 1", "5.0D-1 1.d0").replace("energy=-2000", "energy=-2.0D+03")))
 
 
 @pytest.mark.parametrize("cut", [1, 2])
-def test_a_number_cut_in_its_middle_is_refused_where_it_shows(read, cut):
+def test_a_truncated_last_number_is_refused_if_it_shows(read, cut):
     content = "".join(frame(at).replace(" 0.5 1 ", " 0.50 1.00 ") for at in range(2))
     fixed = "\n".join(
         line
@@ -157,7 +157,7 @@ def test_a_number_cut_in_its_middle_is_refused_where_it_shows(read, cut):
 
 
 @pytest.mark.timeout(10)
-def test_pairs_in_little_time():
+def test_pairs_are_parsed_quickly():
     for line in (
         "[" * 200_000,
         "a=[ " * 50_000,

@@ -1,4 +1,4 @@
-"""Forces are gradients of the energy, and normalization sees training data only."""
+"""Forces are gradients of the energy, and normalization uses training data only."""
 
 from pathlib import Path
 
@@ -79,8 +79,8 @@ def test_forces_of_equiformer_are_numeric_gradients(folder, relaxed):
     assert (found - expected).abs().max() <= 1e-6
 
 
-def test_the_loss_has_the_gradient_that_numbers_give(folder):
-    """Through the forces too: training needs second derivatives, of relaxed models as well."""
+def test_the_gradient_of_the_loss_matches_finite_differences(folder):
+    """Also through the forces: training needs second derivatives, for relaxed models too."""
     task = forces(folder, molecule="water.xyz", **SMALL)
     torch.manual_seed(0)
     model = relax(
@@ -106,7 +106,7 @@ def test_the_loss_has_the_gradient_that_numbers_give(folder):
     assert slope.item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5)
 
 
-def test_energy_is_invariant_and_forces_turn_along(folder):
+def test_energy_is_invariant_and_forces_are_equivariant(folder):
     task = forces(folder, molecule="water.xyz", **SMALL)
     torch.manual_seed(0)
     model = Equiformer(task.signature, channels=8, layers=2, heads=2, logits=4)

@@ -1,4 +1,4 @@
-"""Archives of MD17 and rMD17 are read for what they mean, or refused in one line."""
+"""Archives of MD17 and rMD17 are read as they are meant, or refused in one line."""
 
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def test_units_that_an_archive_names_are_used(tmp_path, named, energy, length, k
         ({"pbc": np.array([True, True, False])}, r"frame 0: a periodic cell \('pbc'\)"),
     ],
 )
-def test_archives_with_cells_or_units_not_known(tmp_path, more, complaint):
+def test_archives_with_cells_or_unknown_units(tmp_path, more, complaint):
     md17(tmp_path / "mine.npz", {**ORIGINAL, **{key: key for key in more}}, **more)
     with pytest.raises(BadInput, match=r"mine\.npz: .*" + complaint):
         read_md17(tmp_path / "mine.npz")

@@ -22,7 +22,7 @@ from trainables.training.equivariance import delivered_error
 
 PUBLIC = Path(__file__).parents[4] / "shared" / "data" / "mocap"
 needs_data = pytest.mark.skipif(not PUBLIC.exists(), reason="the public files are not on this machine")
-# Computed by a script of its own: the first 16 digits of the SHA-256 of positions, velocities and targets in float64.
+# Computed by a separate script: the first 16 digits of the SHA-256 of positions, velocities and targets in float64.
 CHECKSUMS = {
     "train": ["37cb5bdd5e8fe292", "68cbd561b4991f3a", "d512143f67a1c656"],
     "val": ["c36e355c1f9ab343", "826cec51ba896d5a", "b608fac89c3fb425"],
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 
 def walk(frames=12, seed=0):
-    """Six joints that stand upright and move forward in a direction of the seed's own."""
+    """Six joints that stand upright and move forward in a direction given by the seed."""
     random = np.random.default_rng(seed)
     body = random.normal(0, 1, (6, 3)) + np.array([0, 15, 0]) + np.arange(6)[:, None] * np.array([0, 2.0, 0])
     steps = random.normal(0, 0.1, (frames, 6, 3)) + random.normal(0, 1, 3) * np.array([1, 0, 1])
@@ -96,7 +96,7 @@ def test_samples_are_exactly_those_of_the_public_split(tmp_path):
         mocap(tmp_path, train=500)
 
 
-def test_a_sample_is_pose_way_to_the_next_frame_and_later_pose():
+def test_a_sample_is_pose_displacement_to_the_next_frame_and_later_pose():
     recorded = motion()
     starts = {"train": {2: np.array([4, 1]), 0: np.array([5, 7])}}
     split = samples(recorded, starts, "train", 3, 3, "here")  # one of each sequence, and one left over
@@ -140,7 +140,7 @@ def test_strict_networks_respect_the_group_of_the_task(name, height):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_with_heights_the_data_cannot_be_turned_about_another_axis(name):
+def test_with_heights_a_turn_about_another_axis_changes_the_result(name):
     about_y = rotations_about("y", torch.tensor([0.8]))[0]
     about_x = rotations_about("x", torch.tensor([0.8]))[0]
     errors = {}
@@ -162,8 +162,8 @@ def error_on_turned_data(model, task, matrix):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_edges_that_fill_up_a_row_count_for_nothing(name):
-    """What such an edge carries may be anything; a joint that no edge leads to does not matter to the others."""
+def test_edges_that_pad_a_row_have_no_effect(name):
+    """The values on such an edge may be anything; a joint that no edge leads to does not affect the others."""
     task = small_task()
     model = build(name, task).eval()
     graph = task.graph(task.splits["val"])
@@ -173,7 +173,7 @@ def test_edges_that_fill_up_a_row_count_for_nothing(name):
     torch.testing.assert_close(model(graph), before, rtol=1e-12, atol=1e-12)
 
 
-def test_relaxed_networks_break_it_and_are_found_out():
+def test_relaxed_networks_break_the_symmetry_and_are_detected():
     task = small_task()
     model = relax(build("egnn", task), torch.Generator().manual_seed(0)).double()
     for layer in relaxed_layers(model).values():
@@ -189,12 +189,12 @@ def test_targets_turn_with_the_graph():
     torch.testing.assert_close(turned[1], split["targets"][1] @ matrices[1].T)
 
 
-def test_full_rows_need_no_filling():
+def test_full_rows_need_no_padding():
     assert topology_of(~torch.eye(4, dtype=torch.bool), 2, torch.device("cpu")).present is None
 
 
 class Foreign:
-    """Something that a pickle could bring to life."""
+    """A class that a pickle could instantiate."""
 
 
 def pickled(path, content, protocol=2):
@@ -203,7 +203,7 @@ def pickled(path, content, protocol=2):
 
 
 @pytest.mark.parametrize("protocol", [2, 5])
-def test_pickles_of_arrays_are_read_whatever_their_protocol(tmp_path, protocol):
+def test_pickles_of_arrays_are_read_in_any_protocol(tmp_path, protocol):
     sequences = [walk(5, 0), walk(7, 1)]
     found = read_public_motion(pickled(tmp_path / "m.pkl", (LINKS.tolist(), sequences), protocol))
     np.testing.assert_array_equal(found.sequences[1], sequences[1])

@@ -1,4 +1,4 @@
-"""Files of molecules: public ones as published, bad frames refused by name, each read once."""
+"""Files of molecules: public ones as published, bad frames named and refused, each file read once."""
 
 import re
 import shutil
@@ -141,12 +141,12 @@ def test_missing_files_and_unknown_names(tmp_path):
         forces(tmp_path, molecule="etanol")
 
 
-def test_more_frames_than_there_are(folder):
+def test_more_frames_than_the_file_has(folder):
     with pytest.raises(BadInput, match=r"task\.train: 950 training and 50 validation frames.*20 in all"):
         forces(folder, molecule="water.xyz")
 
 
-def test_frames_are_read_once_and_a_changed_file_is_read_anew(folder, monkeypatch):
+def test_frames_are_read_once_and_a_changed_file_is_read_again(folder, monkeypatch):
     import trainables.tasks.sources.molecules as molecules
 
     reads = []
@@ -164,6 +164,6 @@ def test_frames_are_read_once_and_a_changed_file_is_read_anew(folder, monkeypatc
     assert not torch.equal(first.splits["train"]["forces"], changed.splits["train"]["forces"])
 
 
-def test_a_folder_that_cannot_be_written_is_read_all_the_same(folder):
+def test_a_folder_that_cannot_be_written_is_still_read(folder):
     (folder / "cache").write_text("a file where the cache belongs")
     assert len(forces(folder, molecule="water.xyz", **SMALL).splits["train"]["energies"]) == 6

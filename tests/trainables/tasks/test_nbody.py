@@ -1,4 +1,4 @@
-"""The n-body data: physics, reproducibility, and what the task makes of it."""
+"""The n-body data: physics, reproducibility, and the task built on it."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_integrator_agrees_with_an_adaptive_solver(law):
 
 
 @pytest.mark.parametrize("law", ["charges", "gravity"])
-def test_energy_drift_is_small_where_no_force_is_clipped(law):
+def test_energy_drift_is_small_if_no_force_is_clipped(law):
     positions, velocities, charges = initial_conditions(5, law, 40, seed=2, stream=0)
     positions = positions * 3
     before = energy(positions, velocities, charges, law)
@@ -48,7 +48,7 @@ def test_energy_drift_is_small_where_no_force_is_clipped(law):
     assert np.median(np.abs(after - before) / scale) < 1e-3
 
 
-def test_momentum_is_conserved_exactly_as_far_as_rounding_goes():
+def test_momentum_is_conserved_up_to_rounding():
     positions, velocities, charges = initial_conditions(5, "charges", 20, seed=3, stream=0)
     positions = positions * 3
     _, after = integrate(positions, velocities, charges, "charges", steps=300)
@@ -64,14 +64,14 @@ def test_initial_conditions_follow_their_definition():
     assert abs(charges.mean()) < 0.03
 
 
-def test_a_trajectory_does_not_depend_on_its_company():
+def test_a_trajectory_does_not_depend_on_others_in_its_batch():
     state = initial_conditions(5, "charges", 7, seed=5, stream=0)
     together = integrate(*state, "charges", 50)
     alone = integrate(*(part[3:4] for part in state), "charges", 50)
     np.testing.assert_array_equal(together[0][3:4], alone[0])
 
 
-def test_the_state_given_is_left_alone_and_two_spans_make_one():
+def test_the_given_state_is_left_unchanged_and_two_spans_equal_one():
     positions, velocities, charges = initial_conditions(5, "charges", 6, seed=6, stream=0)
     middle = integrate(positions, velocities, charges, "charges", 30)
     kept = [part.copy() for part in middle]
@@ -99,7 +99,7 @@ def test_same_seed_same_bits_other_seed_other_data(tmp_path):
     assert not torch.equal(first.splits["val"]["targets"], first.splits["test"]["targets"])
 
 
-def test_a_small_split_begins_a_large_one(tmp_path):
+def test_a_small_split_is_the_beginning_of_a_large_one(tmp_path):
     small = nbody(tmp_path, train=3, val=2, test=2)
     large = nbody(tmp_path, train=6, val=2, test=2)
     assert torch.equal(small.splits["train"]["targets"], large.splits["train"]["targets"][:3])
@@ -174,7 +174,7 @@ def test_neighbors_and_cutoff_choose_the_edges(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"num_neighbors": 5}, {"num_neighbors": 2, "cutoff": 1.0}])
-def test_edges_that_cannot_be_are_refused(options, tmp_path):
+def test_impossible_edges_are_refused(options, tmp_path):
     with pytest.raises(BadInput, match=r"task\.(num_neighbors|cutoff)"):
         nbody(tmp_path, **SMALL, **options)
 
@@ -188,7 +188,7 @@ def test_energy_drift_is_small_for_many_bodies_too():
 
 
 def saved_numbers(bodies, graphs):
-    """How many numbers a training step of EGNN keeps for its backward pass, 8 neighbors each."""
+    """How many numbers a training step of EGNN saves for its backward pass, with 8 neighbors per body."""
     draw = torch.Generator().manual_seed(0)
     split = {
         name: torch.randn(graphs, bodies, 3, generator=draw)

@@ -1,4 +1,4 @@
-"""OFF as programs write it: every face is read whatever stands behind it, or the file is refused by name."""
+"""OFF as programs write it: every face is read whatever follows it, or the file is refused by name."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ FACES = [(0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)]
 
 
 def off(header="OFF\n4 4 6", vertex="", face="", faces=FACES, line="\n"):
-    """A tetrahedron; `vertex` and `face` stand behind each of them."""
+    """A tetrahedron; `vertex` and `face` are appended to each vertex and face."""
     rows = [header]
     rows += [" ".join(map(str, point)) + vertex for point in VERTICES]
     rows += [" ".join(map(str, (len(corners), *corners))) + face for corners in faces]
@@ -94,7 +94,7 @@ def test_polygons_are_cut_into_fans(read, face):
         (b"\x00\x01\x02", "does not begin with OFF"),
     ],
 )
-def test_what_is_no_such_mesh_is_refused(read, content, part):
+def test_invalid_meshes_are_refused(read, content, part):
     with pytest.raises(BadInput) as error:
         read(content)
     assert "mesh.off: not an OFF mesh" in str(error.value)

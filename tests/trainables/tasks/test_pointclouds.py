@@ -75,7 +75,7 @@ def test_only_training_clouds_are_augmented(tmp_path):
     assert torch.equal(plain["test"]["points"], changed["test"]["points"])
 
 
-def test_data_is_made_once_and_made_again_where_it_was_damaged(tmp_path, monkeypatch):
+def test_data_is_made_once_and_made_again_if_damaged(tmp_path, monkeypatch):
     first = pointclouds(tmp_path, **SMALL).splits["train"]["points"].clone()
     made = []
     original = pointclouds_module.splits_of
@@ -113,7 +113,7 @@ def test_loss_and_accuracy(tmp_path):
     assert accuracy[:3].tolist() == [0.0, 1.0, 1.0]
 
 
-def test_graphs_hold_bare_points(tmp_path):
+def test_graphs_contain_points_alone(tmp_path):
     task = pointclouds(tmp_path, **SMALL)
     graph = task.graph(select(task.splits["val"], torch.tensor([3, 5])))
     assert graph.topology is None

@@ -41,7 +41,7 @@ def test_families_are_the_surfaces_they_are_named_for(name, random):
     level = (z - low) / (high - low)
 
     def off_slope(inwards):
-        """How far |z| is from proportional to the way inwards."""
+        """How far |z| is from being proportional to the distance inwards."""
         side = np.where(np.abs(z) > 1e-9, np.abs(z) / np.maximum(inwards, 1e-9), np.nan)
         return np.abs(inwards - np.abs(z) / np.nanmedian(side, axis=1, keepdims=True))
 
@@ -59,7 +59,7 @@ def test_families_are_the_surfaces_they_are_named_for(name, random):
 
 @pytest.mark.parametrize("name", ["box", "cone", "tetrahedron"])
 def test_flat_and_tapered_surfaces_are_covered_evenly(name, random):
-    """The mean height of the surface, from areas of its faces."""
+    """The mean height of the surface agrees with the areas of its faces."""
     corners = {"box": 4, "cone": 60, "tetrahedron": 3}[name]
     points = FAMILIES[name]((200, 2000), random)
     height = points[..., 2].max(1)
@@ -68,7 +68,7 @@ def test_flat_and_tapered_surfaces_are_covered_evenly(name, random):
     if name == "box":
         expected = np.full(200, 0.5)
     else:
-        # As the sampler has it, the side's area is that of a prism half as high.
+        # In the sampler the side's area is that of a prism half as high.
         side = edge * height / 2
         expected = side / 3 / (side + face)
     assert np.abs((points[..., 2].mean(1) / height - expected).mean()) < 0.01
@@ -86,7 +86,7 @@ def test_every_family_differs_from_every_other_by_some_shape(random):
 
 @pytest.mark.slow
 def test_distances_between_points_do_not_separate_the_classes():
-    """Five nearest neighbors in the histograms of all distances, which no rotation changes."""
+    """Classify by the five nearest neighbors among histograms of all distances, which no rotation changes."""
     train, test = (solids(count, 128, seed=1, stream=stream) for stream, count in enumerate([2400, 600]))
     profiles = []
     for clouds in (train, test):

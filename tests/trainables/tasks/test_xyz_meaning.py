@@ -1,4 +1,4 @@
-"""What an extended XYZ file says beside its numbers: units, names of energy and forces, isolated atoms."""
+"""What an extended XYZ file says besides its numbers: units, names of energy and forces, isolated atoms."""
 
 from functools import partial
 
@@ -35,7 +35,7 @@ def read(tmp_path):
         ("unit=kJ/mol/nm length_unit=nm", (1 / 96.48533212, 10, 0.1 / 96.48533212)),
     ],
 )
-def test_units_of_comments_are_used(read, comment, factors):
+def test_units_in_comments_are_used(read, comment, factors):
     energy, length, force = factors
     content = "".join(frame(at, "energy={energy} " + comment) for at in range(3))
     check(read(content), energy=energy, length=length, force=force)
@@ -53,7 +53,7 @@ def test_units_of_comments_are_used(read, comment, factors):
         ("energy_unit=unknown", "'unknown' is no unit of energy"),
     ],
 )
-def test_units_that_are_not_known_are_refused(read, comment, part):
+def test_unknown_units_are_refused(read, comment, part):
     refused(read, frame(0) + frame(1, "energy={energy} " + comment), "frame 1: ", part)
 
 
@@ -96,7 +96,7 @@ def atom(symbol, energy, comment="config_type=IsolatedAtom"):
 
 
 @pytest.mark.parametrize("comment", ["config_type=IsolatedAtom", "config_type=isolated_atom pbc='T T T'", ""])
-def test_isolated_atoms_are_references_and_no_samples(read, comment):
+def test_isolated_atoms_are_references_and_not_samples(read, comment):
     frames = read(atom("H", -13.5, comment) + WHOLE + atom("O", -1900, comment) + atom("N", -5))
     check(frames)
     assert frames.reference == -1900 - 2 * 13.5
@@ -128,5 +128,5 @@ def test_isolated_atoms_change_no_target(tmp_path):
         (WHOLE + atom("O", -5).replace("energy", "E"), ("frame 3: no 'energy'",)),
     ],
 )
-def test_isolated_atoms_that_do_not_fit(read, content, parts):
+def test_inconsistent_isolated_atoms_are_refused(read, content, parts):
     refused(read, content, *parts)

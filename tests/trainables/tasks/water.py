@@ -23,6 +23,6 @@ def water(seed: int, symbols: str = "OHH", **results) -> Atoms:
 
 
 def water_file(folder: Path) -> Path:
-    """The folder, with 20 frames in `water.xyz`."""
+    """Write 20 frames to `water.xyz` in the folder; returns the folder."""
     write(folder / "water.xyz", [water(seed) for seed in range(20)], format="extxyz")
     return folder

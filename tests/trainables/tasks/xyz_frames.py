@@ -1,4 +1,4 @@
-"""Frames of water in extended XYZ, whose numbers say which frame they are of."""
+"""Frames of water in extended XYZ, whose numbers identify the frame."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ COLUMNS = "species:S:1:pos:R:3:forces:R:3"
 
 
 def frame(at, comment="energy={energy}", columns=COLUMNS):
-    """One frame of water; its numbers tell which."""
+    """One frame of water, identified by its numbers."""
     lines = [f"{symbol} {index} {at} 0.5 1 {index} -{at}.25" for index, symbol in enumerate("OHH")]
     comment = comment.format(energy=-2000 - at)
     return f"3\n{f'Properties={columns} ' if columns else ''}{comment}\n" + "".join(
@@ -36,7 +36,7 @@ def refused(read, content, *parts, keys=Keys()):  # noqa: B008
 
 
 def check(frames, count=3, energy=1.0, length=1.0, force=1.0):
-    """The frames are those that `frame` wrote, in these units."""
+    """Assert that the frames are those that `frame` wrote, in these units."""
     at = np.arange(count)
     np.testing.assert_array_equal(frames.numbers, [8, 1, 1])
     np.testing.assert_allclose(frames.energies, energy * (-2000 - at))

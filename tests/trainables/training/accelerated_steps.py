@@ -1,4 +1,4 @@
-"""A program: reads cases as JSON, takes each through steps on the fake accelerator, writes what was noted as JSON."""
+"""A program that reads cases as JSON, runs steps of each on the fake accelerator, and writes noted faults as JSON."""
 
 import copy
 import json
@@ -36,15 +36,14 @@ def main() -> None:
 
 
 def noted_in(case: dict[str, Any], accelerator: Accelerator) -> dict[str, list[str]]:
-    """What was noted in a step that follows another, in the method's measures and, where the case asks for it, in an
-    epoch without validation."""
+    """Faults noted in a second step, in the method's measures and, if requested, in an epoch without validation."""
     try:
         run = started(case)
         with accelerator:
             moved(run, accelerator)
             first, second = batches(run, 0)
             run.progress.step = case.get("step", run.steps // 4)  # theta is neither 0 nor 1
-            train_step(run, first, OnDevice())  # constants come to the device once
+            train_step(run, first, OnDevice())  # constants are copied to the device once
             run.progress.step += 1
             with accelerator.watch() as step:
                 train_step(run, second, OnDevice())
@@ -81,13 +80,13 @@ def started(case: dict[str, Any]) -> Run:
         failure=Failure(),
         seed=0,
     )
-    task = copy.deepcopy(small_task(case["task"]))  # which the case moves to the device
+    task = copy.deepcopy(small_task(case["task"]))  # a copy, since the case moves it to the device
     return start(spec, task, torch.device("cpu"), None)
 
 
 @lru_cache
 def small_task(name: str) -> Task:
-    """Few samples with something of everything that a step can meet."""
+    """A few samples with every kind of data that a step can encounter."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -115,7 +114,7 @@ def small_task(name: str) -> Task:
 
 
 def moved(run: Run, accelerator: Accelerator) -> None:
-    """Bring a run to the device by the ways of `start`: task, model, then the optimizers."""
+    """Move a run to the device in the order of `start`: task, model, then the optimizers."""
     run.device = accelerator.device
     run.task.to(run.device)
     run.model.to(run.device)
@@ -130,7 +129,7 @@ def moved(run: Run, accelerator: Accelerator) -> None:
 
 
 def generator(*arguments: Any) -> torch.Generator:
-    """In the place of `stream`, which can make none for a device that is not there."""
+    """Replaces `stream`, which cannot make a generator for a device that does not exist."""
     on_device = any(getattr(argument, "type", "cpu") != "cpu" for argument in arguments)
     return OnDevice() if on_device else torch.Generator()
 

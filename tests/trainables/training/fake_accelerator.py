@@ -1,14 +1,14 @@
-"""A device that computes nothing and notices what a real one would have to wait for.
+"""A device that computes nothing and detects what a real one would have to wait for.
 
 PyTorch lets a program register a device of another kind, and fake tensors, which have a shape, a type and a device
-but no content, can lie on it. So a training step runs from end to end without a GPU, and each of its operations is
-seen with the devices of its tensors. What is noted:
+but no content, can be placed on it. So a training step runs from end to end without a GPU, and each of its operations
+is seen with the devices of its tensors. These faults are noted:
 
     wait   the host asks for a number or a shape that only the device knows
     copy   a tensor goes from the host to the device, or back
-    mix    an operation gets tensors of both; a device takes only numbers, tensors of no axes, from the host
+    mix    an operation gets tensors of both; a device accepts only numbers, tensors without axes, from the host
 
-The device is registered once for the whole process and stays, so this belongs in a process by itself.
+The device stays registered for the whole process, so this belongs in a separate process.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,14 +30,14 @@ NAME = "fake"
 
 
 class Accelerator(TorchDispatchMode):
-    """Within `with`, tensors may lie on `device`; `watch` lists what is wrong with the operations of a block."""
+    """Inside `with`, tensors may be on `device`; `watch` lists what is wrong with the operations of a block."""
 
     def __init__(self) -> None:
         super().__init__()
         self.device = torch.device(NAME, 0)
         self.noted: list[str] = []
         self.watching = False
-        # Tensors that were made without this mode, such as the constants of a network, count as the host's.
+        # Tensors made outside this mode, such as the constants of a network, count as the host's.
         self.fakes = FakeTensorMode(allow_non_fake_inputs=True)
 
     def __enter__(self) -> "Accelerator":
@@ -51,7 +51,7 @@ class Accelerator(TorchDispatchMode):
 
     @contextmanager
     def watch(self) -> Iterator[list[str]]:
-        """What the operations of the block are noted for."""
+        """The faults noted in the operations of the block."""
         self.noted, self.watching = [], True
         try:
             yield self.noted
@@ -100,7 +100,7 @@ class Accelerator(TorchDispatchMode):
 
 
 def on_device(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
-    """Whether an operation has to do with the device; all others the host does as ever."""
+    """Whether an operation involves the device; the host runs all others as usual."""
     return any(
         isinstance(leaf, FakeTensor) or (isinstance(leaf, torch.device) and leaf.type == NAME)
         for leaf in tree_leaves((arguments, keywords))
@@ -108,7 +108,7 @@ def on_device(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
 
 
 class OnDevice(torch.Generator):
-    """A generator that says that it is on the device."""
+    """A generator that claims to be on the device."""
 
     @property
     def device(self) -> torch.device:
@@ -116,10 +116,10 @@ class OnDevice(torch.Generator):
 
 
 def register(accelerator: Callable[[], Accelerator] = Accelerator) -> Accelerator:
-    """Make the device known to PyTorch, once in a process."""
+    """Register the device with PyTorch, once per process."""
 
     class Module:
-        """What PyTorch asks of a device's module."""
+        """The interface that PyTorch requires of a device's module."""
 
         def is_initialized(self) -> bool:
             return True
@@ -146,7 +146,7 @@ def register(accelerator: Callable[[], Accelerator] = Accelerator) -> Accelerato
     made = accelerator()
 
     def as_list(tensor: FakeTensor) -> Any:
-        # One copy brings the whole list, where fake tensors ask for its numbers one by one.
+        # A real device copies the whole list at once, whereas fake tensors request its numbers one by one.
         if tensor.device.type == NAME:
             made.note("wait: tolist")
         with unset_fake_temporarily():

@@ -1,4 +1,4 @@
-"""No training step mixes devices, copies from the host or waits for the device: seen on a device that is none."""
+"""No training step mixes devices, copies from the host or waits for the device: checked on a fake one."""
 
 import json
 import subprocess
@@ -96,7 +96,7 @@ ORDER_OF_SAMPLES, NUMBERS = "copy: _to_copy from cpu to fake", "wait: tolist"
 
 
 def noted(cases):
-    """By case what was noted in a step, in the method's measures, and in an epoch."""
+    """The faults of each case in a step, in the method's measures, and in an epoch."""
     ran = subprocess.run(
         [sys.executable, HERE / "accelerated_steps.py"],
         input=json.dumps(cases),
@@ -129,7 +129,7 @@ def test_a_step_of_every_network_stays_on_the_device(further, name):
 
 
 def test_an_epoch_waits_once(quick):
-    """For its means, at its end; and for the gammas of ACE, all in one."""
+    """For its means, at its end; and once for all gammas of ACE."""
     assert quick["egnn, relaxed"]["epoch"] == [ORDER_OF_SAMPLES, NUMBERS]
     assert quick["egnn, relaxed"]["measures"] == []
     assert quick["egnn, ace"]["epoch"] == [ORDER_OF_SAMPLES, NUMBERS, NUMBERS]

@@ -37,7 +37,7 @@ def step(model, **settings):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_muon_moves_each_block_orthogonally_and_all_else_as_adamw(name):
-    # A large rate, beside which the rounding of weight minus update to float32 is small.
+    # A large rate, so that the rounding of weight minus update to float32 is small in comparison.
     hidden, moved = step(network(name), optimizer="muon", lr=10.0, adamw_factor=0.5)
     by_adamw = {parameter: torch.ones_like(parameter, dtype=torch.bool) for parameter in moved}
     for matrix in hidden:
@@ -45,14 +45,14 @@ def test_muon_moves_each_block_orthogonally_and_all_else_as_adamw(name):
         update = matrix.of(moved[matrix.parameter]) / (10.0 * 0.2 * max(matrix.shape) ** 0.5)
         gradient = matrix.of(matrix.parameter.grad)
         u, s, v = torch.linalg.svd(gradient, full_matrices=False)
-        # Singular values below 0.0012 of the whole, of which random gradients have hardly any, need not arrive.
+        # Singular values below 0.0012 of the norm, of which random gradients have hardly any, need not reach 1.
         assert s.min() > 0.0012 * s.norm()
         torch.testing.assert_close(update, u @ v, rtol=0, atol=1e-2)
         torch.testing.assert_close(
             torch.linalg.svdvals(update), torch.ones(min(matrix.shape)), rtol=0, atol=1e-2
         )
     for parameter, mask in by_adamw.items():
-        # The first step of Adam goes by lr in the direction of the gradient's sign.
+        # The first step of Adam moves by lr in the direction of the gradient's sign.
         expected = 5.0 * parameter.grad.sign()
         torch.testing.assert_close(moved[parameter][mask], expected[mask], rtol=1e-3, atol=1e-3)
     assert any(mask.any() for mask in by_adamw.values())
@@ -72,7 +72,7 @@ def test_adam_block_moves_each_block_by_the_rate_in_spectral_norm_and_all_else_a
         torch.testing.assert_close(moved[parameter][mask], expected[mask], rtol=1e-3, atol=1e-3)
 
 
-def test_muon_is_torchs_but_for_the_last_iterations():
+def test_muon_matches_torchs_except_for_the_last_iterations():
     torch.manual_seed(0)
     ours, theirs = (nn.Parameter(torch.zeros(6, 9)) for _ in range(2))
     settings = Training(optimizer="muon", lr=0.1, momentum=0.8)
@@ -104,7 +104,7 @@ def test_adam_block_without_blocks_is_adam():
     torch.testing.assert_close(parameters[0], parameters[1])
 
 
-def test_the_moments_of_adam_block_are_adams():
+def test_the_moments_of_adam_block_match_adams():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 4, bias=False), nn.Linear(2, 2))
     weight = model[1].weight
@@ -145,7 +145,7 @@ def test_an_interrupted_training_resumes_exactly(name):
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (3, 20), (40, 7), (200, 200)])
-def test_the_spectral_norm_is_torchs_to_within_3_in_1000(shape):
+def test_the_spectral_norm_matches_torchs_to_within_3_in_1000(shape):
     torch.manual_seed(0)
     matrices = torch.stack([torch.randn(shape), 1e-6 * torch.randn(shape), 1e6 * torch.eye(*shape)])
     exact = torch.linalg.matrix_norm(matrices, 2)

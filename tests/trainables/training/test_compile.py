@@ -29,7 +29,7 @@ def test_tracing_changes_no_number(make_spec, task, monkeypatch, network, method
     compiled_models, compile_model = [], nn.Module.compile
 
     def compile_eagerly(self, backend):
-        # Dynamo traces the step as ever; "eager" runs what it has traced without generating code for it.
+        # Dynamo traces the step as usual; "eager" runs what it has traced without generating code for it.
         compiled_models.append(self)
         compile_model(self, backend="eager")
 
@@ -54,7 +54,7 @@ def test_tracing_changes_no_number(make_spec, task, monkeypatch, network, method
         ("auto", 5000, True, False),
     ],
 )
-def test_auto_compiles_what_is_long_enough(task, monkeypatch, chosen, num_steps, differentiates, compiled):
+def test_auto_compiles_long_enough_trials(task, monkeypatch, chosen, num_steps, differentiates, compiled):
     monkeypatch.setattr(task, "differentiates_model", differentiates)
     assert compiling.is_compiled(Training(compile=chosen), task, num_steps) is compiled
 

@@ -35,7 +35,7 @@ def graph(dtype=torch.float64):
 
 
 class Formula(nn.Module):
-    """A model that is one function of the graph."""
+    """A model defined by one function of the graph."""
 
     def __init__(self, formula):
         super().__init__()
@@ -72,12 +72,12 @@ def test_each_kind_finds_what_breaks_it_and_nothing_else(broken):
     assert combined_error(Formula(BREAKERS[broken]), graph(), SIGNATURE, ALL, generator) > 1e-3
 
 
-def test_only_what_the_task_respects_is_asked():
+def test_only_symmetries_of_the_task_are_measured():
     assert set(errors(Formula(lambda g: g.positions), Symmetry(False, False))) == {"rotation", "permutation"}
 
 
-def test_the_error_is_relative_to_the_answer():
-    # Inversion turns v + c into -v + c where -v - c is due: the error is |2c| / |v + c|.
+def test_the_error_is_relative_to_the_output():
+    # Inversion turns v + c into -v + c instead of -v - c: the error is |2c| / |v + c|.
     constant = torch.tensor([0.3, 0.0, 0.0]).double()
     found = errors(Formula(lambda g: g.vectors[:, 0] + constant))["inversion"]
     due = (graph().vectors[:, 0] + constant).norm()
@@ -113,7 +113,7 @@ def test_a_float32_model_is_measured_exactly_in_float64():
     assert torch.get_default_dtype() is torch.float32
 
 
-def test_the_mode_of_the_model_is_left_as_it_was():
+def test_the_mode_of_the_model_is_left_unchanged():
     model = egnn().double()
     dropout = nn.Dropout(0.5)
     noisy = Formula(lambda g: dropout(model(g)))
@@ -201,7 +201,7 @@ VERTICAL = Symmetry(inversion=True, translations="xz", axis="y")
 UP = torch.tensor([0.0, 1.0, 0.0]).double()
 
 
-def test_a_smaller_group_asks_for_its_own_elements_only():
+def test_a_smaller_group_tests_only_its_own_elements():
     up_and_height = Formula(lambda g: g.vectors[:, 0] + g.positions[:, 1:2] * UP)
     assert max(errors(up_and_height, VERTICAL).values()) < 1e-14
     whole = errors(up_and_height)

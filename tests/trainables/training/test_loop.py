@@ -46,14 +46,14 @@ def test_the_errors_on_each_test_sample_have_the_metric_as_their_mean(make_spec,
     assert kept["mse"].mean().item() == pytest.approx(record.test_metric, rel=1e-5)
 
 
-def test_a_training_that_broke_off_leaves_no_test_errors(make_spec, task):
+def test_a_training_that_ends_early_leaves_no_test_errors(make_spec, task):
     kept = {}
     record, _ = run_trial(make_spec(lr=1e8, optimizer="sgd"), task, CPU, keep=kept.update)
     assert record.test_metric is None
     assert kept == {}
 
 
-def test_the_record_tells_the_whole_trial(make_spec, task):
+def test_the_record_describes_the_whole_trial(make_spec, task):
     relaxed = {"name": "relaxed", "schedule": "triangle", "strict_phase": 0.25}
     spec = make_spec(relaxed, epochs=8, lr=3e-3)
     record, rows = run_trial(spec, task, CPU)
@@ -93,14 +93,14 @@ def test_rotation_decides_what_a_relaxed_network_learns(make_spec, task):
     assert len(set(metrics.values())) == 3
 
 
-def test_inversion_is_refused_where_the_targets_do_not_respect_it(make_spec, task):
+def test_inversion_is_refused_if_the_targets_do_not_respect_it(make_spec, task):
     other = copy.copy(task)
     other.symmetry = Symmetry(inversion=False, translations=True)
     with pytest.raises(BadInput, match=r"method\.inversion: .* set it to false"):
         run_trial(make_spec({"name": "relaxed", "rotate": "graph", "inversion": True}), other, CPU)
 
 
-def test_the_unconstrained_end_is_delivered_as_it_is_and_is_not_equivariant(make_spec, task):
+def test_the_unconstrained_model_is_delivered_as_it_is_and_is_not_equivariant(make_spec, task):
     record, _ = run_trial(make_spec({"name": "unconstrained"}, lr=3e-3), task, CPU)
     assert record.params_final == record.params_train
     assert record.equivariance_error > 1e-6
@@ -167,7 +167,7 @@ def test_clipping_changes_the_training(make_spec, task):
     assert plain.val_metric != clipped.val_metric
 
 
-def test_each_epoch_sees_every_sample_once_in_an_order_of_its_own(make_spec, task):
+def test_each_epoch_sees_every_sample_once_in_its_own_order(make_spec, task):
     run = start(make_spec(batch_size=10), task, CPU, None)
     first, second = (torch.cat(list(batches(run, epoch))) for epoch in (0, 1))
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(40))
@@ -204,7 +204,7 @@ class NegativeError(NBody):
 
 
 @pytest.mark.parametrize("kind", [LogLikelihood, NegativeError])
-def test_losses_and_metrics_below_zero_are_judged_as_others(make_spec, task, kind):
+def test_losses_and_metrics_below_zero_are_judged_like_others(make_spec, task, kind):
     record, rows = run_trial(make_spec(lr=1e-2, epochs=12), kind(task.splits), CPU)
     assert len(rows) == 12
     assert rows[-1]["val_metric"] < 0

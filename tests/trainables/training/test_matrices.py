@@ -138,8 +138,8 @@ HIDDEN = {
         },
     ),
 }
-"""Of each network its options, its task, and the matrices of its hidden layers; all else is AdamW's: biases, the
-gains of norms, embeddings, read-outs, attention's alignment, and maps to or from a single channel."""
+"""For each network its options, its signature, and the matrices of its hidden layers. AdamW gets all else: biases,
+the gains of norms, embeddings, read-outs, attention's alignment, and maps to or from a single channel."""
 
 
 @pytest.mark.parametrize("name", HIDDEN)
@@ -184,7 +184,7 @@ def test_the_hidden_matrices_of_a_users_e3nn_network():
     }
 
 
-def test_a_slice_is_what_e3nn_makes_of_its_flat_weight():
+def test_a_slice_matches_e3nns_view_of_its_flat_weight():
     model = UsersNetwork()
     (first, second), views = hidden_matrices(model)[:2], list(model.mix.weight_views())
     assert torch.equal(first.of(model.mix.weight), views[0])
@@ -204,7 +204,7 @@ def test_a_class_may_name_its_embeddings_and_read_outs():
 
 
 class Tall(nn.Module):
-    """A layer of a user's own: two matrices in one parameter, one of them transposed, and a gain with two axes."""
+    """A user-defined layer: two matrices in one parameter, one of them transposed, and a gain with two axes."""
 
     def __init__(self):
         super().__init__()
@@ -215,7 +215,7 @@ class Tall(nn.Module):
         return [self.weight[0], self.weight[1].T]
 
 
-def test_a_users_layer_says_what_its_matrices_are():
+def test_a_users_layer_declares_its_matrices():
     layer = Tall()
     model = nn.Sequential(nn.Linear(2, 2), layer, nn.Linear(2, 2))
     assert hidden_of(model) == {"1.weight": [(3, 4), (4, 3)]}

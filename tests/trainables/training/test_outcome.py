@@ -1,4 +1,4 @@
-"""The failure rules, one by one and at their borders, for losses and metrics of any sign and range."""
+"""The failure rules, one by one and at their boundaries, for losses and metrics of any sign and range."""
 
 import io
 import math
@@ -34,7 +34,7 @@ def reason(verdict):
 
 
 def ended(*metrics, judged):
-    """The reason with which a training of these validation metrics failed, or None."""
+    """The reason why a training with these validation metrics failed, or None."""
     best = min(metrics) if judged.goal == "min" else max(metrics)
     return reason(failed_after_training(metrics, best, judged, RULES))
 
@@ -45,7 +45,7 @@ def test_training_continues_after_a_healthy_epoch():
 
 @pytest.mark.parametrize("name", ["train_loss", "grad_norm", "parameter_norm", "val_loss"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_what_is_not_finite_fails_and_is_named(name, value):
+def test_a_value_that_is_not_finite_fails_and_is_named(name, value):
     verdict = failed_during_training(row(**{name: value}), 1.0, RULES, 0.0)
     assert verdict.reason == "non_finite"
     assert name in verdict.detail
@@ -98,9 +98,9 @@ def test_learned_beats_the_trivial_predictor_by_the_margin(judged, good, bad):
 @pytest.mark.parametrize(
     ("judged", "best", "last_good", "last_bad"),
     [
-        (ERROR, 0.1, 0.81, 0.83),  # of 0.9 that were gained 0.18 are left
+        (ERROR, 0.1, 0.81, 0.83),  # 0.18 of the 0.9 gained is left
         (ERROR, 1e-9, 1e-4, 0.81),
-        (ERROR, 0.5, 2.49, 2.51),  # little was gained, and five times the error is allowed
+        (ERROR, 0.5, 2.49, 2.51),  # little was gained, so five times the error is allowed
         (Judged("min", trivial=11.0, ideal=10.0), 10.01, 10.8, 10.81),
         (ACCURACY, 0.9, 0.27, 0.25),
         (Judged("max", trivial=-1.0, ideal=0.0), -0.1, -0.81, -0.83),
@@ -115,8 +115,8 @@ def test_collapsed_has_lost_what_it_had_gained(judged, best, last_good, last_bad
     assert ended(best, last_bad, judged=judged) == "collapsed"
 
 
-def test_rules_do_not_see_where_zero_is():
-    """The same numbers moved, or turned round: the verdicts stay."""
+def test_rules_do_not_depend_on_where_zero_is():
+    """Shifting or negating all numbers does not change the verdicts."""
     metrics = [3.0, 1.2, 0.9, 0.3, 0.7]
     for shift in (0.0, -5.0, 100.0):
         for sign, goal in ((1, "min"), (-1, "max")):
@@ -135,7 +135,7 @@ def test_nan_improves_on_nothing():
     assert not better(2.0, 1.0, "min")
 
 
-def test_every_task_says_by_what_it_is_measured():
+def test_every_task_declares_its_goal_and_ideals():
     assert (NBody.metric_goal, NBody.metric_ideal, NBody.loss_ideal) == ("min", 0, 0)
     assert (Forces.metric_goal, Forces.metric_ideal, Forces.loss_ideal) == ("min", 0, 0)
     assert (PointClouds.metric_goal, PointClouds.metric_ideal, PointClouds.loss_ideal) == ("max", 1, 0)
@@ -168,7 +168,7 @@ def judged_anew(record, rows):
     """The reason that the rules give for the numbers of a stored trial."""
     task = TASKS[record.spec["task"]["name"]]
     rules = Failure(**record.spec["failure"])
-    # The training loss at initialization was not stored; the limit that a diverged trial was held to is ten times it.
+    # The training loss at initialization was not stored; the limit of a diverged trial is ten times that loss.
     limit = re.search(r"above (\S+) in", record.detail)
     at_init = float(limit[1]) / 10 if limit else record.loss_at_init
     for row in rows:

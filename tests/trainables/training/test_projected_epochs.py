@@ -20,7 +20,7 @@ PROJECTED = [
 
 
 def overfitting(task):
-    """The task with bodies that go the other way in validation: the longer a model learns, the worse it gets."""
+    """The task with bodies that move the opposite way in validation: the longer a model trains, the worse it gets."""
     other = copy.copy(task)
     val = {name: value.clone() for name, value in task.splits["val"].items()}
     val["targets"] = 2 * val["positions"] - val["targets"]
@@ -49,7 +49,7 @@ def test_the_delivered_model_of_a_relaxed_epoch_is_what_was_validated(make_spec,
     assert record.test_metric == pytest.approx(record.val_metric, rel=1e-6)
 
 
-def test_validating_the_projected_model_leaves_the_training_as_it_was(make_spec, task, monkeypatch):
+def test_validating_the_projected_model_leaves_the_training_unchanged(make_spec, task, monkeypatch):
     spec = make_spec({"name": "relaxed", "projection": "fold", "schedule": "constant", "init": 0.1}, lr=3e-3)
     _, rows = run_trial(spec, task, CPU)
     monkeypatch.setattr(Relaxed, "delivered", Method.delivered)
@@ -58,7 +58,7 @@ def test_validating_the_projected_model_leaves_the_training_as_it_was(make_spec,
 
 
 @pytest.mark.parametrize("method", [{"name": "strict"}, *PROJECTED], ids=lambda method: method["name"])
-def test_the_last_epoch_is_delivered_where_asked_for(make_spec, task, method):
+def test_the_last_epoch_is_delivered_if_requested(make_spec, task, method):
     record, rows = run_trial(make_spec(method, epochs=6, lr=3e-3, select="last"), overfitting(task), CPU)
     assert record.best_epoch == 5
     assert record.val_metric == rows[-1]["val_metric"] > min(row["val_metric"] for row in rows)
@@ -74,7 +74,7 @@ def test_the_last_epoch_is_delivered_where_asked_for(make_spec, task, method):
     ],
     ids=str,
 )
-def test_the_record_tells_the_area_under_theta_and_its_end(make_spec, task, method, constraint, area):
+def test_the_record_has_the_area_under_theta_and_its_end_value(make_spec, task, method, constraint, area):
     record, _ = run_trial(make_spec(method), task, CPU)
     assert record.constraint_at_projection == constraint
     assert record.theta_area == pytest.approx(area)

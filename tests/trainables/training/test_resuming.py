@@ -1,4 +1,4 @@
-"""The same spec gives the same bits, interrupted or not, and the seconds of all attempts."""
+"""The same spec gives the same bits, interrupted or not, and counts the seconds of all attempts."""
 
 import io
 import itertools
@@ -27,7 +27,7 @@ class Interrupted(Exception):
 
 
 def interrupt_after(epochs, kept):
-    """A `save` that keeps each state through a file's bytes, and breaks off after some epochs."""
+    """A `save` that keeps each state as the bytes of a file, and interrupts the training after `epochs` epochs."""
     count = 0
 
     def save(state):
@@ -57,7 +57,7 @@ def test_the_same_spec_gives_the_same_bits_interrupted_or_not(make_spec, task, m
 
 
 def test_processor_seconds_of_all_attempts_add_up(make_spec, task, monkeypatch):
-    """Each look at the clock finds it a second later; an attempt looks once at its start and after each epoch."""
+    """The clock advances a second per reading; an attempt reads it once at its start and after each epoch."""
     clock = itertools.count()
     monkeypatch.setattr("trainables.training.loop.time.process_time", lambda: float(next(clock)))
     spec, kept = make_spec(), []
@@ -65,12 +65,12 @@ def test_processor_seconds_of_all_attempts_add_up(make_spec, task, monkeypatch):
     assert undisturbed.cpu_seconds == len(rows)
     with pytest.raises(Interrupted):
         run_trial(spec, task, CPU, save=interrupt_after(2, kept))
-    next(clock)  # what passes between two attempts is not theirs
+    next(clock)  # time between two attempts does not count
     saved = torch.load(io.BytesIO(kept[-1]), weights_only=True)
     assert run_trial(spec, task, CPU, saved)[0].cpu_seconds == len(rows)
 
 
-def test_processor_seconds_are_those_of_all_processes_and_not_those_beside_a_gpu():
+def test_processor_seconds_cover_all_processes_and_are_unknown_on_a_gpu():
     team = SimpleNamespace(sum=lambda values: 2 * values)
     run = SimpleNamespace(device=CPU, team=team)
     assert cpu_seconds(run, earlier=1.0, since=3.0) == 7.0
@@ -78,12 +78,12 @@ def test_processor_seconds_are_those_of_all_processes_and_not_those_beside_a_gpu
     assert cpu_seconds(run, earlier=1.0, since=3.0) is None
 
 
-def test_processor_seconds_are_unknown_where_an_earlier_attempt_did_not_count_them(make_spec, task):
+def test_processor_seconds_are_unknown_if_an_earlier_attempt_did_not_count_them(make_spec, task):
     spec, kept = make_spec(), []
     with pytest.raises(Interrupted):
         run_trial(spec, task, CPU, save=interrupt_after(2, kept))
     saved = torch.load(io.BytesIO(kept[-1]), weights_only=True)
-    del saved["progress"]["cpu_seconds"]  # a checkpoint from before
+    del saved["progress"]["cpu_seconds"]  # as in an older checkpoint
     record, _ = run_trial(spec, task, CPU, saved)
     assert record.cpu_seconds is None
     assert record.seconds > 0

@@ -1,4 +1,4 @@
-"""`training.validate_every`: the same training, looked at less often, and selected among the epochs looked at."""
+"""`training.validate_every`: the same training, validated less often, with selection among validated epochs."""
 
 import io
 

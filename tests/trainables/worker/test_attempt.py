@@ -1,4 +1,4 @@
-"""Attempts at a trial: gone on with elsewhere, given up after three errors."""
+"""Attempts at a trial: resumed on another node, given up after three errors."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def spec():
 
 @pytest.fixture
 def epochs(monkeypatch):
-    """The epochs that are trained, as they begin."""
+    """A list that gets the number of each epoch as its training begins."""
     trained = []
     train_epoch = training.train_epoch
 
@@ -66,7 +66,7 @@ def test_a_trial_resumes_from_its_checkpoint_on_another_node(spec, epochs, monke
 
     def lost(run, epoch):
         if epoch == 4:
-            raise KeyboardInterrupt  # what ends a process is no error of the trial's
+            raise KeyboardInterrupt  # an error that ends the process is not the trial's
         return train_epoch(run, epoch)
 
     epochs.clear()
@@ -131,8 +131,8 @@ attempt(
 """
 
 
-def test_what_a_killed_worker_printed_is_in_the_log(spec, tmp_path, monkeypatch):
-    """As the machine's memory guard kills: nothing of the worker's own runs after that."""
+def test_the_output_of_a_killed_worker_is_in_the_log(spec, tmp_path, monkeypatch):
+    """Killed as by the machine's memory guard: none of the worker's code runs after that."""
     (tmp_path / "last_words_net.py").write_text(PRINTING)
     own = spec.model_copy(update={"model": {"name": "last_words_net:Net", "hidden": 8, "layers": 1}})
     environment = {
@@ -153,7 +153,7 @@ def test_what_a_killed_worker_printed_is_in_the_log(spec, tmp_path, monkeypatch)
     )
 
 
-def test_damaged_test_errors_are_made_again_to_the_bit(spec, epochs, tmp_path):
+def test_damaged_test_errors_are_made_again_bit_for_bit(spec, epochs, tmp_path):
     around = surroundings(tmp_path, "results", "b")
     attempt(spec, around)
     path = errors_path(spec.id)

@@ -1,10 +1,10 @@
-"""Rows on their way to who watches: not too often, and from the processes of a trial too."""
+"""Rows passed on to a watcher: not too often, and from the processes of a trial too."""
 
 from trainables.worker import live
 from trainables.worker.live import RowFile, Throttled
 
 
-def test_rows_are_passed_on_when_it_is_time(monkeypatch):
+def test_rows_are_passed_on_once_per_interval(monkeypatch):
     now, seen = [0.0], []
     monkeypatch.setattr(live.time, "monotonic", lambda: now[0])
     throttled = Throttled(seen.append, 10.0)

@@ -1,4 +1,4 @@
-"""Freed tensors stay with the process during a trial, and go back to the system after it."""
+"""Freed tensors stay with the process during a trial, and are returned to the system after it."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def measure(**environment):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_steps_of_a_trial_ask_the_kernel_for_few_new_pages():
+def test_steps_of_a_trial_request_few_new_pages_from_the_kernel():
     measured = measure()
     assert measured["kept"]
     assert measured["within"] < 0.1 * measured["outside"]
@@ -49,5 +49,5 @@ def test_steps_of_a_trial_ask_the_kernel_for_few_new_pages():
 @pytest.mark.parametrize(
     "environment", [{"MALLOC_TRIM_THRESHOLD_": "100000"}, {"GLIBC_TUNABLES": "glibc.malloc.check=0"}]
 )
-def test_what_the_user_has_set_stays(environment):
+def test_settings_of_the_user_are_kept(environment):
     assert not measure(**environment)["kept"]

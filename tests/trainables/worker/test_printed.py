@@ -1,4 +1,4 @@
-"""What a trial prints is in its log, however much it is."""
+"""The output of a trial is in its log, however long it is."""
 
 import sys
 import tempfile
@@ -11,7 +11,7 @@ from trainables.worker import printed as module
 from trainables.worker.printed import Log, copies_removed, copy_of, copy_of_member, printed
 
 
-def test_both_streams_are_kept_and_still_go_where_they_went(tmp_path, capsys):
+def test_both_streams_are_kept_and_still_shown(tmp_path, capsys):
     log = Log()
     with printed(log):
         print("to the one")
@@ -43,7 +43,7 @@ def copy(tmp_path, monkeypatch):
     return copy_of("run", "abc")
 
 
-def test_what_an_ended_process_printed_comes_first(copy, tmp_path):
+def test_the_output_of_an_ended_process_comes_first(copy, tmp_path):
     Log(copy).add("first é\n")
     Log(copy_of_member(copy, 1)).add("from its child\n")
     log, store = Log(copy), open_store(tmp_path / "results")
@@ -64,7 +64,7 @@ def test_the_copy_of_endless_printing_stays_small(copy, monkeypatch):
     assert copy.read_text().endswith("line 999\n")
 
 
-def test_a_copy_that_cannot_be_written_costs_nothing(tmp_path):
+def test_a_copy_that_cannot_be_written_does_no_harm(tmp_path):
     log = Log(tmp_path / "nowhere" / "copy.log")
     log.add("text")
     assert log.text() == "text"

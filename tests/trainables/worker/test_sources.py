@@ -15,7 +15,7 @@ def module(tmp_path, monkeypatch):
 
 def of(make_spec, folder, task=None, **options):
     spec = make_spec(**options)
-    # Only the names are read, so that neither network nor data need be there.
+    # Only the names are read, so neither the network nor the data need exist.
     spec = spec.model_copy(update={"model": {"name": "users_network_of_sources:Net"}})
     return sources(spec.model_copy(update={"task": task}) if task else spec, folder, "code")
 
@@ -27,7 +27,7 @@ def test_an_edited_module_has_another_hash(make_spec, tmp_path, module):
     assert changed(of(make_spec, tmp_path), before) == ["module users_network_of_sources"]
 
 
-def test_schedules_and_optimizers_count_and_what_has_no_file_does_not(make_spec, tmp_path, module):
+def test_schedules_and_optimizers_count_but_names_without_a_file_do_not(make_spec, tmp_path, module):
     found = of(make_spec, tmp_path, optimizer="torch.optim:Adagrad")
     assert "module torch.optim" in found
     spec = make_spec({"name": "relaxed"})
@@ -36,7 +36,7 @@ def test_schedules_and_optimizers_count_and_what_has_no_file_does_not(make_spec,
     assert set(sources(make_spec(), tmp_path, "code")) == {"trainables"}
 
 
-def test_data_files_are_hashed_and_read_once_while_they_stay(make_spec, tmp_path, module):
+def test_data_files_are_hashed_and_read_once_while_unchanged(make_spec, tmp_path, module):
     data = tmp_path / "mine.xyz"
     data.write_text("one")
     task = {"name": "forces", "molecule": "mine.xyz"}

@@ -1,4 +1,4 @@
-"""What is left of a trial that its limits end."""
+"""The record and log of a trial ended by its limits."""
 
 import tempfile
 import threading

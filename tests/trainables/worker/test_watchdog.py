@@ -1,4 +1,4 @@
-"""A trial beyond its limits is ended with last words; one within them never notices."""
+"""A trial beyond its limits is ended with a last message; one within them is unaffected."""
 
 import mmap
 import os
@@ -48,7 +48,7 @@ def test_a_trial_within_its_limits_is_left_alone(limits):
 
 def test_resident_memory_is_that_of_this_process():
     before = resident_bytes()
-    with mmap.mmap(-1, 50_000_000) as kept:  # malloc could give memory that the process has already
+    with mmap.mmap(-1, 50_000_000) as kept:  # malloc could return memory that the process already has
         for page in range(0, len(kept), mmap.PAGESIZE):
             kept[page] = 1
         assert resident_bytes() - before > 40_000_000
@@ -76,7 +76,7 @@ os.killpg(0, 9)
 """
 
 
-def test_what_forks_share_counts_once_and_what_they_add_counts():
+def test_memory_shared_by_forks_counts_once_and_memory_they_add_counts():
     ended = subprocess.run(
         [sys.executable, "-c", FORKING],
         capture_output=True, text=True, timeout=60, check=False, start_new_session=True,

@@ -1,7 +1,7 @@
 """Features with a separate number of channels for each degree: linear map, norm, gate and depth-wise product.
 
 Features are a tuple of tensors (nodes or edges, 2l+1, channels[l]) for l = 0, 1, ... Degree l has the parity
-(-1)^l of the spherical harmonics; or, with `inversion` False, features have no parity, as those of e3nn's 0e, 1e,
+(-1)^l of the spherical harmonics; or, with `inversion` False, features have no parity, like e3nn's 0e, 1e,
 2e, and the maps commute with rotations only.
 """
 
@@ -19,7 +19,7 @@ Features = tuple[Tensor, ...]
 
 
 def representations(channels: Sequence[int], inversion: bool) -> tuple[Representation, ...]:
-    """Of features with these numbers of channels."""
+    """The representations of features with these numbers of channels."""
     return tuple(
         Representation(
             o3.Irreps([(count, (degree, (-1) ** degree))]),
@@ -46,7 +46,7 @@ class ByDegreeLinear(nn.Module):
         self.representation_out = representations(outputs, inversion)
 
     def matrices(self) -> list[Tensor]:
-        """One for each degree, (inputs[l], outputs[l])."""
+        """One matrix for each degree, (inputs[l], outputs[l])."""
         return list(self.weights)
 
     def forward(self, *x: Tensor) -> Features:
@@ -78,12 +78,12 @@ class ByDegreeNorm(nn.Module):
 
 
 def gated(channels: Sequence[int]) -> list[int]:
-    """What `gate` needs to return `channels`: a further scalar for each channel above degree 0."""
+    """The channels `gate` needs to return `channels`: an extra scalar for each one above degree 0."""
     return [sum(channels), *channels[1:]]
 
 
 def gate(x: Features) -> Features:
-    """SiLU of the scalars, the other degrees times the sigmoid of extra scalars, both scaled as in e3nn."""
+    """SiLU of the scalars; other degrees times the sigmoid of extra scalars; both scaled as in e3nn."""
     counts = [part.shape[-1] for part in x[1:]]
     scalars, *gates = x[0].split([x[0].shape[-1] - sum(counts), *counts], dim=-1)
     kept = (part * (SIGMOID_SCALE * factor.sigmoid()) for part, factor in zip(x[1:], gates, strict=True))
@@ -94,9 +94,9 @@ class DepthwiseLinear(nn.Module):
     """The product of each channel with the harmonics of its edge, weighted path by path, and a linear map.
 
     Args:
-        inputs, outputs: Channels of each degree, the former from 0 to the largest of the harmonics.
-        radial: From the invariants of an edge to a weight for each path and channel, which are `weights_of(inputs)`;
-            None for weights that all edges share.
+        inputs, outputs: Channels of each degree, for the inputs from 0 to the largest of the harmonics.
+        radial: Network from the invariants of an edge to a weight for each path and channel, sum of `widths`
+            in all; None for weights that all edges share.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class DepthwiseLinear(nn.Module):
         self.mix = ByDegreeLinear(self.widths, outputs, inversion)
 
     def matrices(self) -> list[Tensor]:
-        """Of the linear map: one for each path, (inputs[l'], outputs[l])."""
+        """The matrices of the linear map, one for each path, (inputs[l'], outputs[l])."""
         by_degree = zip(self.mix.weights, self.paths, strict=False)
         return [
             matrix
@@ -134,13 +134,13 @@ class DepthwiseLinear(nn.Module):
 
 
 def widths(channels: Sequence[int], inversion: bool) -> list[int]:
-    """The number of products of each degree that features with these channels have with harmonics."""
+    """The number of products of each degree between features with these channels and harmonics."""
     paths = coupling_paths(len(channels) - 1, inversion)
     return [sum(channels[degree_in] for degree_in, _ in of_out) for of_out in paths]
 
 
 def by_path(couplings: Tensor, largest: int, inversion: bool) -> list[list[Tensor]]:
-    """The matrices that take a degree to another along each path, in the order of `coupling_paths`.
+    """The matrices that map one degree to another along each path, in the order of `coupling_paths`.
 
     Args:
         couplings: (edges, components, products) of `Couplings`.

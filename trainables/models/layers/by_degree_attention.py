@@ -18,7 +18,7 @@ from trainables.models.layers.perceptron import smooth_leaky_relu
 
 
 class GraphAttention(nn.Module):
-    """Messages from two depth-wise products with a gate between, weighted by attention (section 4.3)."""
+    """Messages from two depth-wise products with a gate between them, weighted by attention (section 4.3)."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class GraphAttention(nn.Module):
 
 
 def radial_profile(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """The weights of a product from the invariants of an edge, normed after each layer."""
+    """Network from an edge's invariants to the weights of a product, normed after each hidden layer."""
     return nn.Sequential(
         nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(),
         nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.SiLU(),

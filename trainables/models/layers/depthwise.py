@@ -28,7 +28,7 @@ def degree_of_component(largest: int) -> Tensor:
 
 
 def pad_components(x: Tensor, components: int) -> Tensor:
-    """(..., first few components, channels) -> (..., components, channels), zero in the others."""
+    """(..., first few components, channels) -> (..., components, channels), padded with zeros."""
     return F.pad(x, (0, 0, 0, components - x.shape[-2]))
 
 
@@ -36,8 +36,8 @@ def embed_nodes(graph: Graph, scalars: nn.Linear, vectors: nn.Linear | None, com
     """(nodes, components, channels): the node's invariants as scalars, its vectors as degree 1, zero above.
 
     Args:
-        scalars: From `node_invariants`.
-        vectors: Without bias, from the vectors of the signature; None where it has none.
+        scalars: Map of `node_invariants`.
+        vectors: Map of the node vectors, without bias; None if the signature has none.
     """
     x = scalars(node_invariants(graph)).unsqueeze(1)
     if vectors is not None:
@@ -59,7 +59,7 @@ class DegreeLinear(nn.Module):
         self.representation_out = degree_features(channels_out, largest)
 
     def matrices(self) -> list[Tensor]:
-        """One for each degree, (channels_in, channels_out)."""
+        """One matrix for each degree, (channels_in, channels_out)."""
         return list(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def coupling_paths(largest: int, inversion: bool = True) -> list[list[tuple[int,
     """For each output degree the pairs (input degree, harmonic degree) that couple to it and keep the parity.
 
     Args:
-        inversion: False for all pairs, whose products are axial in part.
+        inversion: False for all pairs, including those whose products are axial.
     """
     degrees = range(largest + 1)
     return [
@@ -138,7 +138,7 @@ class Couplings(nn.Module):
         self.register_buffer("coefficients", torch.cat(blocks, -1).flatten(1), persistent=False)
 
     def _coefficients(self, degree_out: int, paths: list[tuple[int, int]]) -> Tensor:
-        """(harmonic components, components, (2l+1) * paths); components of unit variance keep it."""
+        """(harmonic components, components, (2l+1) * paths); components keep unit variance."""
         block = torch.zeros(self.components, self.components, 2 * degree_out + 1, len(paths))
         for path, (degree_in, harmonic) in enumerate(paths):
             symbol = o3.wigner_3j(degree_in, harmonic, degree_out, dtype=block.dtype).transpose(0, 1)
@@ -150,12 +150,12 @@ class Couplings(nn.Module):
         """The harmonics of edges and their couplings.
 
         Args:
-            directions: (edges, 3), of any length but zero.
+            directions: (edges, 3), of any nonzero length.
 
         Returns:
-            Harmonics (edges, components), of unit variance, and couplings (edges, components, products), the matrix
-            that takes features to their products with the harmonics. Products are sorted by output degree, then
-            component, then path.
+            Harmonics (edges, components), of unit variance, and couplings (edges, components, products), the
+            matrix that maps features to their products with the harmonics. Products are sorted by output
+            degree, then component, then path.
         """
         harmonics = o3.spherical_harmonics(
             self.degrees, directions, normalize=True, normalization="component"
@@ -183,7 +183,7 @@ class PathLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels_out[0]))
 
     def matrices(self) -> list[Tensor]:
-        """One for each path, (channels, channels_out[l])."""
+        """One matrix for each path, (channels, channels_out[l])."""
         return [matrix for weight in self.weights for matrix in weight.split(self.channels)]
 
     def forward(self, products: Tensor, factors: Tensor | None = None) -> list[Tensor]:

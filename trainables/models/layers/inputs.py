@@ -1,4 +1,4 @@
-"""What every graph model computes from a graph before its first layer."""
+"""Quantities that a graph model computes from a graph before its first layer."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from trainables.graph import Graph, Signature, Topology, nearest_topology
 def with_topology(graph: Graph, num_neighbors: int) -> tuple[Graph, Topology]:
     """The graph with edges, and the edges: its own if it has any, else those from the `num_neighbors` nearest nodes.
 
-    A graph without edges has no edge_scalars. Graphs with too few nodes are connected completely.
+    A graph without edges has no edge_scalars. Graphs with too few nodes are fully connected.
     """
     if graph.topology is not None:
         return graph, graph.topology
@@ -44,7 +44,7 @@ def count_invariants(signature: Signature) -> int:
 
 
 def node_invariants(graph: Graph) -> Tensor:
-    """(nodes, S + V): scalars and norms of the vectors; if a node has neither, a constant one."""
+    """(nodes, S + V): scalars and norms of the vectors, or a constant 1 if a node has neither."""
     if graph.scalars.shape[1] + graph.vectors.shape[1] == 0:
         return torch.ones_like(graph.positions[:, :1])
     return torch.cat([graph.scalars, graph.vectors.norm(dim=-1)], dim=-1)

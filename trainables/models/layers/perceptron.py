@@ -1,4 +1,4 @@
-"""The perceptron of two layers, which most parts of most networks are made of, and an activation beside SiLU."""
+"""The two-layer perceptron, of which most parts of most networks are made, and a smooth leaky ReLU."""
 
 import torch
 from torch import Tensor, nn

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 
 
 class ExponentialNormal(nn.Module):
-    """exp(-b (exp(-r / length) - c_k)^2) with the centers c_k evenly from 0 to 1.
+    """exp(-b (exp(-r / length) - c_k)^2) with centers c_k evenly spaced from 0 to 1.
 
     Unke and Meuwly 2019 (arXiv 1902.08408), equation 7. It maps all distances to a bounded interval and is finest
-    near zero, so that it needs no cutoff: on complete graphs everything built on it is smooth everywhere.
+    near zero, so it needs no cutoff: on complete graphs everything built on it is smooth everywhere.
 
     Args:
-        length: Unit of the task's positions; functions[k] differ from each other up to a few times this distance.
+        length: In the unit of the positions; the functions are distinct up to a few times this length.
     """
 
     centers: Tensor
@@ -28,7 +28,7 @@ class ExponentialNormal(nn.Module):
 
 
 def radial_network(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """What turns radial functions and other invariants of an edge into the weights of a product."""
+    """A network from radial functions and other invariants of an edge to the weights of a product."""
     return nn.Sequential(
         nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, outputs)
     )

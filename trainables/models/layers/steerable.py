@@ -3,12 +3,12 @@
 Features are a pair: scalars (..., C0), which are even under inversion, and vectors (..., 3, C1), which are odd;
 harmonics are those of degree 0 and 1. The products are those of e3nn's FullyConnectedTensorProduct from
 C0 x 0e + C1 x 1o and 1x0e + 1x1o to O0 x 0e + O1 x 1o, with components of unit scale and without its
-normalization of the sum over paths; the way there is faster:
+normalization of the sum over paths; the computation is faster:
 
-- The harmonic of degree 0 is one number, so that it scales the weights and not the features.
-- Products with the harmonics of degree 1 are a dot product, which comes before the linear map (it leaves a
-  third of the numbers), or an outer product, which comes after it (it makes three numbers of one).
-- Where features come from nodes, the linear maps run on the nodes, before the gather: they commute with the
+- The harmonic of degree 0 is one number, so it scales the weights instead of the features.
+- A product with the harmonics of degree 1 is a dot product, which comes before the linear map (it leaves a
+  third of the numbers), or an outer product, which comes after it (it turns one number into three).
+- If features come from nodes, the linear maps run on the nodes, before the gather: they commute with the
   products.
 """
 
@@ -24,7 +24,7 @@ from trainables.graph import Topology
 
 DEGREE_0 = math.sqrt(1 / (4 * math.pi))
 DEGREE_1 = math.sqrt(3 / (4 * math.pi))
-# 1.6792 and 1.8467: e3nn estimates them from a fixed sample, so that they are its own to the last digit.
+# 1.6792 and 1.8467, computed by e3nn from its fixed sample, so they agree with its own to the last digit.
 SILU_SCALE = normalize2mom(nn.functional.silu).cst
 SIGMOID_SCALE = normalize2mom(torch.sigmoid).cst
 
@@ -36,7 +36,7 @@ class Steerable(NamedTuple):
     vectors: Tensor
 
     def join(self, other: "Steerable") -> "Steerable":
-        """The channels of both."""
+        """The channels of both, concatenated."""
         return Steerable(*(torch.cat(parts, -1) for parts in zip(self, other, strict=True)))
 
 
@@ -53,7 +53,7 @@ class Harmonics(NamedTuple):
 
 
 def harmonics(vectors: Tensor) -> Harmonics:
-    """Of the directions of vectors (..., 3); zero vectors have a zero of degree 1."""
+    """The harmonics of the directions of vectors (..., 3); degree 1 is zero for zero vectors."""
     return Harmonics(DEGREE_0, DEGREE_1 * nn.functional.normalize(vectors, dim=-1))
 
 
@@ -81,7 +81,7 @@ class Product(nn.Module):
             self.vector_to_vector = uniform(outputs[1], inputs[1])
 
     def matrices(self) -> list[Tensor]:
-        """One for each path, (channels_out, channels_in)."""
+        """One matrix for each path, (channels_out, channels_in)."""
         return [parameter for name, parameter in self.named_parameters() if name != "bias"]
 
     def forward(self, x: Steerable, attribute: Harmonics) -> Steerable:
@@ -159,14 +159,14 @@ def dot(vectors: Tensor, direction: Tensor) -> Tensor:
 
 
 def gated(channels: tuple[int, int]) -> tuple[int, int]:
-    """What `gate` needs to return `channels`: a further scalar for each vector."""
+    """The channels `gate` needs to return `channels`: an extra scalar for each vector."""
     return (sum(channels), channels[1])
 
 
 def gate(x: Steerable) -> Steerable:
     """e3nn's Gate: SiLU of the scalars, and each vector times the sigmoid of an extra scalar.
 
-    Both functions are scaled to unit second moment where their argument is normal.
+    Both functions are scaled to unit second moment for normally distributed arguments.
     """
     channels = x.vectors.shape[-1]
     scalars, gates = x.scalars.split([x.scalars.shape[-1] - channels, channels], dim=-1)

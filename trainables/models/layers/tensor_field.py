@@ -1,9 +1,10 @@
-"""Kernels of tensor-field networks (Thomas et al. 2018, arXiv 1802.08219), summed or attended to over the senders.
+"""Kernels of tensor-field networks (Thomas et al. 2018, arXiv 1802.08219), averaged plainly or by attention.
 
 A kernel maps the sender's features: a matrix on its channels, the coupling with the harmonics of the edge,
-radial functions for each path and channel, and a matrix on the channels of the paths. Of these only coupling
-and radial functions need the edge. The first matrix runs on the nodes before the gather; the last runs on the
-nodes too: after the sum over the senders or, for keys, transposed, on the query that they are multiplied with.
+radial functions for each path and channel, and a matrix on the channels of the paths. Of these, only the
+coupling and the radial functions need the edge. The first matrix runs on the nodes before the gather; the
+last runs on the nodes too: after the sum over the senders or, for keys, transposed, on the query that they
+are multiplied by.
 
 Features are (nodes, components, channels) as in depthwise.py. Couplings are, for each output degree l,
 (edges, (2l+1) * paths, components).
@@ -18,7 +19,7 @@ from trainables.models.layers.radial import radial_network
 
 
 class Kernel(nn.Module):
-    """All of a kernel but its last matrix."""
+    """All of a kernel except its last matrix."""
 
     def __init__(self, channels: int, degree: int, edge_inputs: int, radial_hidden: int) -> None:
         super().__init__()
@@ -29,7 +30,7 @@ class Kernel(nn.Module):
     def forward(
         self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology
     ) -> list[tuple[Tensor, Tensor]]:
-        """The products of each degree, and the radial functions to multiply them with.
+        """The products of each degree, and the radial functions to multiply them by.
 
         Args:
             edges: (edges, E), the invariants that the radial functions see.
@@ -55,7 +56,7 @@ class Convolution(nn.Module):
         self.output = PathLinear(channels, [channels] * (degree + 1))
 
     def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
-        """As x."""
+        """(nodes, components, channels) -> the same"""
         received = [
             topology.mean_senders(product * radial.unsqueeze(2)).flatten(1, 2)
             for product, radial in self.values(x, couplings, edges, topology)
@@ -64,7 +65,7 @@ class Convolution(nn.Module):
 
 
 class Attention(nn.Module):
-    """The mean of a kernel over the senders, weighted by the match of the receiver with another kernel.
+    """The mean of a kernel over the senders, weighted by the match between the receiver and another kernel.
 
     Fuchs et al. 2020 (arXiv 2006.10503), equations 10 and 11. Each head has its own channels of the kernels.
     """
@@ -80,11 +81,11 @@ class Attention(nn.Module):
         self.output = PathLinear(channels, [channels] * (degree + 1))
 
     def matrices(self) -> list[Tensor]:
-        """Of the queries: one for each path, (channels, channels)."""
+        """The matrices of the queries, one for each path, (channels, channels)."""
         return [matrix for query in self.queries for matrix in query.split(len(query), dim=1)]
 
     def forward(self, x: Tensor, couplings: list[Tensor], edges: Tensor, topology: Topology) -> Tensor:
-        """As x."""
+        """(nodes, components, channels) -> the same"""
         weights = self.weights(x, couplings, edges, topology).repeat_interleave(x.shape[-1] // self.heads, -1)
         received = [
             (product * (radial * weights.unsqueeze(2)).unsqueeze(2)).sum(1).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""What the classifiers of point clouds share: their input, their published channel numbers, and PointNet's end."""
+"""Parts shared by the networks for point clouds: input, published channels, and PointNet's classifier."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from trainables.graph import Graph, Signature
 
 
 def check_cloud_signature(signature: Signature) -> None:
-    """Raises BadInput unless the task asks for invariants of whole clouds and gives positions only."""
+    """Raise BadInput unless the task requires invariants of whole clouds and provides positions only."""
     if signature.output != "scalars":
         raise BadInput("model.name: a classifier of point clouds cannot answer with vectors; choose another")
     if signature.scalars or signature.vectors or signature.edge_scalars:
@@ -20,7 +20,7 @@ def cloud_positions(graph: Graph) -> Tensor:
 
 
 def vector_channels(width: float, *scalar_channels: int) -> list[int]:
-    """Vector channels for a number of scalar ones: a third of them, times width."""
+    """Numbers of vector channels in place of scalar ones: a third of each, times width."""
     return [int(width * channels) // 3 for channels in scalar_channels]
 
 

@@ -1,7 +1,7 @@
-"""A vector neuron on the edges of a nearest-neighbor graph, without ever holding the features of all edges.
+"""A vector neuron on the edges of a nearest-neighbor graph, without ever storing the features of all edges.
 
 The linear maps run on the nodes before the gather: W [x_j - x_i, x_i] is one map of the sender j plus one of
-the receiver i. Each node has the same number of neighbors, so edges are walked one neighbor of every node
+the receiver i. Each node has the same number of neighbors, so edges are visited one neighbor of every node
 at a time; only their invariants, a sixth of their features, are stored. Features and directions are stored as
 (2, 3, nodes, channels), so that all elementwise work is on contiguous blocks of (nodes, channels).
 """
@@ -21,8 +21,8 @@ from trainables.relaxation.representation import vectors
 class EdgeVectorLinear(nn.Linear):
     """The linear map of [x_j - x_i, x_i] on edge j -> i, as a map of nodes.
 
-    (..., 3, channels_in) -> (..., 3, 2 * channels_out): what a node gives as sender, then as receiver. The
-    weight (channels_out, 2 * channels_in) is that of the map on edges.
+    (..., 3, channels_in) -> (..., 3, 2 * channels_out): a node's contribution as sender, then as receiver.
+    The weight (channels_out, 2 * channels_in) is that of the map on edges.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
@@ -39,7 +39,7 @@ class EdgeVectorLinear(nn.Linear):
     def add_channel_map(self, degree: int, matrix: Tensor) -> None:
         """Add a map of the channels of the nodes, (2 * channels_out, channels_in), in place."""
         as_sender, as_receiver = matrix.chunk(2)
-        # The weight acts on [x_j - x_i, x_i]: what the sender x_j gives, the center x_i must make up for.
+        # The weight [D, C] acts on [x_j - x_i, x_i], which is D x_j + (C - D) x_i: a map of x_j goes into both.
         self.weight += torch.cat([as_sender, as_sender + as_receiver], dim=1)
 
     def forward(self, nodes: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def component_rows(topology: Topology) -> Tensor:
 
 
 def edge_features(senders: Tensor, receivers: Tensor, rows: Tensor) -> Iterator[Tensor]:
-    """For each neighbor p and d on its edges, (2, 3, nodes, channels), in one buffer that is overwritten."""
+    """For each neighbor, p and d on its edges, (2, 3, nodes, channels), in one buffer that is overwritten."""
     edges = torch.empty_like(receivers)
     for neighbor in rows:
         torch.index_select(senders.flatten(0, 2), 0, neighbor, out=edges.flatten(0, 2))
@@ -81,7 +81,7 @@ def edge_features(senders: Tensor, receivers: Tensor, rows: Tensor) -> Iterator[
 
 
 def dot(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """The products over the first axis of (3, nodes, channels), into out (nodes, channels)."""
+    """The dot products over the first axis of (3, nodes, channels), written into out (nodes, channels)."""
     torch.mul(left[0], right[0], out=out).addcmul_(left[1], right[1]).addcmul_(left[2], right[2])
 
 

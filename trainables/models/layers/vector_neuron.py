@@ -13,7 +13,7 @@ LENGTH_FLOOR = 1e-6
 # Under the square root of a length, so that a vector at 0 has a finite gradient. The authors' code has none: their
 # lengths differ from ours by 1e-8 at 0 and by at most 5e-17 / |p| elsewhere.
 SQUARE_FLOOR = 1e-16
-# Beside |d|^2 in the denominator of a projection on d.
+# Added to |d|^2 in the denominator of a projection on d.
 DIRECTION_FLOOR = 1e-6
 
 
@@ -36,7 +36,7 @@ class VectorLinear(nn.Linear):
 
 
 class ContextVectorLinear(nn.Module):
-    """The linear map of each point's vectors beside vectors that all points of a cloud share.
+    """The linear map of each point's vectors together with vectors that all points of a cloud share.
 
     The shared part is mapped once for each cloud, not once for each point.
     """
@@ -128,9 +128,9 @@ def vector_neuron(channels_in: int, channels_out: int, slope: float) -> VectorNe
 
 
 class InvariantFrame(nn.Module):
-    """Invariants of each point: its vectors, beside their mean over the cloud, seen in three learned vectors.
+    """Invariants of each point: products of its vectors and of their cloud mean with three learned vectors.
 
-    The three vectors rotate with the cloud; the products with them do not.
+    The three vectors rotate with the cloud; the products do not.
     """
 
     def __init__(self, channels: int, slope: float) -> None:

@@ -1,1 +1,1 @@
-"""Readers of public file formats, one a file. They return plain numpy arrays in the project's units."""
+"""Readers of public file formats, one per module. They return plain numpy arrays in the project's units."""

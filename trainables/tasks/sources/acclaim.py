@@ -1,8 +1,9 @@
 """Acclaim's text format of recorded motion: a skeleton (.asf) and its joint angles over time (.amc).
 
-The end of each bone is a joint; so is the root. With C the rotation of a bone's own axes and M that of its angles,
-a bone turns by C M C^-1 relative to its parent, and its end lies `length` times its turned direction away from the
-parent's end. Rotations are applied in the order in which the file names them. Lengths stay in the file's unit.
+The end of each bone is a joint; so is the root. With C the rotation of a bone's own axes and M that of its
+angles, a bone turns by C M C^-1 relative to its parent, and its end is `length` times its turned direction
+away from the parent's end. Rotations are applied in the order in which the file names them. Lengths stay in
+the file's unit.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Bone:
     Attributes:
         offset: (3,) from its parent's end to its own.
         axes: Axes of its angles.
-        channels: The names of its numbers in each frame.
+        channels: The names of its values in each frame.
         parent: The index of its parent, -1 for the root.
     """
 
@@ -36,7 +37,7 @@ class Bone:
 
 
 def read_subject(folder: Path) -> Motion:
-    """All sequences of a subject, by name: one .asf and any number of .amc files in a folder."""
+    """All sequences of a subject, sorted by name, from one .asf and any number of .amc files in a folder."""
     skeletons, recordings = sorted(folder.glob("*.asf")), sorted(folder.glob("*.amc"))
     if len(skeletons) != 1 or not recordings:
         raise BadInput(
@@ -75,7 +76,7 @@ def read_skeleton(path: Path) -> tuple[list[Bone], bool]:
 
 
 def read_angles(path: Path, bones: list[Bone], degrees: bool) -> list[dict[str, np.ndarray]]:
-    """For each frame the numbers of each bone with channels, angles in radians; frames are counted from 1."""
+    """For each frame, the values of each bone with channels, angles in radians; frames are counted from 1."""
     known = {bone.name: bone for bone in bones if bone.channels}
     frames: list[dict[str, np.ndarray]] = []
     for line in _lines(path):
@@ -160,7 +161,7 @@ def _channels(names: list[str]) -> tuple[str, ...]:
 
 
 def _in_order(described: dict[str, Bone], parents: dict[str, str], path: Path) -> list[Bone]:
-    """Parents before children, otherwise as the skeleton lists them."""
+    """The bones with parents before children, otherwise in the order of the skeleton."""
     indices = {"root": 0}
     bones = [described["root"]]
     waiting = [name for name in described if name != "root"]
@@ -198,7 +199,7 @@ def _check_complete(path: Path, frame: int, found: dict[str, np.ndarray], known:
 
 
 def _lines(path: Path) -> list[list[str]]:
-    """The words of each line; blank lines and comments left out."""
+    """The words of each line, without blank lines and comments."""
     try:
         text = path.read_text(encoding="latin1")
     except OSError as error:

@@ -13,7 +13,7 @@ def list_files(path: Path) -> list[Path]:
     """The archive itself.
 
     Raises:
-        BadInput: If it is not there.
+        BadInput: If it is missing.
     """
     if not path.is_file():
         raise BadInput(f"{path}: no such file; task.path names an archive with 'points' and 'label'")
@@ -21,16 +21,16 @@ def list_files(path: Path) -> list[Path]:
 
 
 def read_archive(path: Path, points: int, seed: int) -> Collection:
-    """All clouds with `points` of their points, drawn at random; no test set apart.
+    """All clouds with `points` of their points, drawn at random; without a separate test set.
 
-    Labels must be 0 .. classes - 1 with each of them there. BadInput as `check_clouds`, and where the file is
-    not such an archive.
+    Labels must be 0 .. classes - 1, each of them present. Raises BadInput like `check_clouds`, and if the
+    file is not such an archive.
     """
     with opened_archive(path) as archive:
         if not {"points", "label"} <= set(archive.files):
-            there = ", ".join(archive.files[:20]) or "nothing"
+            found = ", ".join(archive.files[:20]) or "nothing"
             raise BadInput(
-                f"{path}: not a numpy archive with 'points' and 'label', it has {there}; rename them"
+                f"{path}: not a numpy archive with 'points' and 'label', it has {found}; rename them"
             )
         arrays = archive["points"], archive["label"]
     classes = len(np.unique(arrays[1]))

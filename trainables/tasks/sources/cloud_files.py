@@ -1,4 +1,4 @@
-"""Which sources of point clouds there are, and where their files lie."""
+"""The sources of point clouds, and the places of their files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +16,9 @@ class Reader(NamedTuple):
     """How clouds of one source are found and read.
 
     Attributes:
-        usual_path: Where they are in the data folder.
-        list_files: Their files, from the path.
-        read: The clouds, from the path, the number of points and a seed.
+        usual_path: Default path in the data folder; None if there is none.
+        list_files: Returns their files, given the path.
+        read: Returns the clouds, given the path, the number of points and a seed.
     """
 
     usual_path: str | None
@@ -36,10 +36,10 @@ READERS = {
 
 
 def files_of(source: Source, folder: Path, path: str | None) -> list[Path]:
-    """The files behind a source, none for what is generated.
+    """The files behind a source; none if it is generated.
 
     Raises:
-        BadInput: If they are not there.
+        BadInput: If they are missing.
     """
     return [] if source == "solids" else READERS[source].list_files(_place(source, folder, path))
 

@@ -1,4 +1,4 @@
-"""Labeled point clouds: the form into which every source of them is read."""
+"""Labeled point clouds: the common form into which every source is read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from trainables.errors import BadInput
 
-SMALLEST, LARGEST = 1e-15, 1e15  # sizes of clouds whose squares float32 holds
+SMALLEST, LARGEST = 1e-15, 1e15  # sizes of clouds whose squares float32 can hold
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Clouds:
 
 @dataclass(frozen=True)
 class Collection:
-    """All that a source has.
+    """All clouds of a source.
 
     Attributes:
         pool: For training and validation.
-        test: None where the source sets none apart.
-        classes: Their number.
+        test: None if the source has no separate test set.
+        classes: Number of classes.
     """
 
     pool: Clouds
@@ -71,10 +71,10 @@ def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: in
     """The arrays as Clouds.
 
     Args:
-        least: Number of points that each cloud must have.
+        least: Number of points that each cloud must have at least.
 
     Raises:
-        BadInput: If they cannot be; the message names file and sample.
+        BadInput: If the arrays are not valid clouds; the message names file and sample.
     """
     if points.ndim != 3 or points.shape[2] != 3 or points.dtype.kind not in "fiu":
         raise BadInput(

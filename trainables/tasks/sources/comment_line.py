@@ -9,11 +9,11 @@ _BARE_VALUE = re.compile(r"\S+")
 _NEXT_PAIR = re.compile(r"\s+[^\s=]+\s*=")
 
 Pairs = dict[str, list[str]]
-"""The values of each key in their order; one value where the line is sound."""
+"""The values of each key in order; a single value if the line is well-formed."""
 
 
 def pairs_of(line: str) -> Pairs:
-    """All pairs of a comment line; a word alone has the value 'T'. ValueError where a quote is not closed."""
+    """All pairs of a comment line; a bare word has the value 'T'. ValueError if a quote is not closed."""
     pairs: Pairs = {}
     position = _after_space(line, 0)
     while position < len(line):
@@ -29,7 +29,7 @@ def pairs_of(line: str) -> Pairs:
 
 
 def only(pairs: Pairs, key: str) -> str | None:
-    """The value of a key, None where it is not there; ValueError where there are several that differ."""
+    """The value of a key, None if absent; ValueError if there are several that differ."""
     values = set(pairs.get(key, []))
     if len(values) > 1:
         raise ValueError(f"'{key}' is given twice with different values")
@@ -37,7 +37,7 @@ def only(pairs: Pairs, key: str) -> str | None:
 
 
 def _after_space(line: str, position: int) -> int:
-    """Where the white space that begins at a position ends."""
+    """The end of the white space that begins at a position."""
     space = _SPACE.match(line, position)
     return space.end() if space else position
 
@@ -49,7 +49,7 @@ def _value(line: str, position: int) -> tuple[str, int]:
 
 
 def _piece(line: str, position: int, bare: re.Pattern[str]) -> tuple[str, int]:
-    """The word, quoted text or bracket that begins at a position, and where it ends."""
+    """The word, quoted text or bracket that begins at a position, and its end."""
     opening = line[position : position + 1]
     if opening in ("{", "["):
         return _bracket(line, position)

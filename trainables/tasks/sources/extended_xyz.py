@@ -16,7 +16,7 @@ from trainables.tasks.sources.xyz_frames import XYZFrame, frames_in, number
 
 ISOLATED = re.compile(r"isolated_?atom", re.IGNORECASE)
 NO_CELLS = 'cells are not supported, a molecule stands in vacuum; if that is what this is, write pbc="F F F"'
-_SAME_ENERGY = 1e-6  # eV, for an element whose isolated atom is there twice
+_SAME_ENERGY = 1e-6  # eV, for an element with two isolated atoms
 
 _QUANTITIES = {
     "energy": ("energy", "energies", "e"),
@@ -28,11 +28,11 @@ _QUANTITIES = {
 def read_extended_xyz(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 (immutable)
     """All frames of a file that has an energy for each frame and forces for each atom.
 
-    Units that the comment lines state (energy_unit=..., units=...) are converted. Frames of one atom that give an
-    energy are references and no samples.
+    Units stated in the comment lines (energy_unit=..., units=...) are converted. Frames of one atom with an
+    energy are references, not samples.
 
     Args:
-        keys: What the file calls them; 'energy' and 'forces' where None.
+        keys: Names of energies and forces in the file; 'energy' and 'forces' if None.
 
     Raises:
         BadInput: If it is not such a file, has periodic cells, is cut short or mixes molecules; the message names
@@ -78,7 +78,7 @@ def read_atom_energies(path: Path) -> dict[int, float]:
 
 
 def _read(path: Path) -> Iterator[tuple[int, XYZFrame]]:
-    # Comments may be in any encoding; what is read of them is ASCII.
+    # Comments may be in any encoding; the parts that are read are ASCII.
     text = path.read_bytes().decode("utf-8-sig", errors="replace")
     frames = frames_in(text)
     at = 0
@@ -151,7 +151,7 @@ def _add_isolated(energies: dict[int, float], frame: XYZFrame, key: str, units: 
 
 
 def _reference(isolated: dict[int, float], elements: np.ndarray, path: Path) -> float:
-    """The sum of the energies of the isolated atoms, 0 where the file has none."""
+    """The sum of the energies of the isolated atoms, 0 if the file has none."""
     for element in elements.tolist():
         if isolated and element not in isolated:
             raise BadInput(
@@ -161,7 +161,7 @@ def _reference(isolated: dict[int, float], elements: np.ndarray, path: Path) -> 
 
 
 def _refuse_cell(pairs: Pairs) -> None:
-    """ValueError where the frame is periodic: by `pbc`, or by a lattice without it, as the format has it."""
+    """Raise ValueError if the frame is periodic: by `pbc` or, without it, by a lattice (as in the format)."""
     named = {key.lower(): only(pairs, key) for key in pairs if key.lower() in ("pbc", "lattice", "cell")}
     pbc = named.get("pbc")
     if pbc is not None:
@@ -180,7 +180,7 @@ def _refuse_cell(pairs: Pairs) -> None:
 
 
 def _units(pairs: Pairs) -> Units:
-    """The factors of the units that a comment line states, in whatever keys that hold 'unit'."""
+    """The factors of the units that a comment line states, in any keys with the word 'unit' or 'units'."""
     stated: dict[str, str | None] = {"energy": None, "length": None, "force": None}
     for key in pairs:
         words = re.split(r"[_\-. ]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())

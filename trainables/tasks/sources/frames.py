@@ -1,4 +1,4 @@
-"""Frames of one molecule: the form into which every source of energies and forces is read."""
+"""Frames of one molecule: the common form into which every source of energies and forces is read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from trainables.errors import BadInput
 
 
 class Keys(NamedTuple):
-    """What a file calls its energies and forces; None for the usual names of its format."""
+    """Names of energies and forces in a file; None for the usual names of its format."""
 
     energy: str | None = None
     forces: str | None = None
@@ -23,9 +23,9 @@ class Frames:
     Attributes:
         numbers: (atoms,) atomic numbers.
         positions: (frames, atoms, 3), angstrom.
-        energies: (frames,), eV, as the file has them.
+        energies: (frames,), eV, as in the file.
         forces: (frames, atoms, 3), eV/angstrom.
-        reference: (), the sum of the energies of the isolated atoms in eV, 0 where the file has none.
+        reference: (), the sum of the energies of the isolated atoms in eV, 0 if the file has none.
     """
 
     numbers: np.ndarray
@@ -39,7 +39,7 @@ class Frames:
 
 
 def check_frames(frames: Frames, path: Path) -> None:
-    """BadInput, with file and frame, unless there are two atoms or more and finite numbers that fit together."""
+    """Raise BadInput, with file and frame, unless there are two or more atoms and finite, matching arrays."""
     count, atoms = len(frames.energies), len(frames.numbers)
     if count == 0:
         raise BadInput(f"{path}: holds no frames")

@@ -23,13 +23,13 @@ _CELLS = ("lattice", "cell", "cells", "pbc")
 def read_md17(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 (immutable)
     """All frames of an archive with the keys of MD17 or rMD17.
 
-    Refused too: cells, units that are not known, and other keys than these without units.
+    Cells, unknown units, and other keys than these without units are refused too.
 
     Args:
-        keys: What the archive calls energies and forces; the names of MD17 or rMD17 where None.
+        keys: Names of energies and forces in the archive; those of MD17 or rMD17 if None.
 
     Raises:
-        BadInput: If it is neither or cut short.
+        BadInput: If the archive is neither, or is cut short.
     """
     with opened_archive(path) as archive:
         names = _names(archive, keys, path)
@@ -59,10 +59,10 @@ def _names(archive: NpzFile, keys: Keys, path: Path) -> dict[str, str]:
     chosen = {name: key for name, key in (("energies", keys.energy), ("forces", keys.forces)) if key}
     complete = [names | chosen for names in _FAMILIES if set((names | chosen).values()) <= set(archive.files)]
     if not complete:
-        there = ", ".join(archive.files[:20]) or "none"
+        found = ", ".join(archive.files[:20]) or "none"
         raise BadInput(
             f"{path}: has the keys neither of MD17 nor of rMD17 (z, R, E, F or nuclear_charges, coords, energies, "
-            f"forces) but {there}; task.energy_key and task.forces_key name others for the last two"
+            f"forces) but {found}; task.energy_key and task.forces_key name others for the last two"
         )
     return complete[0]
 

@@ -1,4 +1,4 @@
-"""ModelNet40 as 2048 points a shape in HDF5 files: `modelnet40_ply_hdf5_2048` (Qi et al. 2017, arXiv 1612.00593)."""
+"""ModelNet40 as HDF5, 2048 points a shape: `modelnet40_ply_hdf5_2048` (Qi et al. 2017, arXiv 1612.00593)."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def list_files(folder: Path) -> list[Path]:
     """`ply_data_{train,test}*.h5`, sorted.
 
     Raises:
-        BadInput: If there are none of one kind.
+        BadInput: If either kind is missing.
     """
     files = {part: sorted(folder.glob(f"ply_data_{part}*.h5")) for part in ("train", "test")}
     for part, found in files.items():
@@ -26,7 +26,7 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def read_modelnet(folder: Path, points: int, seed: int) -> Collection:
-    """All clouds with `points` of their points, drawn at random; BadInput as `check_clouds`."""
+    """All clouds with `points` of their points, drawn at random; raises BadInput like `check_clouds`."""
     random = np.random.default_rng(seed)
     parts: dict[bool, list[Clouds]] = {True: [], False: []}
     for path in list_files(folder):
@@ -49,7 +49,7 @@ def _read_file(path: Path, points: int, random: np.random.Generator) -> Clouds:
             data, label = file["data"][()], file["label"][()]
     except BadInput:
         raise
-    except Exception as error:  # HDF5 lets through whatever it hits in a damaged file
+    except Exception as error:  # h5py may raise anything on a damaged file
         raise BadInput(
             f"{path}: not a ModelNet40 HDF5 file with 'data' and 'label', or cut short ({error})"
         ) from error
@@ -58,6 +58,6 @@ def _read_file(path: Path, points: int, random: np.random.Generator) -> Clouds:
 
 
 def _upright(clouds: Clouds) -> Clouds:
-    """With z upwards, where the files have y."""
+    """The clouds with z upwards, which is y in the files."""
     x, y, z = np.moveaxis(clouds.points, 2, 0)
     return Clouds(np.stack([x, -z, y], axis=2), clouds.labels)

@@ -17,7 +17,7 @@ def list_files(folder: Path) -> list[Path]:
     The classes may be in `folder` itself or, as in torch-geometric, in `folder`/raw. Any subset will do.
 
     Raises:
-        BadInput: If there are none.
+        BadInput: If there are none for training or none for the test.
     """
     root = folder / "raw" if (folder / "raw").is_dir() else folder
     files = [path for part in PARTS for path in root.glob(f"*/{part}/*") if path.suffix.lower() == ".off"]
@@ -55,7 +55,7 @@ def sample_surface(
 ) -> np.ndarray:
     """(count, 3) points, uniform on the triangles.
 
-    The vertices are centered first: in float32 a part far from its origin would lose its shape.
+    The vertices are centered first: in float32 a mesh far from its origin would lose its shape.
 
     Raises:
         BadInput: If there is no surface; the message names `path`.

@@ -12,7 +12,7 @@ from trainables.tasks.sources.extended_xyz import read_atom_energies, read_exten
 from trainables.tasks.sources.frames import Frames, Keys, check_frames
 from trainables.tasks.sources.md17 import read_md17
 
-EDITION = 2  # of what is read from the same bytes: cached frames of an earlier one are not used
+EDITION = 2  # raised when the same bytes give other frames: cached frames of an earlier one are not used
 READERS = {".xyz": read_extended_xyz, ".extxyz": read_extended_xyz, ".npz": read_md17}
 
 
@@ -22,7 +22,7 @@ class Files:
 
     Attributes:
         pool: The frames to split.
-        tests: Further frames by the name of their test set.
+        tests: Further frames, by the name of their test set.
         atoms: Energies of the isolated atoms, None for no reference energies.
     """
 
@@ -81,7 +81,7 @@ def read_frames(folder: Path, path: str, keys: Keys) -> Frames:
     """The checked frames of a file of the data folder, memory-mapped from the cache after the first time.
 
     Args:
-        keys: What the file calls its energies and forces.
+        keys: Names of energies and forces in the file.
     """
     file = folder / path
     digest = checked_sha256(folder, path, "task.molecule")
@@ -96,7 +96,7 @@ def read_frames(folder: Path, path: str, keys: Keys) -> Frames:
 
 
 def reference_energy(folder: Path, path: str | None, numbers: np.ndarray) -> float:
-    """The sum of the energies of the isolated atoms in eV; 0 where no file gives them."""
+    """The sum of the energies of the isolated atoms in eV; 0 if no file gives them."""
     if path is None:
         return 0.0
     checked_sha256(folder, path, "task.molecule")

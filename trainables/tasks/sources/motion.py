@@ -1,4 +1,4 @@
-"""Recorded motion: joints with links between them, sequences of their positions, and where samples start.
+"""Recorded motion: linked joints, sequences of their positions, and the first frames of samples.
 
 The files of the public benchmark are those of EGNO and ACE: subject 9, "run", of mocap.cs.cmu.edu.
 """
@@ -15,7 +15,7 @@ from trainables.tasks.sources.plain_pickle import read_plain_pickle
 
 SPLITS = ("train", "val", "test")
 Starts = dict[str, dict[int, np.ndarray]]
-"""For each split the first frames of its samples, by the index of their sequence, in the order they are taken."""
+"""For each split, the first frames of its samples, by sequence index, in the order of their use."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Motion:
 
     Attributes:
         links: Pairs of joints, (links, 2).
-        sequences: Positions of each, (frames, joints, 3).
-        files: Where each comes from.
+        sequences: Positions in each sequence, (frames, joints, 3).
+        files: Source of each sequence, for messages.
     """
 
     links: np.ndarray
@@ -39,7 +39,7 @@ class Motion:
 
 
 def read_public_motion(path: Path) -> Motion:
-    """The pickle (links, list of sequences); BadInput, with file and frame, where it is something else."""
+    """Read the pickle (links, list of sequences); BadInput, with file and frame, if it is anything else."""
     content = read_plain_pickle(path)
     if not (isinstance(content, tuple | list) and len(content) == 2 and isinstance(content[1], list | tuple)):
         raise BadInput(f"{path}: holds no pair of links and sequences")
@@ -53,7 +53,7 @@ def read_public_motion(path: Path) -> Motion:
 
 
 def check_motion(motion: Motion, where: str) -> None:
-    """BadInput unless all sequences have the same joints, linked, at finite positions."""
+    """Raise BadInput unless all sequences have the same joints, linked, at finite positions."""
     if not motion.sequences:
         raise BadInput(f"{where}: holds no sequences")
     joints = motion.sequences[0].shape[1] if motion.sequences[0].ndim == 3 else 0
@@ -74,7 +74,7 @@ def check_motion(motion: Motion, where: str) -> None:
 
 
 def read_public_starts(path: Path) -> Starts:
-    """The pickle (train, val, test) of dictionaries from a sequence to first frames."""
+    """Read the pickle (train, val, test) of dictionaries from a sequence's index to its first frames."""
     content = read_plain_pickle(path)
     if not (isinstance(content, tuple | list) and len(content) == 3):
         raise BadInput(f"{path}: holds no three splits")
@@ -96,9 +96,9 @@ def read_public_starts(path: Path) -> Starts:
 
 
 def drawn_starts(motion: Motion, frames_ahead: int, seed: int) -> Starts:
-    """A split of a user's own: whole sequences go to training, validation or test, about 2 : 1 : 1.
+    """A split of a user's own sequences: whole ones go to training, validation or test, about 2 : 1 : 1.
 
-    The first frames of each sequence are in random order. BadInput with fewer than three sequences.
+    The first frames of each sequence are in random order. Raises BadInput for fewer than three sequences.
     """
     count = len(motion.sequences)
     if count < 3:

@@ -14,11 +14,11 @@ _HEADER = re.compile(r"(?P<kind>(?:ST)?C?N?4?n?)OFF(?P<rest>.*)|off(?P<plain>.*)
 def read_off(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (vertices, 3) and triangles (triangles, 3) of an OFF file; larger faces are cut into fans.
 
-    A line of its own for each vertex and face may hold more behind them, such as colors and normals (COFF, NOFF,
-    STOFF too): it is read over. Without such lines the numbers must be those of vertices and faces alone.
+    If each vertex and face has its own line, further entries on it, such as colors and normals (COFF, NOFF,
+    STOFF too), are ignored. Without such lines, the numbers must be those of vertices and faces only.
 
     Raises:
-        BadInput: If it is no such file; the message names it, and the line where there is one.
+        BadInput: If it is not such a file; the message names it, and the line if there is one.
     """
     try:
         return _read(path.read_bytes().decode("utf-8-sig", errors="replace"))
@@ -30,7 +30,7 @@ def _read(text: str) -> tuple[np.ndarray, np.ndarray]:
     lines = (line.partition("#")[0].strip() for line in re.split(r"\r\n|\r|\n", text))
     numbered = [(at, line) for at, line in enumerate(lines, 1) if line]
     for at, line in numbered:
-        if "_" in line:  # 1_000 is a number to Python alone
+        if "_" in line:  # only Python reads 1_000 as a number
             raise ValueError(f"line {at}: '{line[:40]}' is not numbers")
     kind, rest = _header(numbered[0][1] if numbered else "")
     rows = [(at, line.split()) for at, line in numbered[1:]]
@@ -56,7 +56,7 @@ def _read(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _header(line: str) -> tuple[str, str]:
-    """What the vertices have beside x, y, z, and what follows the keyword; ValueError where that cannot be read."""
+    """The kind of the vertices, beyond x, y, z, and the text after the keyword; ValueError if unreadable."""
     found = _HEADER.fullmatch(line)
     if not found:
         raise ValueError("does not begin with OFF")
@@ -69,14 +69,14 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def _has_lines(rows: list[tuple[int, Words]], vertices: int, faces: int) -> bool:
-    """Whether each vertex and each face has a line of its own."""
+    """Whether each vertex and each face has its own line."""
     if len(rows) != vertices + faces or any(len(row) < 3 for _, row in rows[:vertices]):
         return False
     return all(row[0].isdecimal() and len(row) > int(row[0]) for _, row in rows[vertices:])
 
 
 def _from_lines(rows: list[tuple[int, Words]], vertices: int) -> tuple[np.ndarray, np.ndarray]:
-    try:  # as nearly all meshes are: numbers, and triangles alone
+    try:  # nearly all meshes: numbers, and triangles only
         points = np.array([row[:3] for _, row in rows[:vertices]], dtype=np.float64).reshape(-1, 3)
         corners = np.array([_three(row) for _, row in rows[vertices:]], dtype=np.int64).reshape(-1, 3)
         if ((corners >= 0) & (corners < vertices)).all():
@@ -99,7 +99,7 @@ def _three(row: Words) -> Words:
 
 
 def _from_stream(words: Words, at: int, vertices: int, faces: int) -> tuple[np.ndarray, np.ndarray]:
-    """From numbers that follow one another, whatever the lines are."""
+    """From a stream of numbers, regardless of line breaks."""
     start = 3 + 3 * vertices
     if len(words) < start + faces:
         raise ValueError(f"{vertices} vertices and {faces} faces are stated, more than there are")
@@ -123,7 +123,7 @@ def _arrays(points: np.ndarray, triangles: list[tuple[int, int, int]]) -> tuple[
 
 
 def _fan(corners: list[int]) -> list[tuple[int, int, int]]:
-    """The triangles of a polygon; none of a point or an edge, which have no area."""
+    """The triangles of a polygon; none for a point or an edge, which have no area."""
     return [(corners[0], corners[i], corners[i + 1]) for i in range(1, len(corners) - 1)]
 
 

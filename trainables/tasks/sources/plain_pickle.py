@@ -1,4 +1,4 @@
-"""Pickles that hold NumPy arrays and plain containers, and nothing else that a pickle could bring to life."""
+"""Pickles of NumPy arrays and plain containers, and of nothing else that a pickle could create."""
 
 import io
 import pickle
@@ -13,7 +13,7 @@ from trainables.errors import BadInput, brief
 
 
 def latin1_bytes(text: str, encoding: str) -> bytes:
-    """What Python 3 writes for bytes in the protocols of Python 2, in that encoding alone."""
+    """Stand-in for `_codecs.encode`, which Python 3 writes for bytes in Python 2's protocols; latin1 only."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in the encoding '{encoding}'")
     return text.encode("latin1")
@@ -27,7 +27,7 @@ ADMITTED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
 }
-"""What arrays are rebuilt from, by module and name; NumPy 1 and 2 keep the first ones in different places."""
+"""What rebuilds arrays, by module and name; the first three are in different places in NumPy 1 and 2."""
 
 PLACES = {
     **{
@@ -53,7 +53,7 @@ def read_plain_pickle(path: Path) -> Any:
     """The content of a pickle, written by Python 2 or 3.
 
     Raises:
-        BadInput: If it is missing, damaged or foreign.
+        BadInput: If the file is missing, damaged or contains other objects.
     """
     try:
         return PlainUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()

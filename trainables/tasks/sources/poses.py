@@ -19,11 +19,11 @@ def normalized(points: np.ndarray) -> np.ndarray:
 def augmented(
     points: np.ndarray, scale: float, jitter: float, dropout: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Clouds times a factor between 1 / scale and scale, with normal noise, some points replaced by others.
+    """Clouds times a factor from 1 / scale to scale, with normal noise, and some points replaced by others.
 
     Args:
         jitter: Standard deviation.
-        dropout: The share that is replaced lies between 0 and this.
+        dropout: The share of replaced points is between 0 and this.
     """
     clouds, count, _ = points.shape
     factors = scale ** random.uniform(-1, 1, (clouds, 1, 1))

@@ -1,4 +1,4 @@
-"""Generated solids: points on the surfaces of random members of twelve families, one family a class.
+"""Generated solids: points on the surfaces of random members of twelve families, one family per class.
 
 Each cloud has its own aspect, its own share cut off by a plane, its own gradient of density and its own noise,
 so that no class can be recognized from a size, a volume or a distribution of distances alone.
@@ -11,7 +11,7 @@ import numpy as np
 from trainables.tasks.sources.clouds import Clouds
 
 CLOUDS_AT_ONCE = 256
-SPARE = 2  # points made for each that is kept, from which cut and density choose
+SPARE = 2  # points made for each one kept; cut and density choose among them
 LARGEST_CUT = 0.15
 LARGEST_NOISE = 0.02
 DENSITY_GRADIENT = 0.5
@@ -24,16 +24,16 @@ Shape = tuple[int, int]
 
 
 def solids(count: int, points: int, seed: int, stream: int) -> Clouds:
-    """Clouds of `points` points, z along each solid's axis; classes in turn, so that each is as frequent.
+    """Clouds of `points` points, z along each solid's axis; classes in turn, so all are equally frequent.
 
     Args:
-        stream: Sets apart the splits of one seed. Smaller counts give the beginning of larger ones.
+        stream: Distinguishes the splits of one seed. A smaller count gives a prefix of a larger one.
     """
     labels = np.arange(count) % len(FAMILIES)
     blocks = []
     for block, first in enumerate(range(0, count, CLOUDS_AT_ONCE)):
         random = np.random.default_rng([seed, stream, block])
-        # Whole blocks always, whatever is kept of the last one: its numbers must not depend on the count.
+        # Always whole blocks, however much of the last one is kept: its numbers must not depend on the count.
         families = (first + np.arange(CLOUDS_AT_ONCE)) % len(FAMILIES)
         blocks.append(_solids(families, points, random))
     return Clouds(np.concatenate(blocks)[:count].astype(np.float32), labels.astype(np.int64))
@@ -80,7 +80,7 @@ def _between(low: float, high: float, clouds: int, random: Random) -> np.ndarray
 
 
 def _boundary(corners: int, at: np.ndarray) -> np.ndarray:
-    """(..., 2) on the regular polygon with corners on the unit circle; at (...,) in [0, 1) runs round it."""
+    """(..., 2) on the regular polygon with corners on the unit circle; at (...,) in [0, 1) runs around it."""
     side, along = np.divmod(at * corners, 1)
     start, end = 2 * np.pi * side / corners, 2 * np.pi * (side + 1) / corners
     x = (1 - along) * np.cos(start) + along * np.cos(end)
@@ -95,7 +95,7 @@ def _tapered(corners: int, taper: float, shape: Shape, random: Random) -> np.nda
     side = corners * np.sin(np.pi / corners) * (1 + taper) * height
     on_face = random.random(shape) < face * (1 + taper**2) / (face * (1 + taper**2) + side)
     on_top = random.random(shape) < taper**2 / (1 + taper**2)
-    # Lengths of sections fall linearly with the level: invert the distribution that this gives.
+    # Lengths of sections fall linearly with the level: invert the resulting distribution.
     uniform = random.random(shape)
     level = uniform if taper == 1 else (1 - np.sqrt(1 - uniform * (1 - taper**2))) / (1 - taper)
     level = np.where(on_face, on_top, level)

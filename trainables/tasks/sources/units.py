@@ -36,7 +36,7 @@ _SYSTEMS = {
 
 
 class UnknownUnit(ValueError):
-    """A unit that is stated but not known; the message names it and the remedy."""
+    """A stated unit that is unknown; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Units:
 
 
 def units_of(energy: str | None, length: str | None, force: str | None = None) -> Units:
-    """The factors of the units that a file states; what it does not state is eV and angstrom.
+    """The factors of the units that a file states; units not stated are eV and angstrom.
 
-    A force unit that is not stated is the stated energy unit by the length unit. UnknownUnit where a name is not
-    known, and for energies in hartree whose forces may be by angstrom or by bohr.
+    A force unit that is not stated is the energy unit divided by the length unit. Raises UnknownUnit if a
+    name is not known, and for energies in hartree or rydberg whose forces may be per angstrom or per bohr.
     """
     energy_factor = 1.0 if energy is None else _factor(_ENERGIES, "energy", energy)
     length_factor = 1.0 if length is None else _factor(_LENGTHS, "length", length)

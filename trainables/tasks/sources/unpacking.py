@@ -1,4 +1,4 @@
-"""Packed files of a stranger's: whatever is wrong with them is BadInput, and a small file takes little memory."""
+"""Packed files from untrusted sources: any fault is BadInput, and a small file takes little memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ from numpy.lib.npyio import NpzFile
 from trainables.errors import BadInput
 
 SMALL = 100_000_000  # bytes that any machine can spare
-LARGEST_RATIO = 200  # of honest data, where labels in whole numbers are the densest
+LARGEST_RATIO = 200  # of genuine data, of which integer labels are the most compressible
 
 
 @contextmanager
 def opened_archive(path: Path) -> Iterator[NpzFile]:
-    """The numpy archive at `path`; FileNotFoundError where there is none, BadInput for all else in the block."""
+    """The numpy archive at `path`; FileNotFoundError if absent, BadInput for any other error in the block."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             check_unpacked_size(sum(member.file_size for member in archive.zip.infolist()), path)
             yield archive
     except (BadInput, FileNotFoundError):
         raise
-    except Exception as error:  # zipfile, zlib and numpy let through whatever they hit in a damaged file
+    except Exception as error:  # zipfile, zlib and numpy may raise anything on a damaged file
         raise BadInput(f"{path}: not a numpy archive, or cut short ({error})") from error
 
 
 def check_unpacked_size(size: int, path: Path) -> None:
-    """Raise BadInput where `size` bytes, unpacked, cannot be the honest content of the file."""
+    """Raise BadInput if `size` unpacked bytes cannot be the genuine content of the file."""
     packed = path.stat().st_size
     if size > max(SMALL, LARGEST_RATIO * packed):
         raise BadInput(f"{path}: {packed / 1e6:.3g} MB that say they hold {size / 1e9:.3g} GB; it is damaged")

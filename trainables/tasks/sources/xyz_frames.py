@@ -1,6 +1,6 @@
-"""Frames of a file of extended XYZ as text: how many atoms, what the comment says, which columns there are.
+"""Frames of an extended XYZ file as text: number of atoms, pairs of the comment line, and columns.
 
-All of the file is accounted for: what is neither a frame nor an empty line between frames is refused by its line.
+The whole file is accounted for: anything but frames and empty lines between them is refused, with its line.
 """
 
 import re
@@ -23,7 +23,7 @@ class XYZFrame:
 
     Attributes:
         line: Number of its first line in the file, from 1.
-        pairs: What its comment line says.
+        pairs: The pairs of its comment line.
         columns: Name -> (kind, first column, end), as `Properties` declares them; kinds are R, I, S and L.
         rows: The words of each atom's line.
     """
@@ -37,7 +37,7 @@ class XYZFrame:
         return len(self.rows)
 
     def numbers_in(self, name: str, width: int) -> np.ndarray:
-        """(atoms, width) float64 of a column; ValueError naming the line where it is something else."""
+        """(atoms, width) float64 of a column; ValueError naming the line if it is anything else."""
         kind, first, end = self.columns[name]
         if kind not in "RI" or end - first != width:
             raise ValueError(
@@ -45,7 +45,7 @@ class XYZFrame:
             )
         words = [row[first:end] for row in self.rows]
         try:
-            if any("_" in word for row in words for word in row):  # 1_000 is a number to Python alone
+            if any("_" in word for row in words for word in row):  # only Python reads 1_000 as a number
                 raise ValueError
             return np.array(words, dtype=np.float64)
         except ValueError:
@@ -90,7 +90,7 @@ def number(word: str) -> float:
 
 
 def frames_in(text: str) -> Iterator[XYZFrame]:
-    """All frames of a file's text; ValueError naming the line that is not as it should be."""
+    """All frames of a file's text; ValueError naming the line that is malformed."""
     lines = re.split(r"\r\n|\r|\n", text)
     start = _next(lines, 0)
     while start < len(lines):
@@ -103,7 +103,7 @@ def frames_in(text: str) -> Iterator[XYZFrame]:
 
 
 def _next(lines: list[str], start: int) -> int:
-    """The next line that holds something."""
+    """The next line that is not empty."""
     while start < len(lines) and not lines[start].strip():
         start += 1
     return start
@@ -128,7 +128,7 @@ def _frame(lines: list[str], start: int) -> XYZFrame:
         raise ValueError(f"line {start + 2}: {error}") from error
     rows = [line.split() for line in lines[first : first + atoms]]
     width = max(end for _, _, end in columns.values())
-    # Text may hold spaces: then later columns are where they are declared only if the numbers of words agree.
+    # Text may contain spaces: later columns are then where they are declared only if the word counts agree.
     exact = any(kind == "S" and name != "species" for name, (kind, _, _) in columns.items())
     for at, row in enumerate(rows, first + 1):
         if len(row) < width or (exact and len(row) > width):
@@ -153,9 +153,9 @@ def _columns(properties: str) -> dict[str, tuple[str, int, int]]:
 
 
 def _check_last_number(frame: XYZFrame) -> None:
-    """ValueError where the file's last number, with no line end behind it, has fewer decimals than all others.
+    """Raise ValueError if the file's last number, without a line end, has fewer decimals than all others.
 
-    It may have been cut in its middle; in files whose decimals differ nobody can tell.
+    It may have been cut off; if the decimals of a file vary, this cannot be detected.
     """
     if not any(kind == "R" and end == len(frame.rows[-1]) for kind, _, end in frame.columns.values()):
         return

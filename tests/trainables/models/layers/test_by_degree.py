@@ -1,4 +1,4 @@
-"""Layers with a number of channels for each degree, against e3nn's and against how they must transform."""
+"""Layers with a channel count for each degree, compared with e3nn's and with how they must transform."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def e3nn_irreps(channels: list[int], inversion: bool) -> o3.Irreps:
 
 
 @pytest.mark.parametrize("inversion", [True, False])
-def test_products_are_those_of_e3nn(inversion):
+def test_products_match_e3nns(inversion):
     """e3nn's product of channel with harmonic, path by path, in the order in which the widths count them."""
     layer = DepthwiseLinear(CHANNELS, [5, 3, 2], inversion)
     x, directions = random_features(CHANNELS), torch.randn(EDGES, 3)
@@ -80,7 +80,7 @@ def test_products_are_those_of_e3nn(inversion):
     assert widths(CHANNELS, inversion) == layer.widths
 
 
-def test_gate_is_e3nns():
+def test_gate_matches_e3nns():
     x = random_features(gated(CHANNELS))
     silu, sigmoid = torch.nn.functional.silu, torch.sigmoid
     expected = e3nn_nn.Gate("4x0e", [silu], "5x0e", [sigmoid], "3x1o+2x2e")(e3nn_order(x))

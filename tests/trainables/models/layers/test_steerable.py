@@ -64,7 +64,7 @@ def assert_equal_with_gradients(found: Tensor, expected: Tensor, inputs: list[Te
 
 
 @pytest.mark.parametrize("outputs", [(4, 3), (4, 0), (0, 3)])
-def test_product_is_e3nns(outputs):
+def test_product_matches_e3nns(outputs):
     product = Product((5, 2), outputs)
     x = random_features(NODES, scalars=5, vectors=2)
     direction = torch.randn(NODES, 3, requires_grad=True)
@@ -74,7 +74,7 @@ def test_product_is_e3nns(outputs):
     assert_equal_with_gradients(found, reference(product, x, attribute), inputs)
 
 
-def test_product_on_edges_is_e3nns_on_gathered_features():
+def test_product_on_edges_matches_e3nns_on_gathered_features():
     product = EdgeProduct((5, 2), 3, (4, 3))
     x = random_features(NODES, scalars=5, vectors=2)
     edge_scalars = torch.randn(NODES, SENDERS, 3, requires_grad=True)
@@ -105,7 +105,7 @@ def test_products_have_second_derivatives():
     assert torch.autograd.gradgradcheck(answer, (*x, direction))
 
 
-def test_harmonics_are_e3nns():
+def test_harmonics_match_e3nns():
     vectors = torch.randn(NODES, 3)
     expected = o3.spherical_harmonics([0, 1], vectors, normalize=True, normalization="integral")
     found = harmonics(vectors)

@@ -52,7 +52,7 @@ def head_of_columns(paths: int) -> Tensor:
     return torch.arange(CHANNELS).div(CHANNELS // HEADS, rounding_mode="floor").repeat(paths)
 
 
-def test_attention_is_that_of_the_equations():
+def test_attention_follows_the_equations():
     topology = complete_topology(1, 4, torch.device("cpu"))
     attention = Attention(CHANNELS, DEGREE, EDGE_INPUTS, 5, HEADS)
     couplings_of = Couplings(DEGREE)
