@@ -86,7 +86,7 @@ def _overview(trials: pd.DataFrame, contrasts: pd.DataFrame) -> Picture:
         "Overview",
         f"{seeds_at_each(trials)} at each learning rate. Left: failed trials with Wilson's 95% intervals. Middle: "
         f"loss, {over_seeds(trials, 'median and quartiles')}, failed trials at their loss at initialization. Right: "
-        "difference of failure rates to the control over all learning rates, paired, with Newcombe's 95% interval; "
+        "difference of failure rates from the control over all learning rates, paired, with Newcombe's 95% interval; "
         "left of the line the arm failed less often.",
         None,
         lambda: plots.overview(trials, contrasts),
@@ -141,13 +141,13 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
             "seed_spread",
             "Spread between seeds",
             f"Test score of {seeds_at_each(mine)} at the learning rate chosen on validation; below them, {below}. "
-            "Crosses are failed trials, at the edge where their score lies beyond it.",
+            "Crosses are failed trials, at the edge if their score lies beyond it.",
             lambda: plots.seed_spread(mine),
         )
         yield (
             "expected_best",
             "Expected best of a budget",
-            "Expected best validation score of n trials drawn at random from those run, and no further, with a 95% "
+            "Expected best validation score of n trials drawn at random from those run, with a 95% "
             "band that holds for all n at once.",
             lambda: plots.budget_curve(in_budget),
         )
@@ -156,8 +156,8 @@ def _seed_figures(mine: pd.DataFrame, in_budget: pd.DataFrame, tables: dict[str,
             "cost",
             "Cost against gain",
             f"Test score at the chosen learning rate, {over_seeds(mine, 'with Student’s 95% interval')}, against the "
-            "seconds of an epoch: processor seconds where every trial has them, else wall-clock seconds, which other "
-            "work on the machine lengthens.",
+            "seconds per epoch: CPU seconds if every trial has them, else wall-clock seconds, including time lost to "
+            "other work on the machine.",
             lambda: plots.cost_against_score(mine),
         )
 
@@ -178,7 +178,7 @@ def _history_figures(mine: pd.DataFrame, histories: pd.DataFrame) -> Drawn:
     if "equivariance_error" in histories and histories["equivariance_error"].notna().any():
         yield (
             "equivariance",
-            "Equivariance error in the course of training",
+            "Equivariance error during training",
             f"|f(gx) − g f(x)| / |f(x)| of the model in training at the chosen learning rate, "
             f"{over_seeds(chosen, 'median and quartiles')}, in the precision of the training: about 1e-7 is "
             "rounding in float32. The delivered model's error, in float64, is in the table.",

@@ -41,8 +41,8 @@ def _on_failures(contrasts: pd.DataFrame) -> str:
     if not shown.any():
         largest = math.ceil(100 * contrasts["largest"].max() - 1e-9)
         unpaired = int(contrasts["largest"].isna().sum())
-        silent = f" ({_other(unpaired)}: no pair)" if unpaired else ""
-        return f"no effect on failures larger than {largest} points{silent}"
+        others = f" ({_other(unpaired)}: no pair)" if unpaired else ""
+        return f"no effect on failures larger than {largest} points{others}"
     less, more = shown & (contrasts["difference"] < 0), shown & (contrasts["difference"] > 0)
     words = np.select([less, more], ["less often", "more often"], "no difference shown")
     ranked = contrasts.assign(words=words, gain=-contrasts["difference"])[shown]
@@ -132,7 +132,7 @@ def alarms(counts: dict[str, int], versions: dict[str, list[str]]) -> list[str]:
     ended = counts["planned"] - counts["missing"]
     if ended and counts[Outcome.CRASHED] > MANY_CRASHES * ended:
         lines.append(
-            f"{counts['crashed']:,} of {ended:,} trials crashed: what is left may not be like what is lost."
+            f"{counts['crashed']:,} of {ended:,} trials crashed: the remaining trials may not be representative."
         )
     for name, found in versions.items():
         if len(found) > 1:

@@ -19,10 +19,11 @@ def _sentence(case: str, auc: float, low: float, high: float) -> str:
     found = f"with an area under the ROC curve of {interval(auc, low, high)}"
     if low > 0.5:
         return (
-            f"{case}: the training data have a preferred direction. A classifier tells them from randomly turned "
+            f"{case}: the training data have a preferred direction. A classifier tells them from randomly rotated "
             f"ones {found} (0.5 is chance), and a relaxed arm may gain by learning it."
         )
     return (
         f"{case}: no preferred direction was found in the training data. A classifier tells them from randomly "
-        f"turned ones {found} (0.5 is chance): what a relaxed arm gains is hardly a symmetry that the data break."
+        f"rotated ones {found} (0.5 is chance): what a relaxed arm gains is unlikely to come from a symmetry "
+        "that the data break."
     )

@@ -210,7 +210,7 @@ def one_case(trials: pd.DataFrame, case: str | None) -> pd.DataFrame:
     names = list(trials["case"].unique())
     if (case is None and len(names) > 1) or (case is not None and case not in names):
         problem = "a figure shows one case" if case is None else f"no case {case!r}"
-        raise ValueError(f"{problem}; choose by case=, one of: {'; '.join(names)}")
+        raise ValueError(f"{problem}; choose one with case=: {'; '.join(names)}")
     return trials if case is None else trials[trials["case"] == case]
 
 

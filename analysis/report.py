@@ -48,7 +48,7 @@ def write_report(
     store = open_store(to) if isinstance(to, str | Path) else to
     results = [load_results(source) for source in sources]
     if not results:
-        raise ValueError("no results folder was named")
+        raise ValueError("no results folder was given")
     everything = name_cases(_joined([*(one.trials for one in results), *(one.missing for one in results)]))
     trials = prepare(_joined([one.trials for one in results]))
     histories, complaints = _histories(results, trials)

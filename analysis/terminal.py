@@ -17,7 +17,7 @@ def closing(summary: dict[str, Any]) -> str:
         lines += ["", *textwrap.wrap(f"{case}: {headline}" if headline else case, WIDTH)]
         lines += _table(case, summary["tables"])
     if summary["cases"]:
-        legend = "Failed of all trials, and median validation loss; * is the arm's chosen learning rate."
+        legend = "Failed of all trials, and median validation loss; * marks the arm's chosen learning rate."
         lines += ["", *textwrap.wrap(legend, WIDTH)]
     else:
         lines += ["", *textwrap.wrap(summary["finding"][0], WIDTH)]

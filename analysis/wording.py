@@ -43,7 +43,7 @@ def warnings(trials: pd.DataFrame) -> list[str]:
             lines.append(
                 f"{case}: the constraint of {arm} was not met at the projection in {len(unmet)} of "
                 f"{_plural(len(sizes), 'trial')} (theta or |gamma| up to {unmet.max():.2g}, at most "
-                f"{CONSTRAINT_MET:g} counts as met): its training had not come back to the strict model."
+                f"{CONSTRAINT_MET:g} counts as met): its training had not returned to the strict model."
             )
     return lines
 
@@ -72,14 +72,14 @@ def limits(
     if counts["missing"]:
         lines.append(
             f"{_plural(counts['missing'], 'planned trial')} of {counts['planned']} had no result when this "
-            "was written, and failure rates may stand on different parts of the grid. Differences are of "
-            "pairs that both finished."
+            "was written, and failure rates may be based on different parts of the grid. Differences are of "
+            "pairs in which both trials finished."
         )
     if counts[Outcome.CRASHED]:
         reasons = _listed(f"{reason.replace('_', ' ')} {count}" for reason, count in crashes.items())
         lines.append(
-            f"{_plural(counts['crashed'], 'trial')} crashed ({reasons}), which says nothing of the method: counted "
-            "neither as failed nor as learned."
+            f"{_plural(counts['crashed'], 'trial')} crashed ({reasons}), which says nothing about the method: "
+            "counted neither as failed nor as learned."
         )
     if trials.empty:
         return lines
@@ -102,9 +102,9 @@ def limits(
     searched = list(split_searched(trials)[1]["case"].unique())
     if searched:
         lines.append(
-            f"Learning rates were drawn by a search in: {'; '.join(searched)}. No failure statistics are given of "
-            "its trials: each rate was trained once, so that its effect and that of the seed cannot be told "
-            "apart. Read the expected best of a budget instead."
+            f"Learning rates were drawn by a search in: {'; '.join(searched)}. No failure statistics are given for "
+            "its trials: each rate was trained once, so its effect cannot be told apart from that of the seed. "
+            "Read the expected best of a budget instead."
         )
     compared = _cases(tables, "failure_contrasts")
     explained = {*compared, *alone, *without_control, *searched}
@@ -118,7 +118,8 @@ def limits(
     seeds = int(trials.groupby(["case", "arm", "lr"])["seed"].nunique().max())
     if seeds == 1:
         lines.append(
-            "One seed only: nothing can be said of the spread between seeds, and no interval of a mean can be given."
+            "One seed only: nothing can be said about the spread between seeds, and no interval of a mean can be "
+            "given."
         )
     elif seeds < 10 and "best_contrasts" in tables:
         smallest = tables["best_contrasts"].frame["smallest_p"].min()
@@ -127,10 +128,10 @@ def limits(
             f"{p_value(smallest)}, before any correction: read the interval of the difference instead."
         )
     if trials.groupby("case")["lr"].nunique().min() == 1:
-        lines.append("One learning rate only: nothing can be said of the sensitivity to it.")
+        lines.append("One learning rate only: nothing can be said about the sensitivity to it.")
     lines.append(
-        "Intervals are over seeds (initialization, order of the data) on this data set and these "
-        "settings; other data, sizes or training lengths are not covered. 'No difference shown' does not "
+        "Intervals are over seeds (initialization, order of the data) on this data set and with "
+        "these settings; other data, sizes or training lengths are not covered. 'No difference shown' does not "
         "mean that there is none."
     )
     return lines
@@ -138,10 +139,10 @@ def limits(
 
 def _nothing(counts: dict[str, int]) -> str:
     if counts[Outcome.CRASHED]:
-        return f"No finding: {_plural(counts['crashed'], 'trial')} crashed and none came to a result."
+        return f"No finding: {_plural(counts['crashed'], 'trial')} crashed and none produced a result."
     if counts["missing"]:
         return f"No finding yet: none of {_plural(counts['planned'], 'planned trial')} has a result."
-    return "No finding: the folder holds no trials."
+    return "No finding: the folder contains no trials."
 
 
 def _failures(case: str, tables: dict[str, Table]) -> str:
@@ -157,16 +158,16 @@ def _failures(case: str, tables: dict[str, Table]) -> str:
     sentences = [f"failed trials: {listed}."]
     contrasts = _rows(tables, "failure_contrasts", case)
     contrasts = contrasts[contrasts["pairs"] > 0] if len(contrasts) else contrasts
-    silent = []
+    undecided = []
     for row in contrasts.itertuples():
         if row.p_holm <= LEVEL and row.low * row.high > 0:
             direction = "less" if row.difference < 0 else "more"
             sentences.append(f"{row.arm} failed {direction} often than {row.control}: {_difference(row)}.")
         else:
-            silent.append(f"{row.arm} ({_difference(row)})")
-    if silent:
+            undecided.append(f"{row.arm} ({_difference(row)})")
+    if undecided:
         control = contrasts["control"].iloc[0]
-        sentences.append(f"No difference in failures from {control} is shown for {_listed(silent)}.")
+        sentences.append(f"No difference in failures from {control} is shown for {_listed(undecided)}.")
     return " ".join(sentences)
 
 
@@ -192,7 +193,7 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
         f"test {metric(name)} at the learning rate chosen on validation, mean ± sd of the trials that learned: "
         f"{listed}."
     ]
-    silent = []
+    undecided = []
     for row in _rows(tables, "best_contrasts", case).itertuples():
         if not math.isfinite(row.low):
             continue
@@ -205,9 +206,9 @@ def _scores(case: str, tables: dict[str, Table], goal: str) -> str:
                 f"{p_value(row.p_holm)} after Holm)."
             )
         else:
-            silent.append(f"{row.arm} ({span})")
-    if silent:
-        sentences.append(f"No difference in scores is shown for {_listed(silent)}.")
+            undecided.append(f"{row.arm} ({span})")
+    if undecided:
+        sentences.append(f"No difference in scores is shown for {_listed(undecided)}.")
     return " ".join(sentences)
 
 

@@ -16,7 +16,7 @@ STREAMS = ("seed.init", "seed.order")
 MOST_SEEDS = 1_000
 MOST_TRIALS = 1_000_000
 EVERY_ARM = "*"
-ALIKE = {
+SAME_FOR_ALL = {
     "failure": "the rules are the same for all trials of a study",
     "resources": "it changes no result",
     "name": "it belongs to the whole study",
@@ -36,11 +36,11 @@ class LogGrid(Settings):
         return [float(f"{value:.4g}") for value in np.geomspace(*self.log, self.points)]
 
 
-USUAL = {"lr": [1e-3], "seed": 5}
+DEFAULT_AXES = {"lr": [1e-3], "seed": 5}
 """Axes that every grid has, with their default values."""
 
 
-def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> dict[str, list[Any]]:
+def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = DEFAULT_AXES) -> dict[str, list[Any]]:
     """The axes with their values spelled out.
 
     Args:
@@ -58,7 +58,7 @@ def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = USUAL) -> 
             split_axis(key, arms)
     count = prod(map(len, axes.values())) * len(arms)
     if count > MOST_TRIALS:
-        raise BadInput(f"grid: gives {count:,} trials, more than {MOST_TRIALS:,}; take fewer values or axes")
+        raise BadInput(f"grid: gives {count:,} trials, more than {MOST_TRIALS:,}; use fewer values or axes")
     return axes
 
 
@@ -69,8 +69,8 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
         BadInput: If the key names no setting, or one that is the same for all trials.
     """
     block, _, rest = key.partition(".")
-    if block in ALIKE:
-        raise BadInput(f"grid.{key}: {block} cannot be an axis: {ALIKE[block]}")
+    if block in SAME_FOR_ALL:
+        raise BadInput(f"grid.{key}: {block} cannot be an axis: {SAME_FOR_ALL[block]}")
     if key == "training.lr":
         raise BadInput("grid.training.lr: the learning rate is the axis `lr`; write grid.lr")
     if block in ("task", "model", "training") and rest:
@@ -84,11 +84,12 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
         option = rest[len(name) + 1 :]
         if option in ("", "method", "name"):
             raise BadInput(
-                f"grid.{key}: name an option of the arm, as arms.{name}.strict_phase; methods are arms"
+                f"grid.{key}: name an option of the arm, such as arms.{name}.strict_phase; "
+                "a method needs an arm of its own"
             )
         return f"arms.{name}", option.split(".")
     raise BadInput(
-        f"grid.{key}: unknown key; use lr, seed, {', '.join(STREAMS)} or a key below task, model, training, "
+        f"grid.{key}: unknown key; use lr, seed, {', '.join(STREAMS)} or a key under task, model, training, "
         "arms.NAME or arms.*"
     )
 
@@ -117,7 +118,7 @@ def different(key: str, values: list[Any]) -> list[Any]:
     """
     for at, value in enumerate(values):
         if any(type(value) is type(other) and value == other for other in values[:at]):
-            raise BadInput(f"grid.{key}: holds a value twice: {value}")
+            raise BadInput(f"grid.{key}: contains a value twice: {value}")
     return values
 
 
@@ -147,7 +148,7 @@ def _seeds(key: str, count: Any) -> list[int]:
         raise BadInput(f"grid.{key}: {whole} means {whole:,} seeds; write [{whole}] for this one seed")
     if whole < 1:
         raise BadInput(
-            f"grid.{key}: {whole} means {whole} seeds; N means the N seeds from 0 on, [N] the one seed N"
+            f"grid.{key}: {whole} means {whole} seeds; N means the first N seeds, from 0; [N] means the one seed N"
         )
     return list(range(whole))
 

@@ -32,7 +32,7 @@ from trainables.training.optimizer_names import REVISIONS
 ALWAYS_WRITTEN = {name for name, info in StudyConfig.model_fields.items() if info.json_schema_extra != LATER}
 """The keys that every study.yaml has; the others are written only if they are set."""
 
-REPAIR = "`study run` writes it again"
+REPAIR = "`study run` rewrites it"
 
 
 def planned_study(content: dict[str, Any]) -> tuple[StudyConfig, list[PlannedTrial]]:
@@ -68,7 +68,7 @@ def plan(config: StudyConfig) -> list[PlannedTrial]:
             trial = _trial(arm, content, _own_training(config, arm, own))
             other = arms_by_id.setdefault(trial.id, trial.arm)
             if other != arm:
-                raise BadInput(f"arms.{arm}: is the same as arms.{other}; change one or leave it out")
+                raise BadInput(f"arms.{arm}: is the same as arms.{other}; change or remove one")
             trials.append(trial)
     trials = list({trial.id: trial for trial in trials}.values())
     check_refine(config, trials)
@@ -153,14 +153,14 @@ def check_folder(store: Store, config: StudyConfig, trials: list[PlannedTrial]) 
     existing = {name for name in store.names("trials") if TRIAL_ID.fullmatch(name)}
     existing |= set() if planned is None else set(planned.ids)
     if old is not None and old["name"] != new["name"]:
-        raise BadInput(f"results: {store.uri} holds the study '{old['name']}'; choose another folder")
+        raise BadInput(f"results: {store.uri} contains the study '{old['name']}'; choose another folder")
     dropped = existing - {trial.id for trial in trials}
     changed = [] if old is None else differences(old, new)
     if dropped or (existing and planned is None and changed):
-        reason = "plan.json is another study's and can be deleted, or the options have other defaults now"
+        reason = "plan.json belongs to another study and can be deleted, or option defaults have changed"
         reason = reason if old else "study.yaml is missing or damaged"
         raise BadInput(
-            f"results: {store.uri} holds trials that this config would change or drop "
+            f"results: {store.uri} contains trials that this config would change or drop "
             f"({'; '.join(changed) or reason}); choose another folder, or only extend the grid or the arms"
         )
     if not existing:
@@ -224,7 +224,7 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
         ]
     if where.startswith("grid.") and isinstance(old, list) and isinstance(new, list):
         old = [value for value in old if value not in new]
-        return [f"{where}: without {', '.join(map(str, old))}"] if old else []
+        return [f"{where}: {', '.join(map(str, old))} removed"] if old else []
     return [] if old == new else [f"{where}: {old} -> {new}"]
 
 
@@ -237,7 +237,7 @@ def planned_records(store: Store) -> tuple[list[dict[str, Any]], dict[str, Recor
     try:
         found = read_plan(store)
     except FileNotFoundError as error:
-        raise BadInput(f"DIR: {store.uri} holds no plan.json; is it a results folder?") from error
+        raise BadInput(f"DIR: {store.uri} contains no plan.json; is it a results folder?") from error
     except Damaged as error:
         raise BadInput(f"DIR: plan.json in {store.uri} is damaged ({error}); {REPAIR}") from error
     if found.num_skipped:

@@ -83,7 +83,7 @@ class Progress:
     def update(self, news: News) -> None:
         """Count the trials that ended, report lost workers, and show the state if it is due."""
         for reason in dict.fromkeys(news.lost):
-            self.say(f"a worker was lost ({reason}); another takes its place")
+            self.say(f"a worker was lost ({reason}); it will be replaced")
         for trial in news.ended:
             self._count(trial)
         self.running = news.running

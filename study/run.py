@@ -134,7 +134,7 @@ def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_cr
     ]
     unfit = damaged_files(store, records.values())
     records = {name: record for name, record in records.items() if name not in {*crashed, *unfit}}
-    lines = [f"{file}; it is written again" for file in damaged]
+    lines = [f"{file}; it will be rewritten" for file in damaged]
     lines += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
     return Found(further_rounds(config, trials, records), records, crashed, lines)
 

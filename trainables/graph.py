@@ -135,18 +135,20 @@ def complete_topology(graphs: int, nodes_per_graph: int, device: torch.device) -
     return Topology(senders, graphs, nodes_per_graph, nodes_per_graph - 1)
 
 
-def nearest_topology(positions: Tensor, graphs: int, num_neighbors: int, *, itself: bool = False) -> Topology:
+def nearest_topology(
+    positions: Tensor, graphs: int, num_neighbors: int, *, include_self: bool = False
+) -> Topology:
     """The `num_neighbors` nearest nodes of each node within its graph; positions (nodes, any).
 
     Distances come from one batched matrix product, so that no compiled extension is needed.
 
     Args:
-        itself: Whether a node counts as its own first neighbor.
+        include_self: Whether a node counts as its own first neighbor.
     """
     points = positions.detach().unflatten(0, (graphs, -1))
     squares = points.square().sum(-1)
     distances = squares[:, :, None] + squares[:, None, :] - 2 * points @ points.transpose(1, 2)
-    distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if itself else torch.inf)
+    distances.diagonal(dim1=1, dim2=2).fill_(-torch.inf if include_self else torch.inf)
     nearest = distances.topk(num_neighbors, dim=-1, largest=False, sorted=False).indices
     nodes_per_graph = points.shape[1]
     first_node = nodes_per_graph * torch.arange(graphs, device=positions.device)

@@ -40,7 +40,7 @@ def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
         default = ... if parameter.default is parameter.empty else parameter.default
         if annotation is Any and not _is_plain(default):
             raise BadInput(
-                f"{kind}.{parameter.name}: its default {_brief(default)} cannot stand in a config; {REMEDY}"
+                f"{kind}.{parameter.name}: its default {_brief(default)} cannot be written in a config; {REMEDY}"
             )
         fields[parameter.name] = (annotation, default)
         try:
@@ -53,7 +53,7 @@ def options_model(kind: str, factory: Callable[..., Any]) -> type[BaseModel]:
     return create_model("Options", __base__=Options, **fields)
 
 
-def takes_further(factory: Callable[..., Any]) -> bool:
+def has_var_keywords(factory: Callable[..., Any]) -> bool:
     """Whether a factory has **keywords, whose names a config cannot check."""
     return any(
         parameter.kind is parameter.VAR_KEYWORD
@@ -77,7 +77,7 @@ def _parameters(kind: str, factory: Callable[..., Any]) -> list[inspect.Paramete
     options = [p for p in parameters if p.kind is p.KEYWORD_ONLY] + by_place[given:]
     for parameter in options:
         if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
-            raise BadInput(f"{kind}.{parameter.name}: is positional-only; make it a keyword")
+            raise BadInput(f"{kind}.{parameter.name}: is positional-only; make it a keyword parameter")
         if parameter.name == "name":
             raise BadInput(f"{kind}.name: no option of {factory.__name__} can be called `name`; rename it")
     order = {parameter.name: at for at, parameter in enumerate(parameters)}

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from trainables.errors import BadInput, brief, first_message, nearest
-from trainables.options import options_model, takes_further
+from trainables.options import has_var_keywords, options_model
 
 REGISTRY: dict[str, dict[str, str]] = {
     "task": {
@@ -131,9 +131,10 @@ def resolve(kind: str, description: dict[str, Any], where: str | None = None) ->
         checked = model(**options)
     except ValidationError as error:
         message = first_message(error, where, model)
-        if error.errors()[0]["type"] == "extra_forbidden" and takes_further(factory):
+        if error.errors()[0]["type"] == "extra_forbidden" and has_var_keywords(factory):
             message += (
-                f"; a config cannot check the **keywords of '{description['name']}': give each a name there"
+                f"; a config cannot check the **keywords of '{description['name']}': "
+                "declare each as a named parameter"
             )
         raise BadInput(message) from error
     resolved = {"name": description["name"], **_plain(checked, where)}
@@ -166,7 +167,7 @@ def _filled_up(value: Any, default: Any, where: str) -> Any:
     blocks = {name: getattr(default, name) for name in type(default).model_fields}
     if not value:  # could mean "as usual" or "nothing at all"
         raise BadInput(
-            f"{where}: is empty; leave it out for its default, or set what it has: {', '.join(blocks)}"
+            f"{where}: is empty; leave it out for its default, or set its options: {', '.join(blocks)}"
         )
     return blocks | {
         name: _filled_up(part, blocks.get(name), f"{where}.{name}") for name, part in value.items()
@@ -183,7 +184,7 @@ def _plain(options: BaseModel, where: str) -> dict[str, Any]:
                 options.model_dump(mode="json", include={name})
             except PydanticSerializationError:
                 raise BadInput(
-                    f"{where}.{name}: {getattr(options, name)!r} cannot be written into a config; let the option "
-                    "be a number, text, a list or a mapping"
+                    f"{where}.{name}: {getattr(options, name)!r} cannot be written in a config; make the option "
+                    "a number, text, a list or a mapping"
                 ) from error
         raise

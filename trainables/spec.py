@@ -74,7 +74,7 @@ class Training(Settings):
         adamw_factor: Factor on the learning rate for the parameters that Muon leaves to AdamW.
         lr: Peak learning rate.
         warmup: Share of the steps with linear warm-up.
-        lr_schedule: Course of the learning rate after the warm-up.
+        lr_schedule: Learning-rate schedule after the warm-up.
         clip: Largest gradient norm of the trunk, None for no clipping.
         select: The epoch that is delivered and tested, best on validation (of the projected model) or last.
         validate_every: Epochs from one validation to the next; the last epoch is always validated.

@@ -44,7 +44,7 @@ def log_axis(axes: Axes) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def in_words(axes: Axes, text: str) -> None:
+def show_text(axes: Axes, text: str) -> None:
     """A text in place of axes that have nothing to show."""
     axes.axis("off")
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color="0.35")

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from analysis.formats import rate
-from analysis.plots.axes import in_words
+from analysis.plots.axes import show_text
 from analysis.plots.labels import LONGEST_NAME, NOTHING_LEARNED, elided, short
 from analysis.plots.style import COLUMN, LETTER, styled
 from analysis.prepare import one_case, takes_trials
@@ -36,7 +36,7 @@ def heat_maps(trials: pd.DataFrame, rows: str = "arm", case: str | None = None) 
     texts = rates.assign(text=rates["failed"].astype(str) + "/" + rates["n"].astype(str))
     _cells(above, rates, names, rows, "rate", texts, Normalize(0, 1), "share of failed trials")
     if trials["failed"].all():
-        in_words(below, NOTHING_LEARNED)
+        show_text(below, NOTHING_LEARNED)
         return figure
     medians = trials.groupby([rows, "lr"], sort=False)["loss"].median().reset_index()
     texts = medians.assign(text=medians["loss"].map(short))

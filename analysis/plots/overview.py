@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.formats import points
-from analysis.plots.axes import in_words, legend_below
+from analysis.plots.axes import legend_below, show_text
 from analysis.plots.labels import elided
 from analysis.plots.rates import draw_failure_rate, draw_loss
 from analysis.plots.style import PAGE, Mark, marks, small, styled_wide
@@ -47,7 +47,7 @@ def overview(trials: pd.DataFrame, contrasts: pd.DataFrame | None = None) -> Fig
 def _forest(axes: Axes, contrasts: pd.DataFrame, style: dict[str, Mark]) -> None:
     """Differences with their intervals, one line per arm; left of the line fewer failures than the control."""
     if contrasts.empty or contrasts["difference"].isna().all():
-        in_words(axes, "no pair of an arm and\na control to compare")
+        show_text(axes, "no pairs of an arm\nand a control")
         return
     for row, contrast in enumerate(contrasts.itertuples()):
         mark = style[contrast.arm]

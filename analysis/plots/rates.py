@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.axes import in_words, legend_below, log_axis, rate_axis
+from analysis.plots.axes import legend_below, log_axis, rate_axis, show_text
 from analysis.plots.labels import LONGEST_NAME, NOTHING_LEARNED, elided, named
 from analysis.plots.style import COLUMN, Mark, band, marks, small, styled, veil
 from analysis.prepare import one_case, takes_trials
@@ -72,7 +72,7 @@ def loss_against_rate(trials: pd.DataFrame, case: str | None = None) -> Figure:
 def draw_loss(axes: Axes, trials: pd.DataFrame, style: dict[str, Mark], ticks: float = 8) -> None:
     """The lines and bands of `loss_against_rate` on given axes; a text instead if every trial failed."""
     if trials["failed"].all():
-        in_words(axes, NOTHING_LEARNED)
+        show_text(axes, NOTHING_LEARNED)
         return
     table = loss_curve(trials)
     for arm, mark in style.items():

@@ -8,7 +8,7 @@ from analysis.prepare import takes_trials
 from analysis.statistics.best_setting import at_chosen_rates
 from analysis.statistics.intervals import t_interval
 
-ON_THE_WAY = 0.05
+TARGET_MARGIN = 0.05
 
 
 def survival_curve(times: np.ndarray, reached: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +69,7 @@ def times_to_target(
 def _one_case(mine: pd.DataFrame, histories: pd.DataFrame, control: str) -> pd.DataFrame:
     sign = -1.0 if (mine["metric_goal"] == "max").any() else 1.0
     goal = mine.loc[(mine["arm"] == control) & ~mine["failed"], "val_metric"].median()
-    target = goal + ON_THE_WAY * (mine["trivial"].median() - goal)
+    target = goal + TARGET_MARGIN * (mine["trivial"].median() - goal)
     rows = histories[histories["trial"].isin(mine["trial"])]
     if not np.isfinite(target) or rows.empty or not {"step", "val_metric"} <= set(rows):
         return pd.DataFrame()

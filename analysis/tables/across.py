@@ -15,7 +15,7 @@ def improvement(trials: pd.DataFrame) -> Table:
         "probability_of_improvement",
         "Does the arm beat the control?",
         "Chance that a random trial of the arm has a better test score than a random trial of the "
-        "control, over the whole grid, the mean over the cases (Mann and Whitney's U / nm), with a 95% "
+        "control, over the whole grid, averaged over the cases (Mann and Whitney's U / nm), with a 95% "
         "interval; 50% is no difference. The two trials may have different learning rates.",
         probability_of_improvement(trials),
         ARM

@@ -25,7 +25,7 @@ def grid(trials: pd.DataFrame) -> Table:
     return Table(
         "failure_rates",
         "How often training failed",
-        "Failed trials, and the failure rate with each learning rate counting the same. 95% interval: "
+        "Failed trials, and the failure rate with each learning rate weighted equally. 95% interval: "
         "Wilson's with the effective sample size of seeds drawn within each learning rate.",
         grid_failure_rates(trials),
         ARM
@@ -46,8 +46,8 @@ def contrasts(trials: pd.DataFrame, stated: dict[str, Stated] | None = None) -> 
     return Table(
         "failure_contrasts",
         "Failures against the control",
-        "Pairs have all in common but the method. Difference of failure rates, arm minus control, in "
-        "percentage points, with Newcombe's paired 95% interval (in simulations it held the truth "
+        "The two trials of a pair differ only in the arm. Difference of failure rates, arm minus control, in "
+        "percentage points, with Newcombe's paired 95% interval (in simulations it covered the truth "
         f"{percent(COVERAGE['paired_failures'])} of the time: it is wide); p by McNemar's exact test, and "
         f"corrected for the number of arms (Holm). Not excluded: the largest effect within the interval. {VERDICT}",
         each_case(trials, compare),
@@ -78,9 +78,9 @@ def onset(trials: pd.DataFrame) -> Table:
         "Where failures start, and how wide the usable range is",
         "LR50: the learning rate at which half of the seeds fail, from the rate with the fewest failures "
         "upwards, with the 95% interval of its posterior. Usable: decades of learning rate with a "
-        "median loss within 10% of the arm's best and fewer than 20% failures, with a bootstrap interval "
-        f"over whole seeds (in simulations it held the truth {percent(COVERAGE['usable_width'])} of the "
-        "time), of the grid alone. Marked where the grid ends before the range does.",
+        "median loss within 10% of the arm's best and fewer than 20% failures, from the grid alone, "
+        "with a bootstrap interval over whole seeds (in simulations it covered the truth "
+        f"{percent(COVERAGE['usable_width'])} of the time). Marked if the grid ends before the range does.",
         half_failure_rates(trials).merge(widths, on=["case", "arm"], how="left"),
         ARM
         | {
@@ -114,15 +114,15 @@ def reasons(trials: pd.DataFrame, histories: pd.DataFrame) -> Table:
     return Table(
         "failure_reasons",
         "Why trials failed",
-        "By the rules that were set before the first trial, and what the histories show: the epochs in which the "
-        "first value was not finite, and spikes, which are jumps of the training loss to more than three times its "
+        "By the rules that were set before the first trial, and what the histories show: the epochs in which a "
+        "value was first not finite, and spikes, which are jumps of the training loss to more than three times its "
         "median over the five epochs before.",
         in_order(table.reset_index(), trials),
         ARM
         | {
             "Reason": lambda row: row.reason.replace("_", " "),
             "Trials": lambda row: str(row.trials),
-            "Not finite first in epoch": _epochs,
+            "First non-finite epoch": _epochs,
             "With spikes": lambda row: str(row.spiked),
             "Largest spike": lambda row: f"× {number(row.largest_spike)}" if row.spiked else "–",
         },
@@ -141,7 +141,7 @@ def each_failure(trials: pd.DataFrame, histories: pd.DataFrame) -> Table:
             "Learning rate": lambda row: rate(row.lr),
             "Seed": lambda row: str(row.seed),
             "Reason": lambda row: row.reason.replace("_", " "),
-            "Not finite in epoch": lambda row: number(row.non_finite_epoch),
+            "First non-finite epoch": lambda row: number(row.non_finite_epoch),
             "Spikes": lambda row: str(row.spikes),
         },
         on_page=False,

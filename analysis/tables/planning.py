@@ -11,7 +11,7 @@ from analysis.statistics.seeds_needed import seeds_needed
 from analysis.statistics.time_to_target import time_to_target
 from analysis.tables.table import ARM, Table
 
-SEEN_FAILURE_RATE, SEEN_SCORE = 0.1, 0.05
+DETECTABLE_FAILURE_RATE, DETECTABLE_SCORE = 0.1, 0.05
 """The differences that the table of seeds assumes if a study states none."""
 
 
@@ -20,15 +20,15 @@ def seeds(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, Stated]) 
 
     def needed(mine: pd.DataFrame, control: str) -> pd.DataFrame:
         bounds = stated.get(mine["case"].iloc[0], Stated())
-        failure_rate, score = bounds.failure_rate or SEEN_FAILURE_RATE, bounds.score or SEEN_SCORE
+        failure_rate, score = bounds.failure_rate or DETECTABLE_FAILURE_RATE, bounds.score or DETECTABLE_SCORE
         return seeds_needed(mine, failure_rate, score, rates, control)
 
     return Table(
         "seeds_needed",
         "How many seeds would show a difference",
-        "Seeds with which 80% of studies would see the difference at 5%, by the spread that this one measured. "
-        "Scores: paired t test at the chosen learning rates, with the 95% interval that the uncertain spread leaves; "
-        "the difference is a share of the control's mean. Failures: McNemar's test over the grid, by the share of "
+        "Seeds with which 80% of studies would detect the difference at 5%, given the measured spread. "
+        "Scores: paired t test at the chosen learning rates, with the 95% interval due to the uncertain spread; "
+        "the difference is a share of the control's mean. Failures: McNemar's test over the grid, given the share of "
         "pairs that differ here.",
         each_case(trials, needed),
         ARM
@@ -48,11 +48,11 @@ def speed(trials: pd.DataFrame, rates: pd.DataFrame, histories: pd.DataFrame) ->
     return Table(
         "time_to_target",
         "How fast training reaches the target",
-        "Steps until the validation metric first comes as far as what the control reaches at its chosen learning "
+        "Steps until the validation metric first reaches the control's level at its chosen learning "
         "rate, less 5% of the way to the trivial predictor. Mean steps within the length of the training (restricted "
-        "mean, the area under Kaplan and Meier's curve); trials that failed or never got there count with the whole "
-        "length. A model in its relaxed phase counts by what projection makes of it, where that was measured. "
-        "Difference to the control paired by seed, with Student's 95% interval.",
+        "mean, the area under Kaplan and Meier's curve); trials that failed or never got there count with the full "
+        "length. A model in its relaxed phase is judged by its projected version, if that was measured. "
+        "Difference from the control, paired by seed, with Student's 95% interval.",
         time_to_target(trials, histories, rates),
         ARM
         | {
@@ -82,8 +82,8 @@ def published(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
     return Table(
         "published",
         "Published values beside ours",
-        "As the study names them, with our mean test score at the chosen learning rate and Student's 95% interval. "
-        "They enter no statistic. '–' where the study has no such arm or another metric.",
+        "As stated in the study, with our mean test score at the chosen learning rate and Student's 95% interval. "
+        "They are not used in any statistic. '–' if the study has no such arm or a different metric.",
         pd.DataFrame(rows, columns=columns),
         ARM
         | {

@@ -10,7 +10,7 @@ from analysis.prepare import first_round
 from analysis.statistics.precision import precision
 from analysis.tables.table import ARM, Table
 
-GRID_ONLY = " Of the grid alone: later rounds lie where failures start, and would tilt it."
+GRID_ONLY = " For the grid alone: later rounds lie where failures start, and would bias it."
 
 
 def is_refined(trials: pd.DataFrame) -> bool:
@@ -30,14 +30,14 @@ def rounds(trials: pd.DataFrame) -> Table:
         "Rounds after the grid",
         "Trials added where they decide: half-width of the interval of LR50, as far as it lies within the range of "
         "learning rates (0: known to lie outside), and of the paired difference of scores as a share of the "
-        "control's mean; in brackets what the grid alone gives.",
+        "control's mean; the grid alone in brackets.",
         _precision_by_round(trials) if is_refined(trials) else pd.DataFrame(),
         ARM
         | {
             "Rounds": lambda row: f"{row.rounds:.0f}",
             "Trials (after the grid)": lambda row: f"{row.trials:.0f} ({row.later:.0f})",
-            "LR50 to, decades (grid)": lambda row: f"{number(row.edge)} ({number(row.edge_of_grid)})",
-            "Score to (grid)": lambda row: _shares(row.score, row.score_of_grid),
+            "LR50 ±, decades (grid)": lambda row: f"{number(row.edge)} ({number(row.edge_of_grid)})",
+            "Score ± (grid)": lambda row: _shares(row.score, row.score_of_grid),
         },
     )
 

@@ -13,9 +13,9 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -
         "sample_contrasts",
         "Would the difference hold on another test set?",
         "Each arm at the learning rate chosen for it, paired by seed and by test sample: mean difference, arm minus "
-        "control. The first 95% interval takes the test set as it is; the second allows for other test samples of "
+        "control. The first 95% interval takes the test set as it is; the second allows for other test samples from "
         "the same distribution too (two-way variance of seeds and samples, degrees of freedom by Satterthwaite). "
-        "From samples: the part of that variance which a larger test set would take away.",
+        "From samples: the part of that variance which a larger test set would remove.",
         sample_differences(trials, errors, rates),
         ARM
         | {
@@ -35,16 +35,16 @@ def worst(trials: pd.DataFrame, rates: pd.DataFrame, errors: pd.DataFrame) -> Ta
     """How much of the metric depends on a few samples."""
     return Table(
         "worst_samples",
-        "How much of the test metric rests on few samples?",
-        "Part of the sum of the errors that the worst 1% of the test samples carry, at the chosen learning rate: "
-        "median over the trials that learned, and its range. It is 1% where all samples are alike; where it is "
-        "large, few samples decide the metric.",
+        "How much of the test metric depends on a few samples?",
+        "Share of the sum of the errors that comes from the worst 1% of the test samples, at the chosen learning "
+        "rate: median over the trials that learned, and range. It is 1% if all samples are alike; if it is large, a "
+        "few samples decide the metric.",
         in_order(worst_samples(trials, errors, rates), trials),
         ARM
         | {
             "Trials": lambda row: str(row.trials),
             "Worst samples": lambda row: f"{row.worst:,} of {row.samples:,}",
-            "Carry": lambda row: percent(row.share),
+            "Share": lambda row: percent(row.share),
             "Range": lambda row: f"{percent(row.least)} to {percent(row.most)}",
         },
     )

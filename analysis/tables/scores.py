@@ -25,11 +25,11 @@ SCORES: Show = ARM | {
     "95% interval": lambda row: "[{}, {}]".format(*alike([row.low, row.high], (row.high - row.low) / 2)),
 }
 LEARNED = (
-    "Scores are of the trials that learned; how many failed at that rate stands beside them, and failed trials count "
-    "where the rate is chosen."
+    "Scores are of the trials that learned; the number that failed at that rate is shown beside them, and failed "
+    "trials count when the rate is chosen."
 )
 COUNTED = (
-    "A failed trial counts with its value at initialization, or the trivial predictor's where the metric "
+    "A failed trial counts with its value at initialization, or the trivial predictor's if the metric "
     "is not the loss."
 )
 
@@ -39,8 +39,8 @@ def best_setting(trials: pd.DataFrame, rates: pd.DataFrame) -> Table:
     return Table(
         "best_setting",
         "Test score at the learning rate chosen on validation",
-        f"Mean and sd over seeds with Student's interval. {LEARNED} In simulations of 5 seeds the interval held the "
-        f"truth {percent(COVERAGE['best_setting'])} of the time: the rate is chosen by the same seeds.",
+        f"Mean and sd over seeds with Student's interval. {LEARNED} In simulations of 5 seeds the interval covered "
+        f"the truth {percent(COVERAGE['best_setting'])} of the time: the rate is chosen by the same seeds.",
         scores_at(trials, rates),
         SCORES,
     )
@@ -52,7 +52,7 @@ def middle_rate(trials: pd.DataFrame) -> Table:
         "middle_rate",
         "Test score without tuning",
         "At the middle of the grid, which was fixed before the study: mean and sd over seeds with Student's "
-        "interval. Scores are of the trials that learned; how many failed there stands beside them.",
+        "interval. Scores are of the trials that learned; the number that failed there is shown beside them.",
         scores_at(trials, middle_rates(trials)),
         SCORES,
     )
@@ -68,9 +68,9 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
     return Table(
         "best_contrasts",
         "Test score against the control",
-        "Each arm at the learning rate chosen for it, paired by seed, where both learned: mean difference, arm minus "
+        "Each arm at the learning rate chosen for it, paired by seed, if both learned: mean difference, arm minus "
         "control, with Student's 95% interval, not corrected for the number of arms (one pair has no spread, and so "
-        "no interval); p by flipping the signs of the differences, which cannot go below the number beside it. "
+        "no interval); p by flipping the signs of the differences, which cannot go below the smallest p beside it. "
         f"Not excluded: the largest effect within the interval, as a share of the control's mean. {VERDICT}",
         each_case(trials, compare),
         ARM
@@ -93,7 +93,7 @@ def whole_grid(trials: pd.DataFrame) -> Table:
         "interquartile_mean",
         "Test score over the whole grid",
         "Interquartile mean of all trials with the 95% interval of a stratified bootstrap: what an arm "
-        f"gives to those who choose the learning rate blindly. {COUNTED}",
+        f"yields if the learning rate is chosen blindly. {COUNTED}",
         interquartile_means(trials),
         ARM
         | {
@@ -109,7 +109,7 @@ def sensitivity(trials: pd.DataFrame) -> Table:
         "learning_rate_sensitivity",
         "Sensitivity to the learning rate",
         "Mean over the grid of min(validation loss, loss at initialization), minus the best (Wortsman et "
-        "al. 2023), with a 95% interval. Read with the best loss: an arm that is bad everywhere is not "
+        "al. 2023), with a 95% interval. Read it with the best loss: an arm that is bad everywhere is not "
         "sensitive.",
         rate_sensitivity(trials),
         ARM
@@ -145,7 +145,7 @@ def variance(trials: pd.DataFrame) -> Table:
         "variance_shares",
         "What decides the loss",
         "Share of the variance of log10(loss), by type II sums of squares; failed trials count with the "
-        "loss at initialization. p by the F test, which takes the rest as normal: a rough guide.",
+        "loss at initialization. p by the F test, which assumes normal residuals: a rough guide.",
         variance_shares(trials),
         {
             "Factor": lambda row: row.factor,
@@ -176,8 +176,8 @@ def costs(trials: pd.DataFrame) -> Table:
     return Table(
         "cost",
         "What it cost",
-        "Medians over the learned trials: CPU seconds of training on all threads where every trial has them, else "
-        "wall seconds, beside whatever else their machines did. "
+        "Medians over the learned trials: CPU seconds of training on all threads if every trial has them, else "
+        "wall-clock seconds, including time lost to other work on the machine. "
         "Parameters while training and as delivered.",
         cost(trials),
         ARM

@@ -42,8 +42,8 @@ class Table:
 
 
 VERDICT = (
-    "The verdict is equivalent where both one-sided tests at 5% exclude the smallest effect that the study stated "
-    "beforehand, else better or worse where the interval excludes 0, else undecided."
+    "The verdict is equivalent if both one-sided tests at 5% exclude the smallest effect that the study stated "
+    "beforehand, else better or worse if the interval excludes 0, else undecided."
 )
 ARM: Show = {"Arm": lambda row: row.arm}
 

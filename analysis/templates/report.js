@@ -145,7 +145,7 @@
     const trial = columns.indexOf("trial");
     let order = { index: -1, sign: 1 }, page = 0, kept = rows;
 
-    const filter = element("input", { type: "search", placeholder: "filter, as: strict failed lr<=1e-3" });
+    const filter = element("input", { type: "search", placeholder: "filter, e.g. strict failed lr<=1e-3" });
     filter.setAttribute("aria-label", "filter");
     const back = element("button", { type: "button", textContent: "back" });
     const next = element("button", { type: "button", textContent: "next" });

@@ -29,7 +29,7 @@ def results_folder(folder: str, argument: str = "DIR") -> "Store":
         if store.names("trials"):
             return store
     raise BadInput(
-        f"{argument}: {folder} is not a results folder: it holds neither plan.json nor study.yaml nor trials"
+        f"{argument}: {folder} is not a results folder: it contains no plan.json, study.yaml or trials"
     )
 
 

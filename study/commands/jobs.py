@@ -27,7 +27,7 @@ def submit(
     with writable_store(results) as store:
         here = os.environ.get("STUDY_DATA", DEFAULT_DATA) if check else None
         job = jobs.submit(config, set_ or [], store, address, data_dir, here)
-    print(f"{job.id} on {job.address}; `study logs {store.uri}` shows what it prints")
+    print(f"{job.id} on {job.address}; `study logs {store.uri}` shows its output")
     if wait:
         raise typer.Exit(jobs.wait(job, lambda text: print(text, end="", flush=True)))
 
@@ -40,7 +40,7 @@ def logs(
     ] = False,
     trial: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="What this trial of the folder printed; needs no cluster."),
+        typer.Option(metavar="ID", help="Show the output of this trial of the folder; needs no cluster."),
     ] = None,
 ) -> None:
     """Print the output so far of a submitted run or of one trial in a folder."""

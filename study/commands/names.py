@@ -22,11 +22,11 @@ def data(name: Annotated[str, typer.Argument(metavar="NAME")], data_dir: Data = 
 
 def list_names(
     kind: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="Such as model or training; `schema`: a config's.")
+        str | None, typer.Argument(metavar="KIND", help="Such as model or training, or `schema`.")
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Such as egnn.")] = None,
 ) -> None:
-    """List the names a study may use; with KIND and NAME, every option; `schema`: a JSON schema for editors."""
+    """List the names a study may use; with KIND and NAME, every option; with `schema`, a JSON schema for editors."""
     if kind == "schema":
         from study.schema import schema
 

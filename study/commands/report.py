@@ -18,7 +18,7 @@ from study.commands.options import Folder
 
 def report(
     folders: Annotated[list[str], typer.Argument(metavar="DIR...", help="Results folders or packed files.")],
-    to: Annotated[str | None, typer.Option(help="Folder for the report [default: DIR, of one].")] = None,
+    to: Annotated[str | None, typer.Option(help="Folder for the report [default: DIR, if only one].")] = None,
 ) -> None:
     """Write tables, figures, report.html and summary.json from the folders alone."""
     from trainables.errors import BadInput

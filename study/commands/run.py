@@ -36,7 +36,7 @@ def run(
         typer.Option(metavar="MODULE:CLASS", help="Your own tune.Callback, called while trials run."),
     ] = None,
     check: Annotated[
-        bool, typer.Option(help="Try data, networks and methods before the first trial.")
+        bool, typer.Option(help="Check data, networks and methods before the first trial.")
     ] = True,
 ) -> None:
     """Run the missing trials of a study, show progress, and write the report."""

@@ -52,7 +52,7 @@ def checked_value(config: StudyConfig, axis: str, value: Any) -> Any:
     checked = _settled(config, axis, value)
     if axis.startswith("arms.") and control_of(config) in arms_of(config, axis):
         raise BadInput(
-            f"grid.{axis}: '{control_of(config)}' is the control, which all are compared with; "
+            f"grid.{axis}: '{control_of(config)}' is the control, which all others are compared with; "
             "name another `control`, or make each value a separate arm"
         )
     return checked
@@ -67,7 +67,7 @@ def _settled(config: StudyConfig, axis: str, value: Any) -> Any:
         for arm in config.arms:
             if path[0] in own_settings(config, arm):
                 raise BadInput(
-                    f"grid.{axis}: the arm '{arm}' sets {axis} itself; leave it out of the grid or of the arm"
+                    f"grid.{axis}: the arm '{arm}' sets {axis} itself; remove it from the grid or from the arm"
                 )
     if where.startswith("arms.") and path[0] == "training":
         return own_training({".".join(path[1:]): value}, f"grid.{where}.training")[path[1]]
@@ -94,8 +94,8 @@ def resolve_at(
     except BadInput as error:
         if path == ["name"]:
             raise BadInput(
-                f"{where}.name: '{value}' does not take the options of '{description['name']}' ({error}); "
-                "make a study of each, and see both with `study report A B --to DIR`"
+                f"{where}.name: '{value}' does not accept the options of '{description['name']}' ({error}); "
+                "make a study of each, and compare them with `study report A B --to DIR`"
             ) from error
         raise
 

@@ -91,7 +91,7 @@ class Refine(Settings):
 
     Attributes:
         edge: Half-width to reach for the interval of LR50 in each arm, in decades of learning rate.
-        score: Half-width to reach for the paired difference to the control, as a share of the control's mean.
+        score: Half-width to reach for the paired difference from the control, as a share of the control's mean.
         budget: Largest number of trials of the study, including those of the grid.
     """
 

@@ -80,7 +80,7 @@ def _apply(content: dict[str, Any], change: str) -> None:
             content[part] = value
             return
         if not isinstance(content.setdefault(part, {}), dict):
-            raise BadInput(f"--set {change}: {part} holds a value, not keys")
+            raise BadInput(f"--set {change}: {part} is a value, not a block")
         content, key = content[part], key[len(part) + 1 :]
 
 

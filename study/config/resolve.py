@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from study.config.axes import checked_value
 from study.config.blocks import own_training
 from study.config.study_config import StudyConfig, method_of
-from study.grid import USUAL, different, read_grid
+from study.grid import DEFAULT_AXES, different, read_grid
 from study.search.settings import check_search
 from trainables.errors import BadInput, first_message, nearest
 from trainables.registry import check_name, resolve
@@ -61,7 +61,7 @@ def outline(content: dict[str, Any]) -> StudyConfig:
         "grid": read_grid(
             content.get("grid") or {},
             [str(name) for name in arms],
-            USUAL if content.get("search") is None else {},
+            DEFAULT_AXES if content.get("search") is None else {},
         ),
     }
     try:

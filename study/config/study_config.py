@@ -59,7 +59,7 @@ class StudyConfig(Settings):
     @classmethod
     def _name_fits_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[^/\\\x00-\x1f]{1,100}", name) or name.strip(". ") == "":
-            raise ValueError("must be 1 to 100 characters that fit a folder's name")
+            raise ValueError("must be 1 to 100 characters that are allowed in a folder name")
         return name
 
 

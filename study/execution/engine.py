@@ -43,7 +43,7 @@ logging.getLogger("ray.tune.tune").setLevel(
 
 LOSSES = 20  # how often one trial may lose its worker before it is left without a record
 FRUITLESS = 2 * LOSSES  # lost workers for each that runs, with no epoch in between, before the run ends
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 
 def run_trials(
@@ -150,7 +150,7 @@ class Watch(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Look if a second has passed."""
-        if time.monotonic() - self.last_look > LOOK_SECONDS:
+        if time.monotonic() - self.last_look > POLL_SECONDS:
             self.look()
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
@@ -218,7 +218,7 @@ def _last_error(trial: Trial) -> BaseException:
     """The last exception of a trial, from the file in which Tune keeps it until the trial has ended."""
     if trial.pickled_error_file is not None:
         return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-    return RuntimeError(Path(trial.error_file).read_text() if trial.error_file else "no reason is known")
+    return RuntimeError(Path(trial.error_file).read_text() if trial.error_file else "unknown reason")
 
 
 def _brief(error: str) -> str:

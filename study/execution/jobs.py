@@ -127,7 +127,7 @@ def find_job(store: Store) -> Job:
     try:
         return Job(**json.loads(store.read(JOB)))
     except (FileNotFoundError, ValueError, TypeError) as error:
-        raise BadInput(f"JOB: {store.uri} names no job; give a job's id and --address") from error
+        raise BadInput(f"JOB: {store.uri} has no submitted job; give a job's id and --address") from error
 
 
 def job_status(job: Job) -> str:
@@ -174,13 +174,17 @@ def _job_server(address: str) -> Iterator[JobSubmissionClient]:
     try:
         yield JobSubmissionClient(address)
     except AuthenticationError as error:
-        remedy = "set RAY_AUTH_MODE=token and put the head's `ray get-auth-token` into ~/.ray/auth_token"
-        raise BadInput(f"--address {address}: the cluster asks for a token; {remedy}") from error
+        remedy = (
+            "set RAY_AUTH_MODE=token and save the head's token (`ray get-auth-token`) in ~/.ray/auth_token"
+        )
+        raise BadInput(f"--address {address}: the cluster requires a token; {remedy}") from error
     except (RuntimeError, ConnectionError, OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
         reason = " ".join(str(error).split())[:300]
-        remedy = 'the head needs ray[default] and its dashboard, the job an id from "study submit"'
+        remedy = (
+            'the head needs ray[default] and its dashboard, and the job id must be one from "study submit"'
+        )
         raise BadInput(f"--address {address}: the job server refused ({reason}); {remedy}") from error
 
 
@@ -198,7 +202,7 @@ def fetch(uri: str, folder: str) -> int:
         raise BadInput(f"URI: {uri} cannot be read ({' '.join(str(error).split())[:300]})") from error
     files = [info for info in infos if info.is_file and not info.base_name.startswith((".", LOCK))]
     if not files:
-        raise BadInput(f"URI: {uri} holds no files; is it a results folder?")
+        raise BadInput(f"URI: {uri} contains no files; is it a results folder?")
     for info in files:
         with system.open_input_file(info.path) as file:
             target.write(info.path[len(root) :].lstrip("/"), file.read())

@@ -42,10 +42,10 @@ def check_resources(resources: Resources) -> None:
         most = max((node.get(kind, 0.0) for node in fits), default=0.0)
         if wanted[kind] > most:
             raise BadInput(
-                f"resources.{key}: a trial asks for {wanted[kind]:g}, the largest node has {most:g}; ask for less"
+                f"resources.{key}: a trial requests {wanted[kind]:g}, the largest node has {most:g}; request less"
             )
     raise BadInput(
-        f"resources: no node has both {resources.cpus:g} CPUs and {resources.gpus:g} GPUs; ask for less"
+        f"resources: no node has both {resources.cpus:g} CPUs and {resources.gpus:g} GPUs; request less"
     )
 
 
@@ -67,9 +67,9 @@ def _received(answer: "ray.ObjectRef[list[str]]") -> list[str]:
     try:
         return ray.get(answer, timeout=0)
     except ray.exceptions.GetTimeoutError:
-        return [f"no answer in {ANSWER_SECONDS:.0f} s; look at the node's log, or remove it"]
+        return [f"no answer in {ANSWER_SECONDS:.0f} s; check the node's log, or remove the node"]
     except (ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError):
         return []  # it has left meanwhile: no trial will run on it
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1]
-        return [f"this project cannot be imported there ({reason}); install it as on the driver"]
+        return [f"this project cannot be imported on this node ({reason}); install it as on the driver"]

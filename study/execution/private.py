@@ -24,7 +24,9 @@ def check_version() -> None:
     for line in requires(PROJECT) or []:
         wanted = Requirement(line)
         if wanted.name == "ray" and not wanted.specifier.contains(version("ray")):
-            raise BadInput(f"ray {version('ray')} is installed; pip install 'ray[tune]{wanted.specifier}'")
+            raise BadInput(
+                f"ray {version('ray')} is not supported; pip install 'ray[tune]{wanted.specifier}'"
+            )
 
 
 def keep_keys_here() -> None:

@@ -37,9 +37,9 @@ def complaints(question: Question) -> list[str]:
 
         here = versions_here()
     except Exception as error:  # a broken installation may raise anything
-        return [f"this project cannot be imported there ({_line(error)}); install it as on the driver"]
+        return [f"this project cannot be imported on this node ({_line(error)}); install it as on the driver"]
     differing = [
-        f"{name} is {here.get(name, 'missing')}, the driver's {version}; install the same on both"
+        f"{name} is {here.get(name, 'missing')}, the driver has {version}; install the same version on both"
         for name, version in question.versions.items()
         if here.get(name) != version
     ]
@@ -57,7 +57,7 @@ def _gpu_complaints(question: Question) -> list[str]:
     if question.gpus == 0 or torch.version.cuda is not None:
         return []
     remedy = "install a build with CUDA, or set resources.gpus to 0"
-    return [f"resources.gpus: torch {torch.__version__} there is built without CUDA; {remedy}"]
+    return [f"resources.gpus: torch {torch.__version__} on this node is built without CUDA; {remedy}"]
 
 
 def versions_here() -> dict[str, str]:
@@ -79,14 +79,17 @@ def _results_complaints(question: Question) -> list[str]:
     except FileNotFoundError:
         shared = False
     except Exception as error:  # pyarrow and the operating system have many names for no access
-        return [f"--results: {uri} cannot be read from there ({_line(error)}); check access and credentials"]
+        return [
+            f"--results: {uri} cannot be read from this node ({_line(error)}); check access and credentials"
+        ]
     if not shared:
-        return [f"--results: {uri} is another folder there; use s3:// or a file system that all nodes mount"]
+        remedy = "use s3:// or a file system that all nodes mount"
+        return [f"--results: {uri} is a different folder on this node; {remedy}"]
     try:
         store.write(reply, b"")
         store.delete(reply)
     except Exception as error:
-        return [f"--results: {uri} cannot be written from there ({_line(error)}); check its permissions"]
+        return [f"--results: {uri} cannot be written from this node ({_line(error)}); check its permissions"]
     return [] if "://" in uri else _space_complaints("--results", Path(uri))
 
 
@@ -106,7 +109,7 @@ def _data_complaints(question: Question) -> list[str]:
             pass
     except OSError as error:
         reason = error.strerror or error
-        return [f"--data-dir: {folder} cannot be written there ({reason}); choose another with --data-dir"]
+        return [f"--data-dir: {folder} cannot be written on this node ({reason}); choose another"]
     return _space_complaints("--data-dir", folder)
 
 
@@ -114,7 +117,9 @@ def _space_complaints(key: str, folder: Path) -> list[str]:
     free = shutil.disk_usage(folder).free / 1e9
     if free >= FREE_GB:
         return []
-    return [f"{key}: {folder} has {free:.2f} GB of free disk there, less than {FREE_GB:g}; make room"]
+    return [
+        f"{key}: {folder} has {free:.2f} GB of free disk space on this node, less than {FREE_GB:g}; make room"
+    ]
 
 
 def _line(error: BaseException) -> str:

@@ -29,6 +29,6 @@ def check_sources(
         for earlier in before:
             for name in changed(now, earlier):
                 raise BadInput(
-                    f"results: {results} holds trials made with another version of {name}; "
-                    "choose another folder with --results, or put that version back"
+                    f"results: {results} contains trials made with another version of {name}; "
+                    "choose another folder with --results, or restore that version"
                 )

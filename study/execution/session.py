@@ -68,15 +68,17 @@ def _start_ray() -> None:
         home = os.path.expanduser("~")
         if str(error.filename or "").startswith(home):
             raise BadInput(
-                f"HOME: Ray keeps a file in {home} and cannot ({brief(error)}); name a folder that can be written"
+                f"HOME: Ray cannot write a file that it keeps in {home} ({brief(error)}); set it to a writable folder"
             ) from error
         if error.errno not in MACHINE_FAULTS:
-            raise ConnectionError(f"Ray does not start here ({brief(error)})") from error
+            raise ConnectionError(f"Ray does not start on this machine ({brief(error)})") from error
         raise BadInput(
-            f"RAY_TMPDIR: Ray cannot start in {folder} ({brief(error)}); name another folder in this variable"
+            f"RAY_TMPDIR: Ray cannot start in {folder} ({brief(error)}); set it to another folder"
         ) from error
     except Exception as error:  # Ray has no type for this
-        raise ConnectionError(f"Ray does not start here ({str(error).strip().splitlines()[0]})") from error
+        raise ConnectionError(
+            f"Ray does not start on this machine ({str(error).strip().splitlines()[0]})"
+        ) from error
 
 
 def scratch_folder() -> str:
@@ -95,8 +97,8 @@ def scratch_folder() -> str:
             return os.path.join(folder, own)
         reasons.append(f"{folder} {reason}")
     raise BadInput(
-        f"RAY_TMPDIR: no folder for Ray ({'; '.join(reasons)}); name one with a path of up to {LONGEST_PATH} "
-        "characters in this variable"
+        f"RAY_TMPDIR: no folder for Ray ({'; '.join(reasons)}); set it to one with a path of up to {LONGEST_PATH} "
+        "characters"
     )
 
 
@@ -122,7 +124,7 @@ def _writable(folder: str) -> bool:
 def _unfit(folder: str) -> str | None:
     """Why Ray cannot put its sockets in a folder; None if it can."""
     if len(os.fsencode(folder)) > LONGEST_PATH:
-        return "is too long a path"
+        return "has too long a path"
     try:
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             file.write(b"x")
@@ -148,7 +150,7 @@ def _join_cluster(address: str) -> None:
         ray.init(address=address, **QUIET, job_config=searching(_code_folders()))
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise BadInput(f"--address {address}: no Ray cluster to run on there ({reason})") from error
+        raise BadInput(f"--address {address}: no usable Ray cluster there ({reason})") from error
 
 
 @contextmanager

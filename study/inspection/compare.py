@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from trainables.results.record import Record
 
-OF_ITS_RUN = ("id", "spec", "detail", "worker", "started", "device", "versions", "sources", "checksum")
+RUN_FIELDS = ("id", "spec", "detail", "worker", "started", "device", "versions", "sources", "checksum")
 """Fields that describe the run and not the result, or are compared elsewhere, as checksums and seconds are."""
 
 
@@ -44,7 +44,7 @@ def results(recorded: Mapping[str, Any], again: Record) -> list[Pair]:
     now = asdict(again)
     pairs = []
     for name in now:
-        if name not in recorded or name in OF_ITS_RUN or name.endswith(("seconds", "sha256")):
+        if name not in recorded or name in RUN_FIELDS or name.endswith(("seconds", "sha256")):
             continue
         if isinstance(now[name], dict) and isinstance(recorded[name], dict):
             parts = dict.fromkeys([*recorded[name], *now[name]])

@@ -66,7 +66,7 @@ def confirm(
         say(f"not confirmed: {complaints[0]}")
         return False
     if name not in records:
-        raise BadInput(f"TRIAL: {name} has no record to confirm; `study run` makes it")
+        raise BadInput(f"TRIAL: {name} has no record to confirm; `study run` creates it")
     record = records[name]
     if trial_id(record.spec) != name:
         say(f"not confirmed: the spec in {record_path(name)} does not match the trial's id")
@@ -104,9 +104,7 @@ def confirm(
     reasons = [*compare.conditions(record, now), *_revisions(spec)]
     reasons += [f"{processes} processes then, 1 now"] if processes > 1 else []
     say(f"not confirmed: {', '.join(different)}")
-    say(
-        f"also not the same: {'; '.join(reasons) or 'nothing; machine, versions, code and data are those of then'}"
-    )
+    say(f"other differences: {'; '.join(reasons) or 'none; machine, versions, code and data are unchanged'}")
     return False
 
 

@@ -31,25 +31,25 @@ BLOCKS: dict[str, type[BaseModel]] = {
 }
 """Blocks of a config that are the same for every task, model and method."""
 EVERYWHERE = {
-    "train": "Samples for training.",
-    "val": "Samples for validation.",
-    "test": "Samples for the test.",
-    "seed": "Seed of the generated or drawn samples.",
-    "bodies": "Number of bodies in a sample.",
+    "train": "Number of training samples.",
+    "val": "Number of validation samples.",
+    "test": "Number of test samples.",
+    "seed": "Seed for generating or drawing the samples.",
+    "bodies": "Number of bodies per sample.",
     "law": "The force between two bodies.",
     "label_smoothing": "Share of each label that is spread over all classes.",
-    "energy_weight": "Weight of the energy's error in the training loss.",
-    "force_weight": "Weight of the forces' error in the training loss.",
+    "energy_weight": "Weight of the energy error in the training loss.",
+    "force_weight": "Weight of the force error in the training loss.",
     "degree": "Highest degree of the hidden features.",
     "layers": "Number of message layers.",
-    "heads": "Heads of the attention.",
-    "dropout": "Share of features dropped in training.",
+    "heads": "Number of attention heads.",
+    "dropout": "Share of features dropped during training.",
     "weight": "Weight of the penalty in the training loss.",
     "optimizer": "adam, adamw, sgd with momentum, or muon.",
-    "batch_size": "Samples of a step.",
+    "batch_size": "Samples per step.",
     "epochs": "Passes over the training samples.",
-    "weight_decay": "Decay of the weights in each step, by the optimizer's own rule.",
-    "momentum": "Momentum of sgd and muon.",
+    "weight_decay": "Weight decay, applied as the optimizer defines it.",
+    "momentum": "Momentum for sgd and muon.",
 }
 """Meanings of options that are the same everywhere, for docstrings that do not give one."""
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -118,7 +118,7 @@ def _of_model(
             continue
         meaning = _resolved(info.description or meanings.get(name) or EVERYWHERE.get(name, ""), name)
         if not blocks and (inner is not None or get_origin(info.annotation) is dict):
-            default = "null" if info.default in (None, ()) else "its own"
+            default = "null" if info.default in (None, ()) else "see block"
             yield Option(name, "block", "", "required" if info.is_required() else default, meaning)
             continue
         yield Option(

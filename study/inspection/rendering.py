@@ -42,7 +42,7 @@ def render(folder: str, to: Path, edition: str) -> None:
         process.kill()  # has no effect if it has ended
         process.wait()
     if process.returncode:
-        lines = complaint.strip().splitlines() or [f"its process ended with {process.returncode}"]
+        lines = complaint.strip().splitlines() or [f"its process ended with exit code {process.returncode}"]
         raise NotRendered(lines[-1][:KEPT])
 
 

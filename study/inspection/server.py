@@ -104,10 +104,10 @@ def _first_free(port: int, shown: Shown) -> PageServer:
             return PageServer(candidate, shown)
         except OSError as error:
             if error.errno == EACCES:
-                raise BadInput(f"--port: {candidate} is reserved; name one above 1023") from error
+                raise BadInput(f"--port: {candidate} is reserved; choose one above 1023") from error
             if error.errno != EADDRINUSE:
                 raise
-    raise BadInput(f"--port: {port} and those after it are taken; name another")
+    raise BadInput(f"--port: {port} and the ports after it are taken; choose another")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Status, type and content of the answer."""
         text = "text/plain; charset=utf-8"
         if not _is_ours(self.headers.get_all("Host", [])):
-            return HTTPStatus.FORBIDDEN, text, b"This page is for the browser of this machine.\n"
+            return HTTPStatus.FORBIDDEN, text, b"This page is only for browsers on this machine.\n"
         path, shown = self.path.partition("?")[0], self.server.shown
         if path == f"/{STATE}":
             state = {"edition": shown.edition, "line": shown.line}

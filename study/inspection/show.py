@@ -56,12 +56,10 @@ def find_trial(store: Store, trial: str) -> tuple[str, dict[str, Any]]:
     try:
         planned = {entry["id"]: entry for entry in read_plan(store).entries}
     except (FileNotFoundError, Damaged) as error:
-        raise BadInput(
-            f"DIR: {store.uri} holds no plan.json that can be read; is it a results folder?"
-        ) from error
+        raise BadInput(f"DIR: {store.uri} contains no readable plan.json; is it a results folder?") from error
     fitting = [name for name in planned if name.startswith(trial)] if trial else []
     if len(fitting) > 1:
-        raise BadInput(f"TRIAL: {len(fitting)} trials begin with '{trial}'; give more of the id")
+        raise BadInput(f"TRIAL: {len(fitting)} trials begin with '{trial}'; give more characters of the id")
     if not fitting:
         raise BadInput(f"TRIAL: no trial '{trial}' in {store.uri}; {_nearest_id(trial, list(planned))}")
     return fitting[0], planned[fitting[0]]

@@ -44,7 +44,7 @@ def watch(
     """
     with (
         tempfile.TemporaryDirectory(prefix="study-watch-") as place,
-        serving(port, Shown(waiting, line="making the first page")) as server,
+        serving(port, Shown(waiting, line="building the first page")) as server,
     ):
         taken = "" if port in (0, server.server_port) else f"port {port} is taken; "
         say(f"{taken}{server.url} shows {folder} until Ctrl-C")
@@ -66,7 +66,7 @@ def _keep_up(folder: str, store: Store, server: PageServer, place: Path, say: Ca
                 made = server.shown.line
         except (NotRendered, OSError) as error:
             reason = " ".join(str(error).split())
-            line = "; ".join(filter(None, [made, f"no newer page could be made ({reason})"]))
+            line = "; ".join(filter(None, [made, f"rendering a newer page failed ({reason})"]))
             if line != server.shown.line:
                 say(line)
                 server.shown = replace(server.shown, line=line)
@@ -89,7 +89,7 @@ def _renew(folder: str, server: PageServer, place: Path) -> None:
         rmtree(made_in)
         raise
     server.shown = replace(
-        before, folder=made_in / "report", edition=edition, line=f"page of {time.strftime('%H:%M:%S')}"
+        before, folder=made_in / "report", edition=edition, line=f"page from {time.strftime('%H:%M:%S')}"
     )
     if before.folder is not None:
         rmtree(before.folder.parent)

@@ -89,7 +89,7 @@ def lattice_rate(place: float, lowest: float, highest: float) -> float:
 
 
 def at_chosen_rates(rows: pd.DataFrame, planned: pd.Series, score: float) -> list[list[Wanted]]:
-    """For each arm whose difference to the control is not known well enough, more seeds of both at their rates.
+    """For each arm whose difference from the control is not known well enough, more seeds of both at their rates.
 
     Args:
         rows: Result of `precision`, for one case.

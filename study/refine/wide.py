@@ -15,7 +15,7 @@ class Wide:
 
     Attributes:
         case, arm: Case and arm that the interval belongs to.
-        interval: Edge (of LR50, in decades) or score (of the difference to the control, as a share of its mean).
+        interval: Edge (of LR50, in decades) or score (of the difference from the control, as a share of its mean).
         half_width: Its half-width; None if there are too few pairs for one.
         asked: The half-width to reach.
         pairs: Number of pairs with the control in which both learned; None for an edge.
@@ -32,10 +32,12 @@ class Wide:
         """The interval as human-readable text, with its case if `with_case`."""
         who = f"{self.case}, {self.arm}" if with_case else self.arm
         if self.interval == "edge":
-            return f"{who}: LR50 to {self.half_width:.2g} decades, {self.asked:g} asked"
+            return f"{who}: LR50 known to within {self.half_width:.2g} decades, {self.asked:g} requested"
         if self.half_width is None:
-            return f"{who}: too few pairs for a score ({self.pairs} of {LEAST_PAIRS}), {self.asked:.2%} asked"
-        return f"{who}: score to {self.half_width:.2%} of the control's, {self.asked:.2%} asked"
+            return f"{who}: too few pairs for a score ({self.pairs} of {LEAST_PAIRS}), {self.asked:.2%} requested"
+        return (
+            f"{who}: score known to within {self.half_width:.2%} of the control's, {self.asked:.2%} requested"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The interval as `study status --json` prints it."""
@@ -48,7 +50,7 @@ def wide_intervals(widths: pd.DataFrame, edge: float | None, score: float | None
     Args:
         widths: Result of `precision`.
         edge: Half-width requested for LR50, in decades; None if there is no request.
-        score: Half-width requested for the difference to the control, as a share of its mean; None likewise.
+        score: Half-width requested for the difference from the control, as a share of its mean; None likewise.
 
     Returns:
         The intervals of each arm in turn, its edge first.

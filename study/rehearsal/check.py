@@ -137,7 +137,7 @@ def _check(trials: Sequence[PlannedTrial], folder: Path) -> list[Facts]:
         if network not in errors:
             with _in_one_line(f"{where}: building the network"):
                 exact = build_model(spec, task, torch.float64)
-            with _in_one_line(f"{where}: a pass of the network in float64, which measures its equivariance"):
+            with _in_one_line(f"{where}: measuring the network's equivariance in float64"):
                 errors[network] = delivered_error(exact, task)
         found = _rehearsed(trial, task, where)
         found.error = errors[network]
@@ -184,7 +184,7 @@ def _rehearsed(trial: PlannedTrial, task: Task, where: str) -> Facts:
     spec = trial.spec
     with _in_one_line(f"{where}: building the network"):
         strict = _parameters(build_model(spec, task, torch.float32))
-    with _in_one_line(f"{where}: the network's first answers"):
+    with _in_one_line(f"{where}: computing the network's first outputs"):
         run = rehearse(spec, task, torch.device("cpu"))
     layers = relaxed_layers(run.model)
     added = _parameters(run.model) - strict
@@ -216,7 +216,7 @@ def _deliver(run: Run, spec: TrialSpec, task: Task, where: str) -> None:
     if run.projection_step > 0:
         with _in_one_line(f"{where}: the projection"):
             project(run)
-    with _in_one_line(f"{where}: the test of the delivered model, in float64 for its equivariance"):
+    with _in_one_line(f"{where}: testing the delivered model and its equivariance in float64"):
         test(spec, run.task, run.method, run.model, pass_over)
 
 

@@ -13,6 +13,6 @@ def check_compiler() -> None:
     compiler = os.environ.get("CXX", USUAL)
     if shutil.which(compiler) is None:
         raise BadInput(
-            f"training.compile: needs a C++ compiler, and there is no '{compiler}' here; install one, name another "
+            f"training.compile: needs a C++ compiler, but '{compiler}' is not installed; install it, name another "
             "in the environment variable CXX, or leave the key out"
         )

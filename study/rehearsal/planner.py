@@ -64,7 +64,7 @@ class Planner:
             self.process.join()
             raise BadInput(
                 f"CONFIG: the process that plans and checks trials ended with code {self.process.exitcode}; give it "
-                "more memory, or look for what ends the process in a module of yours"
+                "more memory, or check whether one of your modules ends the process"
             ) from error
         return worked, value
 

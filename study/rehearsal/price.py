@@ -69,12 +69,12 @@ def _sentence(
     resources, clock = config.resources, _slots(config.resources, count)
     without = f", without {', '.join(unknown)}, whose cost is unknown" if unknown else ""
     if len(unknown) == len(config.arms):
-        return "the cost of no arm is known"
+        return "the cost of every arm is unknown"
     if resources.gpus and device.type != "cuda":
         return f"this machine has no GPU to time on: {_hours(total)} core hours without one{without}"
     what, share = ("GPU", resources.gpus) if resources.gpus else ("core", resources.cpus)
     return (
-        f"about {_hours(_times(total, share))} {what} hours, {_hours(_times(total, 1 / clock))} hours by the clock "
+        f"about {_hours(_times(total, share))} {what} hours, {_hours(_times(total, 1 / clock))} wall-clock hours "
         f"with {clock} trial{'s' if clock > 1 else ''} at once on this machine{without}"
     )
 

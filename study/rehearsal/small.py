@@ -9,7 +9,7 @@ from trainables.tasks.task import Task, select
 from trainables.training.run import Run, start
 
 EPOCHS = 100  # of one step each: enough for every schedule to reach its peak, whatever the study's own length
-LOOKS = 32
+PROBES = 32
 
 
 def few_samples(task: Task, samples: int) -> Task:
@@ -30,7 +30,7 @@ def rehearse(spec: TrialSpec, task: Task, device: torch.device) -> Run:
 
 def _peak(run: Run) -> int:
     """The first step with the largest theta, among steps spread over those before the projection."""
-    steps = sorted({run.projection_step * look // LOOKS for look in range(LOOKS)})
+    steps = sorted({run.projection_step * probe // PROBES for probe in range(PROBES)})
     thetas = []
     for step in steps:
         run.method.begin_step(run.model, step, run.steps)

@@ -101,7 +101,7 @@ def _checked(rate: object, search: Search) -> float:
         value = math.nan
     if not low <= value <= high:
         raise BadInput(
-            f"search.sampler: '{search.sampler}' proposes {rate!r}, which is no learning rate from {low:g} to "
-            f"{high:g}; let `ask` return one between search.lr"
+            f"search.sampler: '{search.sampler}' proposes {rate!r}, which is not a learning rate from {low:g} to "
+            f"{high:g}; let `ask` return one within search.lr"
         )
     return min(max(float(f"{value:.4g}"), low), high)

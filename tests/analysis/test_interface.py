@@ -104,7 +104,7 @@ def test_a_figure_is_drawn_of_the_table_as_it_is(name, loaded):
         return
     arguments = {argument: loaded[argument] for argument in required(function)}
     if "case" in inspect.signature(function).parameters:
-        with pytest.raises(ValueError, match=r"case=, one of: nbody · egnn; nbody · segnn$"):
+        with pytest.raises(ValueError, match=r"choose one with case=: nbody · egnn; nbody · segnn$"):
             function(**arguments)
         arguments["case"] = CASE
     figure = function(**arguments)
@@ -124,7 +124,7 @@ def test_a_package_lists_its_contents(package):
 
 
 def test_a_missing_case_or_control_is_named(loaded):
-    with pytest.raises(ValueError, match=r"^no case 'nbody'; choose by case=, one of: nbody · egnn; "):
+    with pytest.raises(ValueError, match=r"^no case 'nbody'; choose one with case=: nbody · egnn; "):
         plots.failure_rate(loaded["trials"], case="nbody")
     with pytest.raises(ValueError, match=r"^no trial of arm 'relaxed'; arms: strict, triangle, "):
         statistics.paired_failures(loaded["trials"], "relaxed")

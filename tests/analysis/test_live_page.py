@@ -105,7 +105,7 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
     with watching(folder, monkeypatch) as url:
         browser.resize(1280, 500)
         browser.open(url)
-        assert "made" in browser.run("return document.querySelector('.lead, main').textContent")
+        assert "built" in browser.run("return document.querySelector('.lead, main').textContent")
         until(lambda: browser.run(MISSING) == "12")
         assert sorted(path for path in folder.rglob("*")) == before, "the results folder is only read"
 
@@ -133,7 +133,7 @@ def test_trials_appear_while_the_page_is_open_and_the_reader_keeps_their_place(
         assert "missing" not in rows(browser, "trials", 5)
         assert browser.run("return [...document.images].every((image) => image.naturalWidth > 100)")
         line = browser.run("return document.querySelector('.live').textContent")
-        assert line.startswith("live: page of ")
+        assert line.startswith("live: page from ")
 
     assert browser.log("browser") == []
     asked = {address for address in browser.requests() if address.startswith(("http", "ws", "ftp"))}

@@ -113,7 +113,7 @@ def test_a_packed_folder_equals_the_folder(study, tmp_path):
     pd.testing.assert_frame_equal(analysis.load_trials(packed), analysis.load_trials(folder))
     pd.testing.assert_frame_equal(analysis.load_history(packed), analysis.load_history(folder))
     pd.testing.assert_frame_equal(analysis.load_test_errors(packed), analysis.load_test_errors(folder))
-    with pytest.raises(OSError, match="read only"):
+    with pytest.raises(OSError, match="read-only"):
         open_source(packed).write("x", b"")
 
 
@@ -123,7 +123,7 @@ def test_an_unpacked_folder_has_every_byte_of_the_original(study, tmp_path):
     pack(folder, packed)
     assert unpack(packed, open_store(again)) == pack(again, tmp_path / "again.parquet")
     assert contents(again) == contents(folder)
-    with pytest.raises(FileExistsError, match="already holds a study"):
+    with pytest.raises(FileExistsError, match="already contains a study"):
         unpack(packed, open_store(again))
 
 
@@ -162,7 +162,7 @@ def test_damaged_test_errors_affect_nothing_else(study):
         errors = analysis.load_test_errors(folder)
     assert not {damaged.parent.name, lost.parent.name} & set(errors["trial"])
     assert {str(line.message).split(": ")[1] for line in said} == {
-        "its checksum does not fit its record",
+        "its checksum does not match its record",
         "missing",
     }
 

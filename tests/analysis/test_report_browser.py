@@ -123,4 +123,4 @@ def test_the_page_of_a_study_that_crashed_is_short(study, browser):
     browser.open(folder / "report" / "report.html")
     browser.resize(1200, 900)
     assert browser.run("return document.documentElement.scrollHeight") < 8_000
-    assert "No strict arm" not in browser.run("return document.body.textContent")
+    assert "No control in" not in browser.run("return document.body.textContent")

@@ -67,7 +67,7 @@ def test_an_arm_whose_constraint_was_not_met_is_marked_near_the_top(no_figures, 
     ("options", "words"),
     [
         ({"outcome": "failed"}, "every trial failed"),
-        ({"outcome": "crashed"}, "none came to a result"),
+        ({"outcome": "crashed"}, "none produced a result"),
         ({"seeds": 1}, "One seed only"),
         ({"rates": [1e-3]}, "One learning rate only"),
         ({"arms": {"strict": {"name": "strict"}}}, "One arm only"),
@@ -88,7 +88,7 @@ def test_few_or_poor_results(only_svg, study, options, words):
 
 def test_empty_folder(tmp_path):
     summary = write_report([tmp_path], tmp_path)
-    assert summary["finding"] == ["No finding: the folder holds no trials."]
+    assert summary["finding"] == ["No finding: the folder contains no trials."]
     assert any("study.yaml: missing" in note for note in summary["notes"])
 
 

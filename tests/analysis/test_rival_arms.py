@@ -88,12 +88,12 @@ def test_statements_about_the_grid_leave_out_later_rounds():
     assert len(first_round(trials)) == 12
     tables = make_tables(trials)
     assert tables["failure_rates"].frame["n"].tolist() == [6, 6]
-    assert "Of the grid alone" in tables["failure_rates"].caption
+    assert "For the grid alone" in tables["failure_rates"].caption
     assert set(tables["rounds"].frame["later"]) == {3}
     assert tables["rounds"].texts()[0][1:3] == ["2", "9 (3)"]
     unrefined = make_tables(table(grid))
     assert "rounds" not in unrefined
-    assert "Of the grid alone" not in unrefined["failure_rates"].caption
+    assert "For the grid alone" not in unrefined["failure_rates"].caption
 
 
 def test_seeds_of_one_stream_make_replicates_and_factors():

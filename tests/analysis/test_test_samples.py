@@ -92,7 +92,7 @@ def test_the_page_has_both_tables_and_a_damaged_file_costs_its_trial(no_figures,
     before = summary["tables"]["sample_contrasts"][0]["pairs"]
     page = (folder / "report" / "report.html").read_text()
     assert "Would the difference hold on another test set?" in page
-    assert "How much of the test metric rests on few samples?" in page
+    assert "How much of the test metric depends on a few samples?" in page
     trials = prepare(load_results(folder).trials)
     chosen = trials.merge(choose_rates(trials), on=["case", "arm", "lr"])
     lost = chosen[(chosen["arm"] == "ace") & ~chosen["failed"]]["trial"].iloc[0]

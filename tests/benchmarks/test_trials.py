@@ -10,7 +10,7 @@ from study.config import resolve_config
 from study.plan import plan
 from trainables.results.store import open_store
 from trainables.spec import TrialSpec
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 CONTENT = {
     "name": "short",
@@ -25,7 +25,7 @@ WORKER = "import sys; from test_trials import run; run(*sys.argv[1:])"
 
 def run(spec, folder):
     """One trial of a results folder."""
-    around = Surroundings(open_store(f"{folder}/results"), Path(folder, "data"), torch.device("cpu"))
+    around = TrialContext(open_store(f"{folder}/results"), Path(folder, "data"), torch.device("cpu"))
     assert attempt(TrialSpec.model_validate_json(spec), around).outcome != "crashed"
 
 

@@ -34,7 +34,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="compile ours")
-    parser.add_argument("--most", type=float, default=600.0, help="CPU seconds after which one gives up")
+    parser.add_argument(
+        "--max-seconds", type=float, default=600.0, help="CPU seconds after which one gives up"
+    )
     parser.add_argument("--data", type=Path, default=Path.home() / ".cache" / "equivariance-study")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -52,9 +54,9 @@ def main() -> None:
         ]
         if options.compile:
             compile_network(trainings[1].model)
-        while any(training.is_unfinished(options.target, options.most) for training in trainings):
+        while any(training.is_unfinished(options.target, options.max_seconds) for training in trainings):
             for training in trainings:
-                if training.is_unfinished(options.target, options.most):
+                if training.is_unfinished(options.target, options.max_seconds):
                     training.epoch()
         print(f"seed {seed}: {report(trainings, options.target)}", flush=True)
 

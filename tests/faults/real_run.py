@@ -21,7 +21,7 @@ from study.plan import check_folder, later_rounds, plan, write_folder
 from study.refine.rounds import with_rounds
 from trainables.results.record import read_records
 from trainables.results.store import open_store
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 HERE = Path(__file__).parent
 STUDY = str(Path(sys.executable).with_name("study"))
@@ -78,7 +78,7 @@ class RealRun:
         code = self.process.wait(RUN_SECONDS)
         # A worker of Ray that was just starting looks for its lost head for more than a minute.
         wait_until(lambda: not self.processes(), LEAVE_SECONDS, "processes outlive their run")
-        self.look()
+        self.check_records()
         return code
 
     def open_addresses(self):
@@ -107,12 +107,12 @@ class RealRun:
             process.kill()
         shutil.rmtree(self.scratch)
 
-    def said(self):
+    def output(self):
         return self.log.read_text(errors="replace")
 
     def done(self):
         """Whether no trial is left."""
-        return self.look() == len(json.loads((self.results / "plan.json").read_text()))
+        return self.check_records() == len(json.loads((self.results / "plan.json").read_text()))
 
     def processes(self, name=""):
         """All living processes of the run whose command begins with `name`, or with one of several names."""
@@ -129,7 +129,7 @@ class RealRun:
     def records(self):
         return {path.parent.name: path.read_bytes() for path in self.results.glob("trials/*/record.json")}
 
-    def look(self):
+    def check_records(self):
         """How many trials are done; asserts that their records are complete and stay as they are."""
         records = self.records()
         assert self.seen.items() <= records.items()
@@ -138,7 +138,7 @@ class RealRun:
         self.seen = records
         return len(records)
 
-    def strike(self, victim, sign, moments):
+    def send_fault(self, victim, sign, moments):
         """Send a signal to the driver, a worker, the raylet or, like Ctrl-C, all processes in the foreground."""
         try:
             if victim == "driver":
@@ -176,7 +176,7 @@ def undisturbed(folder, content=CONTENT, data=None):
         if not missing:
             return folder
         for trial in missing:
-            attempt(trial.spec, Surroundings(store, data or folder / "data", torch.device("cpu")))
+            attempt(trial.spec, TrialContext(store, data or folder / "data", torch.device("cpu")))
 
 
 def assert_same_tables(results, reference):

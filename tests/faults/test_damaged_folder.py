@@ -12,7 +12,7 @@ from trainables.errors import BadInput
 from trainables.results.record import history_path, record_path
 from trainables.results.store import LocalStore, open_store
 from trainables.training.checkpoint import checkpoint_path
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 OTHER = {**CONTENT, "name": "other", "training": {"epochs": 2, "batch_size": 5}}
 
@@ -47,7 +47,7 @@ class Hoarder(LocalStore):
 def checkpoints(tmp_path_factory):
     """The last checkpoint of each trial that does not fail at once, by the id of the trial."""
     store = Hoarder(tmp_path_factory.mktemp("checkpoints"))
-    around = Surroundings(store, store.root / "data", torch.device("cpu"))
+    around = TrialContext(store, store.root / "data", torch.device("cpu"))
     trials = [trial for trial in plan(resolve_config(CONTENT)) if trial.spec.training.lr < 1]
     for trial in trials:
         attempt(trial.spec, around)
@@ -72,12 +72,12 @@ def test_a_run_repairs_whatever_was_damaged(reference, checkpoints, real_run, tm
     for name in ("study.yaml", "plan.json"):
         store.write(name, DAMAGES["cut short"](store.read(name), b""))
     run.start()
-    assert run.finish() == 0, run.said()
+    assert run.finish() == 0, run.output()
     assert_same_tables(run.results, reference)
     for trial in trials:
-        assert trial in run.said()
+        assert trial in run.output()
     for name in ("study.yaml", "plan.json"):
-        assert f"{name} in {run.results} was missing or damaged; it is written again" in run.said()
+        assert f"{name} in {run.results} was missing or damaged; it will be rewritten" in run.output()
         assert store.read(name) == (reference / name).read_bytes()
 
 
@@ -122,7 +122,10 @@ def test_the_file_of_another_study_is_named(name, reference, tmp_path):
     store, config, other = copied(reference, tmp_path), resolve_config(CONTENT), resolve_config(OTHER)
     write_folder(foreign := open_store(tmp_path / "other"), other, plan(other))
     store.write(name, foreign.read(name))
-    complaint = {"study.yaml": "holds the study 'other'", "plan.json": r"plan\.json is another study's"}[name]
+    complaint = {
+        "study.yaml": "contains the study 'other'",
+        "plan.json": r"plan\.json belongs to another study",
+    }[name]
     with pytest.raises(BadInput, match=complaint):
         check_folder(store, config, plan(config))
 

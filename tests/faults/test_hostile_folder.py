@@ -14,7 +14,7 @@ from trainables import registry
 from trainables.results.store import open_store
 from trainables.spec import Failure, Training, TrialSpec
 from trainables.training.checkpoint import checkpoint_path, encode_checkpoint
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 TASK = registry.resolve("task", {"name": "nbody", "train": 10, "val": 5, "test": 5})
 SPEC = TrialSpec(
@@ -76,12 +76,12 @@ def test_reading_and_reporting_unpickle_nothing(tmp_path, bombs, crater):
 
 
 def test_a_malicious_checkpoint_is_ignored_and_the_trial_starts_over(tmp_path, bombs, crater):
-    around = Surroundings(open_store(tmp_path / "clean"), tmp_path / "data", torch.device("cpu"))
+    around = TrialContext(open_store(tmp_path / "clean"), tmp_path / "data", torch.device("cpu"))
     honest = attempt(SPEC, around)
     for number, bomb in enumerate(bombs):
         store = open_store(tmp_path / f"results-{number}")
         store.write(checkpoint_path(SPEC.id), bomb)
-        around = Surroundings(store, tmp_path / "data", torch.device("cpu"))
+        around = TrialContext(store, tmp_path / "data", torch.device("cpu"))
         record = attempt(SPEC, around)
         assert record.outcome in ("learned", "failed")
         assert record.val_metric == honest.val_metric
@@ -90,7 +90,7 @@ def test_a_malicious_checkpoint_is_ignored_and_the_trial_starts_over(tmp_path, b
 
 def test_a_checkpoint_of_another_trial_or_shape_is_ignored(tmp_path):
     store = open_store(tmp_path / "results")
-    honest = attempt(SPEC, Surroundings(store, tmp_path / "data", torch.device("cpu")))
+    honest = attempt(SPEC, TrialContext(store, tmp_path / "data", torch.device("cpu")))
     buffer = io.BytesIO()
     torch.save({"progress": {}}, buffer)
     foreign = encode_checkpoint("another", {"progress": {"step": 1}, "model": {}, "optimizers": []})
@@ -100,6 +100,6 @@ def test_a_checkpoint_of_another_trial_or_shape_is_ignored(tmp_path):
     for number, content in enumerate((buffer.getvalue(), foreign, misshapen, bytes(flipped), b"")):
         other = open_store(tmp_path / f"other-{number}")
         other.write(checkpoint_path(SPEC.id), content)
-        record = attempt(SPEC, Surroundings(other, tmp_path / "data", torch.device("cpu")))
+        record = attempt(SPEC, TrialContext(other, tmp_path / "data", torch.device("cpu")))
         assert record.outcome != "crashed"
         assert record.val_metric == honest.val_metric

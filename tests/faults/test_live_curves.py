@@ -18,7 +18,7 @@ def test_a_loss_curve_is_visible_while_its_trial_trains(real_run, tmp_path):
         return sum(file.read_bytes().count(b"train_loss") for file in files)
 
     wait_until(lambda: losses() >= 2 or run.process.poll() is not None, RUN_SECONDS, "no curve")
-    assert run.process.poll() is None, run.said()
+    assert run.process.poll() is None, run.output()
     assert run.records() == {}
     run.process.terminate()
     run.finish()

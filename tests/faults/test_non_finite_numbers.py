@@ -8,11 +8,11 @@ from real_run import CONTENT
 from study.config import resolve_config
 from study.plan import plan
 from trainables.results.store import open_store
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 
 def outcomes(content, folder):
-    around = Surroundings(open_store(folder), folder / "data", torch.device("cpu"))
+    around = TrialContext(open_store(folder), folder / "data", torch.device("cpu"))
     return [attempt(trial.spec, around) for trial in plan(resolve_config({**CONTENT, **content}))]
 
 
@@ -32,4 +32,4 @@ def test_nan_in_data(tmp_path):
     content = {"task": {**task, "test": 4}, "model": "pointnet", "arms": {"strict": {"method": "strict"}}}
     (record,) = outcomes({**content, "grid": {"lr": [1e-3], "seed": 1}}, tmp_path)
     assert (record.outcome, record.reason) == ("crashed", "error")
-    assert "clouds.npz: sample 7: coordinates that are NaN" in record.detail
+    assert "clouds.npz: sample 7: coordinates are NaN" in record.detail

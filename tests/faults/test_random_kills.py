@@ -41,22 +41,24 @@ def disturb(run, faults, moments):
     Returns how many were injected before the last trial had ended.
     """
     for injected, (victim, sign) in enumerate(faults):
-        done = run.look()
+        done = run.check_records()
         wait_until(
-            lambda done=done: run.look() > done or run.process.poll() is not None, RUN_SECONDS, "stuck"
+            lambda done=done: run.check_records() > done or run.process.poll() is not None,
+            RUN_SECONDS,
+            "stuck",
         )
         time.sleep(moments.uniform(0, 0.5))
         if run.done():
             return injected
-        assert run.process.poll() is None, run.said()
-        run.strike(victim, sign, moments)
+        assert run.process.poll() is None, run.output()
+        run.send_fault(victim, sign, moments)
         if (victim, sign) in ENDS:
             code = run.finish()
-            assert "Traceback" not in run.said(), run.said()
+            assert "Traceback" not in run.output(), run.output()
             if code == 0 and run.done():  # the last trial was quicker, or finished without its raylet
                 return injected + (victim == "raylet")
-            assert code == ENDS[victim, sign], run.said()
-            assert run.said().count("resumes from there") == 1, run.said()
+            assert code == ENDS[victim, sign], run.output()
+            assert run.output().count("resumes from there") == 1, run.output()
             run.start("--no-check")  # the first start has done the check
     return len(faults)
 
@@ -65,12 +67,12 @@ def disturb(run, faults, moments):
 def test_six_kills_change_nothing_and_secrets_and_ports_stay_at_home(reference, real_run):
     run = real_run(CONTENT)
     run.start()
-    wait_until(run.look, RUN_SECONDS, "no trial ends")
+    wait_until(run.check_records, RUN_SECONDS, "no trial ends")
     assert run.open_addresses() == set()
     assert disturb(run, SIX_KILLS, random.Random(0)) == len(SIX_KILLS)
-    assert run.finish() == 0, run.said()
-    assert "a worker was lost (" in run.said()
-    assert "Traceback" not in run.said(), run.said()
+    assert run.finish() == 0, run.output()
+    assert "a worker was lost (" in run.output()
+    assert "Traceback" not in run.output(), run.output()
     assert_same_tables(run.results, reference)
     assert run.leaks() == []
 
@@ -83,8 +85,8 @@ def test_thirty_random_kills_change_nothing(real_run, tmp_path):
     run.start()
     faults = moments.sample(FAULTS, len(FAULTS) * TIMES, counts=[TIMES] * len(FAULTS))
     assert disturb(run, faults, moments) == len(faults)
-    assert run.finish() == 0, run.said()
-    assert "Traceback" not in run.said(), run.said()
+    assert run.finish() == 0, run.output()
+    assert "Traceback" not in run.output(), run.output()
     assert_same_tables(run.results, undisturbed(tmp_path / "undisturbed", LONGER))
 
 
@@ -96,15 +98,15 @@ def test_kills_before_the_first_trial_change_nothing(reference, real_run):
     for sign in (SIGINT, SIGTERM, SIGKILL, SIGINT, SIGTERM):
         run.start()
         time.sleep(moments.uniform(0, 15))
-        run.strike("driver", sign, moments)
-        assert run.finish() in (STOPPED, -sign), run.said()
+        run.send_fault("driver", sign, moments)
+        assert run.finish() in (STOPPED, -sign), run.output()
     for _ in range(3):
         run.start()
         wait_until(lambda: run.processes("raylet"), 60, "Ray does not start")
         time.sleep(moments.uniform(0, 4))
-        run.strike("raylet", SIGKILL, moments)
-        assert run.finish() == RAY_LOST, run.said()
-        assert run.said().count("resumes from there") == 1, run.said()
+        run.send_fault("raylet", SIGKILL, moments)
+        assert run.finish() == RAY_LOST, run.output()
+        assert run.output().count("resumes from there") == 1, run.output()
     run.start()
-    assert run.finish() == 0, run.said()
+    assert run.finish() == 0, run.output()
     assert_same_tables(run.results, reference)

@@ -43,23 +43,25 @@ def test_five_kills_change_no_round_and_a_larger_budget_continues(tmp_path, real
     run.start()
     for place, (victim, sign) in zip(places, KILLS, strict=True):
         wait_until(
-            lambda place=place: run.look() >= place or run.process.poll() is not None, RUN_SECONDS, "stuck"
+            lambda place=place: run.check_records() >= place or run.process.poll() is not None,
+            RUN_SECONDS,
+            "stuck",
         )
-        assert run.process.poll() is None, run.said()
+        assert run.process.poll() is None, run.output()
         time.sleep(moments.uniform(0, 0.3))
-        run.strike(victim, sign, moments)
+        run.send_fault(victim, sign, moments)
         if victim == "driver":
-            assert run.finish() == EXIT_CODES[sign], run.said()
+            assert run.finish() == EXIT_CODES[sign], run.output()
             run.start()
-    assert run.finish() == 0, run.said()
-    assert "Traceback" not in run.said(), run.said()
+    assert run.finish() == 0, run.output()
+    assert "Traceback" not in run.output(), run.output()
     assert rounds(run.results) == rounds(reference)
     assert set(rounds(run.results).values()) >= {1, 2, 3}
     assert_same_tables(run.results, reference)
 
     finished = run.records()
     run.start("--set", f"refine.budget={MORE}")
-    assert run.finish() == 0, run.said()
+    assert run.finish() == 0, run.output()
     assert BUDGET < len(rounds(run.results)) <= MORE
     assert finished.items() < run.records().items()
     extended = shutil.copytree(reference, tmp_path / "extended")

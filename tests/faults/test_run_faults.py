@@ -48,21 +48,21 @@ def test_a_full_disk_and_a_read_only_one_end_the_run_with_one_line(disk, referen
     run = real_run(results=disk / "results")
     for reason in ("No space left", "Read-only file system"):
         run.start()
-        done = run.look()
-        wait_until(lambda done=done: run.look() > done, RUN_SECONDS, "no trial ends")
+        done = run.check_records()
+        wait_until(lambda done=done: run.check_records() > done, RUN_SECONDS, "no trial ends")
         if reason == "No space left":
             with pytest.raises(OSError, match=reason):
                 fill(disk)
         else:
             mount(disk, "-o", "remount,ro")
-        assert run.finish() == 1, run.said()
-        (line,) = [line for line in run.said().splitlines() if line.startswith("study: ")]
+        assert run.finish() == 1, run.output()
+        (line,) = [line for line in run.output().splitlines() if line.startswith("study: ")]
         assert reason in line
         assert "the same command resumes from there" in line
         mount(disk, "-o", "remount,rw")
         (disk / "filler").unlink(missing_ok=True)
     run.start()
-    assert run.finish() == 0, run.said()
+    assert run.finish() == 0, run.output()
     assert_same_tables(run.results, reference)
 
 
@@ -72,8 +72,8 @@ def test_of_two_runs_started_at_once_one_is_refused(reference, tmp_path, real_ru
     for run in runs:
         run.start()
     codes = [run.finish() for run in runs]
-    assert sorted(codes) == [0, 2], [run.said() for run in runs]
-    assert "is in use by process" in runs[codes.index(2)].said()
+    assert sorted(codes) == [0, 2], [run.output() for run in runs]
+    assert "is in use by process" in runs[codes.index(2)].output()
     assert_same_tables(runs[0].results, reference)
 
 
@@ -87,11 +87,11 @@ def test_models_that_hang_leak_fork_and_talk_cost_only_themselves(real_run):
     }
     run = real_run(content)
     run.start("--no-check")  # the check would run the same models
-    assert run.finish() == 1, run.said()
+    assert run.finish() == 1, run.output()
     trials = load_trials(run.results).set_index("model")
     assert dict(trials["reason"][trials["outcome"] == "crashed"]) == {
         "faulty_models:Hanging": "timeout",
         "faulty_models:Leaking": "out_of_memory",
     }
     assert Counter(trials["outcome"])["crashed"] == 2
-    assert len(run.said()) < 100_000
+    assert len(run.output()) < 100_000

@@ -129,8 +129,8 @@ def test_a_real_run_on_a_bucket_that_breaks_down_again_and_again(proxy, real_run
         while code != 0:  # the driver is less patient than its workers, and accesses the bucket first
             run.start("--results", bucket)
             code = run.finish()
-            (line,) = [line for line in run.said().splitlines() if line.startswith("study: ")] or [""]
-            assert (code, line) == (0, "") or bucket in line, run.said()
+            (line,) = [line for line in run.output().splitlines() if line.startswith("study: ")] or [""]
+            assert (code, line) == (0, "") or bucket in line, run.output()
             assert code in (0, 1, 2)
     finally:
         ended.set()

@@ -61,14 +61,14 @@ def test_five_hundred_trials(real_run, tmp_path, capsys):
     run.start()
     while run.process.poll() is None:
         time.sleep(moments.uniform(6, 12))  # a new worker needs some seconds to start
-        if run.look():
+        if run.check_records():
             driver = resident([psutil.Process(run.process.pid)])
             workers = resident(run.processes(WORKER))
             samples.append((len(run.seen), driver, workers, scratch_bytes(run)))
             if not at_its_last_attempt(run):
-                run.strike("worker", SIGKILL, moments)
+                run.send_fault("worker", SIGKILL, moments)
                 kills += 1
-    assert run.finish() == 0, run.said()
+    assert run.finish() == 0, run.output()
     assert_same_tables(run.results, undisturbed(tmp_path / "undisturbed", CONTENT))
     assert not list(run.scratch.glob("study-*"))
     settled = [sample for sample in samples if sample[0] > len(run.seen) / 5 and sample[1] and sample[2]]

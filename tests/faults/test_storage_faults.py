@@ -16,7 +16,7 @@ from study.config import resolve_config
 from study.plan import plan, write_folder
 from trainables.results.record import read_records
 from trainables.results.store import PatientStore, Unavailable, open_store
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 SMALL = {**CONTENT, "grid": {"lr": [1e-3, 1e3], "seed": 1}}
 
@@ -36,7 +36,7 @@ def run_with(store, folder, run=""):
     trials = plan(config)
     write_folder(open_store(folder), config, trials)
     for trial in trials:
-        attempt(trial.spec, Surroundings(store, folder / "data", torch.device("cpu"), run=run))
+        attempt(trial.spec, TrialContext(store, folder / "data", torch.device("cpu"), run=run))
 
 
 @pytest.mark.parametrize("seed", range(3))

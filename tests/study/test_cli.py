@@ -42,12 +42,12 @@ STUDY = str(Path(sys.executable).with_name("study"))
             "--results",
         ),
         (["submit", "nbody-quick", "--address", "http://127.0.0.1:1", "--results", "r"], 2, "no answer"),
-        (["logs", "nowhere"], 2, "names no job"),
+        (["logs", "nowhere"], 2, "has no submitted job"),
         (["logs", "s3://a b"], 2, "JOB"),
         (["logs", "raysubmit_1", "--address", "http://127.0.0.1:1"], 2, "no answer"),
-        (["stop", "nowhere"], 2, "names no job"),
+        (["stop", "nowhere"], 2, "has no submitted job"),
         (["stop", "raysubmit_1", "--address", "http://127.0.0.1:1"], 2, "no answer"),
-        (["fetch", "nowhere", "copy"], 2, "holds no files"),
+        (["fetch", "nowhere", "copy"], 2, "contains no files"),
         (["fetch", "s3://", "copy"], 2, "URI"),
         (["status", "nowhere"], 2, "nowhere: no such results folder"),
         (["status", "other"], 2, "DIR: other is not a results folder"),
@@ -79,10 +79,10 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["check", "nowhere:Net"], 2, "model.name: 'nowhere:Net' cannot be imported"),
         (["check", "study:Net"], 2, "has no attribute 'Net'"),
         (["check", "hidden_by_json:Net"], 2, "cannot be imported"),
-        (["run", "twice.yaml"], 2, "twice.yaml, line 3: model: this key is there twice"),
+        (["run", "twice.yaml"], 2, "twice.yaml, line 3: model: duplicate key"),
         (["run", "nbody-quick", "--set", "grid.seed=20240607"], 2, "write [20240607] for this one seed"),
-        (["run", "nbody-quick", "--set", "grid.lr=[1e-3, 0.001]"], 2, "grid.lr: holds a value twice"),
-        (["run", "nbody-quick", "--set", "training={epochs: 1, epochs: 2}"], 2, "there twice"),
+        (["run", "nbody-quick", "--set", "grid.lr=[1e-3, 0.001]"], 2, "grid.lr: contains a value twice"),
+        (["run", "nbody-quick", "--set", "training={epochs: 1, epochs: 2}"], 2, "duplicate key"),
         (["run", "nbody-quick", "--set", "task={name: forces, molecule: nowhere.xyz}"], 2, "nowhere.xyz"),
         (["status", "s3://a b"], 2, "DIR"),
         (["status", "raysubmit_1", "--address", "http://127.0.0.1:1"], 2, "no answer"),
@@ -113,9 +113,9 @@ def test_exit_codes_and_messages(arguments, code, words, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def gone(tmp_path, monkeypatch):
+def deleted_folder(tmp_path, monkeypatch):
     """A current folder that no longer exists."""
-    folder = tmp_path / "gone"
+    folder = tmp_path / "deleted"
     folder.mkdir()
     monkeypatch.chdir(folder)
     folder.rmdir()
@@ -126,7 +126,7 @@ def gone(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments", [["plan", "nbody-quick"], ["run", "nbody-quick"], ["status", "results"]]
 )
-def test_a_missing_current_folder_is_reported_in_one_line(gone, arguments):
+def test_a_missing_current_folder_is_reported_in_one_line(deleted_folder, arguments):
     finished = study(*arguments)
     assert finished.returncode == 2
     assert finished.stderr == (
@@ -173,7 +173,7 @@ def test_the_installed_command_ends_with_the_code_and_one_line():
 
 def test_help_shows_defaults_in_brackets():
     assert "[default: results/NAME]" in study("run", "--help").stdout
-    assert "[default: DIR, of one]" in study("report", "--help").stdout
+    assert "[default: DIR, if only one]" in study("report", "--help").stdout
     assert "[default: DIR]" in study("notebooks", "--help").stdout
 
 

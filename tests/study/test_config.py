@@ -205,8 +205,8 @@ def test_every_preset_makes_a_plan(name):
         ("grid/seed", 20240607, ["grid.seed: 20240607 means 20,240,607 seeds", "write [20240607]"]),
         ("grid/seed", 1001, ["grid.seed: 1001 means 1,001 seeds", "write [1001]"]),
         ("grid/seed", 5.5, ["grid.seed", "integer", "5.5"]),
-        ("grid/seed", 0, ["grid.seed", "[N] the one seed N"]),
-        ("grid/seed", -3, ["grid.seed", "[N] the one seed N"]),
+        ("grid/seed", 0, ["grid.seed", "[N] means the one seed N"]),
+        ("grid/seed", -3, ["grid.seed", "[N] means the one seed N"]),
         ("grid/seed", True, ["grid.seed", "must be a number"]),
         ("grid/seed", "many", ["grid.seed", "many"]),
         (
@@ -224,7 +224,11 @@ def test_every_preset_makes_a_plan(name):
         ("grid/arms.*.dual_lr", [0.1], ["grid.arms.*.dual_lr", "no arm has the option 'dual_lr'"]),
         ("grid/arms.*.schedul", ["step"], ["grid.arms.*.schedul", "did you mean 'schedule'"]),
         ("grid/arms.triangle", [0.1], ["grid.arms.triangle", "name an option of the arm"]),
-        ("grid/arms.triangle.method", ["ace"], ["grid.arms.triangle.method", "methods are arms"]),
+        (
+            "grid/arms.triangle.method",
+            ["ace"],
+            ["grid.arms.triangle.method", "a method needs an arm of its own"],
+        ),
         ("grid/failure.diverged.factor", [2, 3], ["grid.failure.diverged.factor", "the same for all trials"]),
         ("grid/resources.cpus", [1, 2], ["grid.resources.cpus", "changes no result"]),
         ("grid/training.lr", [0.1], ["grid.training.lr", "write grid.lr"]),
@@ -263,13 +267,13 @@ def test_bad_input_is_refused_in_one_line_that_names_the_key(path, value, words)
         ("a: [1", r"study\.yaml, line 1: expected ',' or '\]'"),
         ("- 1\n- 2", "must be a mapping"),
         ("", "must be a mapping"),
-        ("!!python/object/apply:os.system [echo]", "line 1: the tag .* is not for a config"),
+        ("!!python/object/apply:os.system [echo]", "line 1: the tag .* is not allowed in a config"),
         (
             "name: a\narms:\n  x: {method: strict}\n  x: {method: ace}",
-            r"line 4: arms\.x: .* there twice, first on line 3",
+            r"line 4: arms\.x: duplicate key, first on line 3",
         ),
-        ("name: a\ngrid: {}\nname: b\ngrid: {}", "line 3: name: .* there twice, first on line 1"),
-        ("grid: {lr: [1.0e-3], lr: [1.0e-2]}", r"line 1: grid\.lr: .* there twice"),
+        ("name: a\ngrid: {}\nname: b\ngrid: {}", "line 3: name: duplicate key, first on line 1"),
+        ("grid: {lr: [1.0e-3], lr: [1.0e-2]}", r"line 1: grid\.lr: duplicate key"),
     ],
 )
 def test_a_file_that_is_not_a_study_is_refused(tmp_path, content, words):

@@ -62,8 +62,8 @@ def test_a_larger_grid_extends_the_folder(tmp_path, path, value):
             {"method": "relaxed", "schedule": "cosine"},
             "arms.triangle.schedule: triangle -> cosine",
         ),
-        ("grid/seed", 2, "grid.seed: without 2"),
-        ("name", "other", "holds the study 'small'"),
+        ("grid/seed", 2, "grid.seed: 2 removed"),
+        ("name", "other", "contains the study 'small'"),
     ],
 )
 def test_a_change_to_existing_trials_is_refused_with_the_difference(tmp_path, path, value, words):

@@ -108,7 +108,7 @@ def test_bad_input_is_refused_in_one_line_that_names_the_key(path, value, words)
     [
         ({"grid": {"lr": [1e-3], "seed": 3}}, "extend grid.lr"),
         ({"grid": {"lr": [1e-3, 1e-2], "seed": 1}}, "extend grid.seed"),
-        ({"grid": {"lr": [1e-3, 1e-2], "seed": 2, "seed.init": [1, 2]}}, "leave seed.init out"),
+        ({"grid": {"lr": [1e-3, 1e-2], "seed": 2, "seed.init": [1, 2]}}, "remove seed.init from the grid"),
         ({"arms": {"ace": {"method": "ace"}}, "refine": {"score": 0.1, "budget": 99}}, "no control"),
     ],
 )

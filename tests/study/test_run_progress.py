@@ -56,6 +56,6 @@ def test_lost_workers_are_reported_in_one_line_for_each_reason(trials):
     console = terminal()
     Progress(trials, {}, console).update(News([], 2, ("killed", "killed", "node is gone")))
     assert console.file.getvalue().splitlines() == [
-        "a worker was lost (killed); another takes its place",
-        "a worker was lost (node is gone); another takes its place",
+        "a worker was lost (killed); it will be replaced",
+        "a worker was lost (node is gone); it will be replaced",
     ]

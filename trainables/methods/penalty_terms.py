@@ -43,7 +43,7 @@ def _weight_alone(value: Any) -> Any:
 
 
 WeightOrNumber = Annotated[Weight, BeforeValidator(_weight_alone, json_schema_input_type=float | Weight)]
-USUAL = Weight(weight=0.01)
+DEFAULT_WEIGHT = Weight(weight=0.01)
 
 
 class Penalty(Settings):
@@ -56,8 +56,8 @@ class Penalty(Settings):
             inversion.
     """
 
-    norm: WeightOrNumber = USUAL
-    lie: WeightOrNumber = USUAL
+    norm: WeightOrNumber = DEFAULT_WEIGHT
+    lie: WeightOrNumber = DEFAULT_WEIGHT
     parity: WeightOrNumber | None = None
 
 

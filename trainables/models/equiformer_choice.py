@@ -16,7 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 def _channels(value: Any) -> int | list[int]:
     counts = value if isinstance(value, list) else [value]
     if not counts or any(type(count) is not int or count < 1 for count in counts):
-        raise ValueError("write a whole number from 1, or a list of them, one for each degree from 0")
+        raise ValueError("write a whole number of at least 1, or a list of them, one for each degree from 0")
     return value
 
 

@@ -71,7 +71,7 @@ class VNDGCNN(nn.Module):
         layers = []
         for edges in self.edges:
             features = points.flatten(0, 1).flatten(1)
-            topology = nearest_topology(features, graph.graphs, num_neighbors, itself=True)
+            topology = nearest_topology(features, graph.graphs, num_neighbors, include_self=True)
             points = edges(points, topology)
             layers.append(points)
         invariants = self.frame(self.joint(torch.cat(layers, dim=-1)))

@@ -107,7 +107,9 @@ def neighbor_vectors(positions: Tensor, num_neighbors: int) -> Tensor:
     positions (clouds, points, 3) -> (clouds, points, num_neighbors, 3, 3), channels last
     """
     clouds, points, _ = positions.shape
-    topology = nearest_topology(positions.flatten(0, 1), clouds, min(num_neighbors, points), itself=True)
+    topology = nearest_topology(
+        positions.flatten(0, 1), clouds, min(num_neighbors, points), include_self=True
+    )
     others = positions.flatten(0, 1)[topology.senders].view(clouds, points, topology.num_senders, 3)
     centers = positions.unsqueeze(2).expand_as(others)
     return torch.stack([others - centers, centers, torch.linalg.cross(others, centers)], dim=-1)

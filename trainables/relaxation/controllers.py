@@ -93,8 +93,8 @@ class Steering:
         self.ended = step == steps - 1
         if self.ended and any(self.thetas.values()):
             raise BadInput(
-                f"schedule: {self.name} must give exactly 0 in the last relaxed step, and gave "
-                f"{max(self.thetas.values()):.4g}; return 0 from the call of observe before it"
+                f"schedule: {self.name} must give exactly 0 in the last relaxed step, but gave "
+                f"{max(self.thetas.values()):.4g}; return 0 from the preceding call of observe"
             )
         return self.thetas
 
@@ -160,6 +160,6 @@ def check_course(name: str) -> str:
         torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"{name} has attributes that a checkpoint cannot carry; use numbers, strings, lists, dicts and tensors"
+            f"{name} has attributes that a checkpoint cannot store; use numbers, strings, lists, dicts and tensors"
         ) from error
     return name

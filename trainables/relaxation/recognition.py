@@ -49,8 +49,8 @@ def check_declaration(name: str, layer: nn.Module) -> tuple[Representations, Rep
     for representation in (*representations[0], *representations[1]):
         if math.prod(representation.shape) != representation.dim:
             raise BadInput(
-                f"layer '{name}': the declared axes {representation.shape} hold {math.prod(representation.shape)} "
-                f"numbers, the declared irreps {representation.irreps} have {representation.dim}"
+                f"layer '{name}': the declared axes {representation.shape} have {math.prod(representation.shape)} "
+                f"numbers, but the declared irreps {representation.irreps} have {representation.dim}"
             )
     return representations
 

@@ -33,7 +33,7 @@ def check_schedule(name: str) -> str:
         raise ValueError(f"unknown schedule; {nearest(name, list(FALLS))}")
     end = fall(name)(1.0)
     if end != 0:
-        raise ValueError(f"a schedule must end at exactly 0 at t = 1, this one ends at {end}")
+        raise ValueError(f"a schedule must end at exactly 0 at t = 1, but this one ends at {end}")
     return name
 
 

@@ -14,7 +14,7 @@ def alarms(records: Iterable[Record]) -> list[str]:
     return [*_not_equivariant(records), *_mixed_sources(records)]
 
 
-def is_to_be_equivariant(record: Record) -> bool:
+def must_be_equivariant(record: Record) -> bool:
     """Whether the trial delivers the strict network by one of our methods."""
     method = record.spec.get("method", {})
     name = method.get("name")
@@ -25,7 +25,7 @@ def _not_equivariant(records: list[Record]) -> list[str]:
     worst: dict[str, Record] = {}
     for record in records:
         error = record.equivariance_error
-        if error is not None and error > EXACT and is_to_be_equivariant(record):
+        if error is not None and error > EXACT and must_be_equivariant(record):
             model = record.spec["model"]["name"]
             if model not in worst or error > (worst[model].equivariance_error or 0):
                 worst[model] = record
@@ -51,7 +51,8 @@ def _mixed_sources(records: list[Record]) -> list[str]:
             counts[digest] = counts.get(digest, 0) + 1
     return [
         f"{source}: the trials were made with {len(counts)} versions of it "
-        f"({', '.join(f'{count} with {digest}' for digest, count in counts.items())}); their numbers may not compare"
+        f"({', '.join(f'{count} with {digest}' for digest, count in counts.items())}); "
+        "their numbers may not be comparable"
         for source, counts in versions.items()
         if len(counts) > 1
     ]

@@ -30,7 +30,7 @@ class Crashes:
 def crash_line(record: Record) -> str:
     """The most telling line of a crash: the detail, or in older records the last line of the traceback."""
     lines = record.detail.strip().splitlines()
-    return lines[-1].strip() if lines else (record.reason or "for no known reason")
+    return lines[-1].strip() if lines else (record.reason or "for an unknown reason")
 
 
 def crashes(records: Iterable[Record]) -> list[Crashes]:

@@ -65,7 +65,7 @@ def read_config(store: Store) -> dict[str, Any]:
     except (BadYAML, UnicodeDecodeError) as error:
         raise Damaged(str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("name"), str):
-        raise Damaged("it names no study")
+        raise Damaged("it has no study name")
     return with_present_names(content)
 
 

@@ -34,13 +34,13 @@ class PackedStore:
         try:
             return self.files[path]
         except KeyError:
-            raise FileNotFoundError(f"{self.uri}: holds no {path}") from None
+            raise FileNotFoundError(f"{self.uri}: contains no {path}") from None
 
     def write(self, path: str, content: bytes) -> None:
-        raise OSError(f"{self.uri}: a packed results folder is read only")
+        raise OSError(f"{self.uri}: a packed results folder is read-only")
 
     def delete(self, path: str) -> None:
-        raise OSError(f"{self.uri}: a packed results folder is read only")
+        raise OSError(f"{self.uri}: a packed results folder is read-only")
 
     def names(self, folder: str) -> list[str]:
         inside = f"{folder.strip('/')}/"
@@ -85,7 +85,7 @@ def unpack(file: str | Path, target: Store) -> int:
     """
     files = _files(open_source(file))
     if read_all(target, [CONFIG]):
-        raise FileExistsError(f"{target.uri} already holds a study; unpack into a new folder")
+        raise FileExistsError(f"{target.uri} already contains a study; unpack into a new folder")
     for path, content in reversed(files.items()):  # study.yaml last: until then the command can be repeated
         target.write(path, content)
     return len(files)

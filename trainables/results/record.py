@@ -20,7 +20,7 @@ from trainables.results.outcomes import Outcome, Reason
 from trainables.results.renamed import with_present_names
 from trainables.results.store import Store, read_all
 
-UNFIT = "its checksum does not fit its record"
+UNFIT = "its checksum does not match its record"
 
 
 class BadRecord(ValueError):
@@ -148,7 +148,7 @@ def decode_record(content: bytes, trial_id: str) -> Record:
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{where}: not JSON ({error})") from error
     if not isinstance(loaded, dict) or loaded.pop("checksum", None) != content_hash(loaded, allow_nan=True):
-        raise BadRecord(f"{where}: its checksum does not fit its content")
+        raise BadRecord(f"{where}: its checksum does not match its content")
     if loaded.get("id") != trial_id or loaded.get("outcome") not in list(Outcome):
         raise BadRecord(f"{where}: is the record of another trial")
     known = {entry.name for entry in fields(Record)}

@@ -81,13 +81,11 @@ class _Builder:
     def value(self, node: Node, path: tuple[str, ...]) -> Any:
         self.values += 1
         if self.values > MOST_VALUES:
-            raise BadYAML(
-                f"line {_line(node)}: more than {MOST_VALUES:,} values with all aliases spelled out"
-            )
+            raise BadYAML(f"line {_line(node)}: more than {MOST_VALUES:,} values with all aliases expanded")
         if any(node is outer for outer in self.under_way):
-            raise BadYAML(f"line {_line(node)}: {'.'.join(path)}: an alias within what it stands for")
+            raise BadYAML(f"line {_line(node)}: {'.'.join(path)}: an alias that contains itself")
         if len(self.under_way) > 100:
-            raise BadYAML(f"line {_line(node)}: lists and mappings more than 100 deep")
+            raise BadYAML(f"line {_line(node)}: lists and mappings nested more than 100 deep")
         self.under_way.append(node)
         try:
             match node:
@@ -98,7 +96,7 @@ class _Builder:
                 case MappingNode(tag=tag) if tag == f"{PREFIX}map":
                     return self.mapping(node, path)
                 case _:
-                    raise BadYAML(f"line {_line(node)}: the tag {node.tag} is not for a config")
+                    raise BadYAML(f"line {_line(node)}: the tag {node.tag} is not allowed in a config")
         finally:
             self.under_way.pop()
 
@@ -113,7 +111,7 @@ class _Builder:
             where = (*path, key)
             if key in lines:
                 raise BadYAML(
-                    f"line {_line(key_node)}: {'.'.join(where)}: this key is there twice, first on line "
+                    f"line {_line(key_node)}: {'.'.join(where)}: duplicate key, first on line "
                     f"{lines[key]}; keep one"
                 )
             lines[key] = _line(key_node)
@@ -124,7 +122,7 @@ class _Builder:
             # The first of several merged mappings takes precedence, and explicit keys precede them all.
             for part in reversed(value if isinstance(value, list) else [value]):
                 if not isinstance(part, Mapping):
-                    raise BadYAML(f"line {_line(key_node)}: << merges mappings only")
+                    raise BadYAML(f"line {_line(key_node)}: << can merge only mappings")
                 merged |= part
         return {**merged, **own}
 
@@ -145,8 +143,8 @@ def _scalar(node: ScalarNode) -> Any:
                 lowered = text.lower()
                 return float(lowered.replace(".inf", "inf").replace(".nan", "nan"))
     except (ValueError, KeyError) as error:
-        raise BadYAML(f"line {_line(node)}: {text[:50]!r} is not what its tag says") from error
-    raise BadYAML(f"line {_line(node)}: the tag {node.tag} is not for a config")
+        raise BadYAML(f"line {_line(node)}: {text[:50]!r} does not match its tag") from error
+    raise BadYAML(f"line {_line(node)}: the tag {node.tag} is not allowed in a config")
 
 
 def _line(node: Node) -> int:

@@ -134,7 +134,7 @@ def fetch(name: str, folder: Path, *, download: Download | None = None) -> list[
     if name in BY_HAND:
         place, origin = BY_HAND[name]
         raise BadInput(
-            f"data: '{name}' cannot be fetched with a checked hash; get it from {origin} and place it as "
+            f"data: '{name}' cannot be fetched with a verified hash; get it from {origin} and save it as "
             f"{Path(folder) / place}"
         )
     if name not in DATASETS:

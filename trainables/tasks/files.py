@@ -29,7 +29,7 @@ def check_files(task: dict[str, Any], folder: Path) -> None:
             if not (folder / task["subject"]).is_dir():
                 raise BadInput(
                     f"task.subject: {folder / task['subject']} is not a folder; "
-                    "put one .asf and three or more .amc files there"
+                    "create it with one .asf and at least three .amc files"
                 )
         case "pointclouds":
             from trainables.tasks.sources.cloud_files import files_of

@@ -70,7 +70,7 @@ def forces(
     for name, path in files.tests.items():
         frames = read_frames(folder, path, keys)
         if not np.array_equal(frames.numbers, pool.numbers):
-            raise BadInput(f"{folder / path}: holds other atoms than {folder / files.pool}")
+            raise BadInput(f"{folder / path}: contains different atoms from {folder / files.pool}")
         parts[name] = (frames, np.random.default_rng(seed).permutation(len(frames))[:test])
 
     reference = float(pool.reference)

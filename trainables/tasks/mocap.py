@@ -22,7 +22,7 @@ from trainables.tasks.sources.acclaim import read_subject
 from trainables.tasks.sources.motion import (
     Motion,
     Starts,
-    drawn_starts,
+    random_starts,
     read_public_motion,
     read_public_starts,
 )
@@ -67,7 +67,7 @@ def mocap(
         where = str(folder / STARTS)
     else:
         motion = read_subject(folder / subject)
-        starts, where = drawn_starts(motion, frames_ahead, seed), f"task.subject: {folder / subject}"
+        starts, where = random_starts(motion, frames_ahead, seed), f"task.subject: {folder / subject}"
     splits = {
         name: samples(motion, starts, name, count, frames_ahead, where)
         for name, count in {"train": train, "val": val, "test": test}.items()
@@ -89,7 +89,9 @@ def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead:
         )
     for index, frames in starts[name].items():
         if not 0 <= index < len(motion.sequences):
-            raise BadInput(f"{where}: {name} asks for sequence {index}; there are {len(motion.sequences)}")
+            raise BadInput(
+                f"{where}: {name} requests sequence {index}; there are only {len(motion.sequences)}"
+            )
         sequence, file = motion.sequences[index], motion.files[index]
         if each > len(frames):
             raise BadInput(

@@ -50,11 +50,11 @@ def nbody(
     A smaller split is a prefix of a larger one with the same seed.
 
     Args:
-        num_neighbors, cutoff: The network's edges come from that many nearest bodies, or from those nearer than that;
-            from all others if both are None. The simulation always includes the forces of all pairs.
+        num_neighbors, cutoff: The network's edges come from that many nearest bodies, or from those within that
+            distance; from all others if both are None. The simulation always includes the forces of all pairs.
     """
     if num_neighbors is not None and cutoff is not None:
-        raise BadInput("task.cutoff: give either it or task.num_neighbors, not both")
+        raise BadInput("task.cutoff: set either this or task.num_neighbors, not both")
     if num_neighbors is not None and num_neighbors >= bodies:
         raise BadInput(
             f"task.num_neighbors: {num_neighbors} of {bodies} bodies; each has {bodies - 1} others"

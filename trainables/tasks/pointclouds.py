@@ -51,7 +51,7 @@ def pointclouds(
         points: Number of points in each cloud, drawn at random from those in the source.
         train, val, test: Numbers of clouds; validation is drawn from the source's training part, and so is the test
             set if the source has none.
-        protocol: Poses in training and validation / in the test: turned about the z axis, or about any axis.
+        protocol: Poses in training and validation / in the test: rotated about the z axis, or about any axis.
         scale, jitter, dropout: Augmentation of the training clouds, drawn once: see sources.poses.augmented.
         augment: Augmentation redrawn in every step, as in published trainings; see
             cloud_augmentation.Augment.

@@ -21,8 +21,8 @@ def check_compilable(training: Training, task: Task) -> None:
     """Raise BadInput if the config requests a compilation that cannot work."""
     if training.compile is True and task.differentiates_model:
         raise BadInput(
-            "training.compile: this task differentiates the network, so that its loss differentiates it twice, which "
-            "torch.compile cannot do; set it to auto or false"
+            "training.compile: this task differentiates the network, so training differentiates it twice, which "
+            "torch.compile does not support; set it to auto or false"
         )
 
 

@@ -122,6 +122,7 @@ def _joined(name: str, errors: list[Tensor]) -> Tensor:
     for batch in errors:
         if batch.ndim != 1:
             raise BadInput(
-                f"task.name: its errors give '{name}' in shape {tuple(batch.shape)}; give one number for each sample"
+                f"task.name: its errors return '{name}' with shape {tuple(batch.shape)}; "
+                "return one number for each sample"
             )
     return torch.cat(errors).detach().float().cpu()

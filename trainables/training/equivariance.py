@@ -26,8 +26,8 @@ from trainables.symmetry import (
 from trainables.tasks.task import Task, select
 from trainables.training.evaluation import evaluating
 
-Answer = Callable[[Tensor], Tensor]
-Element = Callable[[Graph, Signature, Symmetry, torch.Generator], tuple[Graph, Answer]]
+OutputTransform = Callable[[Tensor], Tensor]
+Element = Callable[[Graph, Signature, Symmetry, torch.Generator], tuple[Graph, OutputTransform]]
 """Draws an element g of the group; returns the graph under g, and the function that applies g to outputs."""
 
 STEP = 1e-4
@@ -36,7 +36,7 @@ STEP = 1e-4
 
 def rotation(
     graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
-) -> tuple[Graph, Answer]:
+) -> tuple[Graph, OutputTransform]:
     """A uniformly random rotation of the group."""
     matrix = symmetry.random_rotations(1, generator)[0]
     return rotate_graph(graph, matrix), lambda output: rotate_output(signature, output, matrix)
@@ -44,7 +44,7 @@ def rotation(
 
 def inversion(
     graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
-) -> tuple[Graph, Answer]:
+) -> tuple[Graph, OutputTransform]:
     """x -> -x, or the group's mirror; not random."""
     matrix = symmetry.mirror
     return rotate_graph(graph, matrix), lambda output: rotate_output(signature, output, matrix)
@@ -52,7 +52,7 @@ def inversion(
 
 def translation(
     graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
-) -> tuple[Graph, Answer]:
+) -> tuple[Graph, OutputTransform]:
     """A normally distributed shift of the group, about as large as the graph itself. Outputs do not change."""
     axes = symmetry.translation_axes
     shift = torch.randn(len(axes), generator=generator, dtype=torch.float64) @ axes
@@ -61,7 +61,7 @@ def translation(
 
 def permutation(
     graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
-) -> tuple[Graph, Answer]:
+) -> tuple[Graph, OutputTransform]:
     """A uniformly random order of the nodes within each graph."""
     order = random_order(graph, generator)
     return permute_graph(graph, order), lambda output: permute_output(signature, output, order)
@@ -107,18 +107,18 @@ def combined_error(
     model: nn.Module, graph: Graph, signature: Signature, symmetry: Symmetry, generator: torch.Generator
 ) -> float:
     """The error under one random element of each kind, all applied together: two forward passes."""
-    moved, answers = graph, []
+    moved, transforms = graph, []
     for element in elements(symmetry).values():
-        moved, answer = element(moved, signature, symmetry, generator)
-        answers.append(answer)
+        moved, part = element(moved, signature, symmetry, generator)
+        transforms.append(part)
 
-    def answer_to_all(output: Tensor) -> Tensor:
-        for answer in answers:
-            output = answer(output)
+    def transform(output: Tensor) -> Tensor:
+        for part in transforms:
+            output = part(output)
         return output
 
     with evaluating(model):
-        return _error(model, graph, model(graph), (moved, answer_to_all))
+        return _error(model, graph, model(graph), (moved, transform))
 
 
 def delivered_error(model: nn.Module, task: Task, samples: int = 16) -> float:
@@ -214,9 +214,9 @@ def _relative(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
 
 
-def _error(model: nn.Module, graph: Graph, output: Tensor, moved: tuple[Graph, Answer]) -> float:
-    moved_graph, answer = moved
-    return _relative(model(moved_graph), answer(output))
+def _error(model: nn.Module, graph: Graph, output: Tensor, moved: tuple[Graph, OutputTransform]) -> float:
+    moved_graph, transform = moved
+    return _relative(model(moved_graph), transform(output))
 
 
 def _layer_outputs(model: nn.Module, graph: Graph) -> dict[str, tuple[Representations, Tensor]]:

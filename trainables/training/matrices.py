@@ -116,7 +116,7 @@ def _locate(name: str, module: nn.Module, view: Tensor) -> Matrix:
                 return Matrix(parameter, (rows, columns), (down, right), int(offset))
     raise BadInput(
         f"layer '{name}': matrices() must return two-dimensional views of the layer's parameters, "
-        f"not a tensor of its own of shape {tuple(view.shape)}"
+        f"not a separate tensor of shape {tuple(view.shape)}"
     )
 
 

@@ -79,7 +79,7 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     method: Method = registry.build("method", spec.method)
     if method.inversion and not task.symmetry.inversion:
         raise BadInput(
-            "method.inversion: the targets of this task do not follow an inversion of the inputs; set it to false"
+            "method.inversion: the targets of this task are not equivariant under inversion; set it to false"
         )
     if method.whole_batch and team.count > 1:
         raise BadInput(

@@ -47,7 +47,7 @@ KILLED = "the worker process was killed and left no error message"
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TrialContext:
     """The conditions of a trial that do not change its result.
 
     Attributes:
@@ -70,7 +70,7 @@ class Surroundings:
     report: Report = lambda row: None
 
 
-def attempt(spec: TrialSpec, context: Surroundings) -> Record:
+def attempt(spec: TrialSpec, context: TrialContext) -> Record:
     """The record of a trial: the existing one if its files are intact, else a new one, written with its files."""
     records, _ = read_records(context.store, [spec.id])
     if spec.id in records and not damaged_files(context.store, records.values()):
@@ -85,7 +85,7 @@ def attempt(spec: TrialSpec, context: Surroundings) -> Record:
     return record
 
 
-def _attempts(spec: TrialSpec, context: Surroundings, errors: list[Attempt], log: Log) -> Record:
+def _attempts(spec: TrialSpec, context: TrialContext, errors: list[Attempt], log: Log) -> Record:
     while len(errors) < ATTEMPTS:
         _note_attempt(spec.id, context, errors)
         if len(errors) == ATTEMPTS - 1:
@@ -124,7 +124,7 @@ def crashed(spec: TrialSpec, detail: str, device: torch.device, reason: Reason |
     )
 
 
-def _finish(spec: TrialSpec, context: Surroundings) -> Record:
+def _finish(spec: TrialSpec, context: TrialContext) -> Record:
     started = time.time()
     threads = max(1, context.threads // context.processes)
     copy = copy_of(context.run, spec.id)
@@ -182,7 +182,7 @@ def load_task(description: str, data_folder: Path, device: torch.device) -> Task
     return task
 
 
-def _earlier_errors(trial_id: str, context: Surroundings) -> list[Attempt]:
+def _earlier_errors(trial_id: str, context: TrialContext) -> list[Attempt]:
     """Attempts of this run that left no record although their node is still alive."""
     try:
         noted = json.loads(context.store.read(attempts_path(trial_id)))
@@ -191,7 +191,7 @@ def _earlier_errors(trial_id: str, context: Surroundings) -> list[Attempt]:
         return []
 
 
-def _note_attempt(trial_id: str, context: Surroundings, errors: list[Attempt]) -> None:
+def _note_attempt(trial_id: str, context: TrialContext, errors: list[Attempt]) -> None:
     entry = {
         "run": context.run,
         "node": context.node,

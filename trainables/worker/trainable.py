@@ -15,7 +15,7 @@ from trainables.results.outcomes import Reason
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import PatientStore, open_store
 from trainables.spec import TrialSpec
-from trainables.worker.attempt import Surroundings, attempt, crashed
+from trainables.worker.attempt import TrialContext, attempt, crashed
 from trainables.worker.conditions import Conditions
 from trainables.worker.live import Report, Row, Throttled
 from trainables.worker.printed import Log, copy_of
@@ -55,7 +55,7 @@ def trainable(config: dict[str, Any], conditions: Conditions) -> dict[str, Any]:
 
 def run(spec: TrialSpec, conditions: Conditions, report: Report = lambda row: None) -> Record:
     """The record of a trial, made within the limits of the study."""
-    surroundings = Surroundings(
+    context = TrialContext(
         store=PatientStore(open_store(conditions.results)),
         data_folder=Path(conditions.data_folder).expanduser(),
         device=torch.device("cuda" if conditions.gpus and torch.cuda.is_available() else "cpu"),
@@ -71,12 +71,12 @@ def run(spec: TrialSpec, conditions: Conditions, report: Report = lambda row: No
 
     def last_words(reason: Reason, detail: str) -> None:
         log = Log(copy_of(conditions.run, spec.id))
-        log.add(f"The trial was ended: {detail}\nIt was here:\n{_place(thread)}")
-        log.write(surroundings.store, spec.id)
-        write_outcome(surroundings.store, crashed(spec, detail, surroundings.device, reason), [])
+        log.add(f"The trial was stopped: {detail}\nStack at that point:\n{_place(thread)}")
+        log.write(context.store, spec.id)
+        write_outcome(context.store, crashed(spec, detail, context.device, reason), [])
 
     with watched(conditions.limits, last_words):
-        return attempt(spec, surroundings)
+        return attempt(spec, context)
 
 
 def _place(thread: int) -> str:

@@ -11,7 +11,7 @@ import psutil
 from trainables.results.outcomes import Reason
 from trainables.worker.conditions import Limits
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def watched(limits: Limits, on_excess: Callable[[Reason, str], None]) -> Iterato
 
 def _watch(limits: Limits, on_excess: Callable[[Reason, str], None], ended: threading.Event) -> None:
     started = time.monotonic()
-    while not ended.wait(LOOK_SECONDS):
+    while not ended.wait(POLL_SECONDS):
         excess = _excess(limits, time.monotonic() - started)
         if excess is None:
             continue

@@ -20,7 +20,7 @@ from study.config import resolve_config
 from study.plan import plan
 from trainables.results.record import history_path, record_path
 from trainables.results.store import open_store
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 STUDY = str(Path(sys.executable).with_name("study"))
 VARYING = ("seconds", "cpu_seconds", "started", "worker", "history_sha256", "checksum")
@@ -67,7 +67,7 @@ class Driver:
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
 
-    def look(self):
+    def check_records(self):
         """Remember each record when it first appears; a finished trial must never be run again."""
         for path in self.results.glob("trials/*/record.json"):
             content = path.read_bytes()
@@ -77,13 +77,13 @@ class Driver:
     def wait_for(self, records):
         """Wait until `records` trials are finished, or the driver has ended."""
         end = time.monotonic() + RUN_SECONDS
-        while self.look() < records and self.process.poll() is None:
+        while self.check_records() < records and self.process.poll() is None:
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.1)
 
     def finish(self):
         self.process.wait(RUN_SECONDS)
-        self.look()
+        self.check_records()
         assert self.process.returncode == 0, self.log.read_text()
 
 
@@ -97,7 +97,7 @@ def numbers(results, trial_id):
 def run_alone(driver, folder, data):
     """The results folder of the planned trials, run one by one in this process."""
     torch.set_num_threads(1)
-    alone = Surroundings(open_store(folder / "alone"), Path(data), torch.device("cpu"))
+    alone = TrialContext(open_store(folder / "alone"), Path(data), torch.device("cpu"))
     for trial in driver.trials:
         attempt(trial.spec, alone)
     return folder / "alone"

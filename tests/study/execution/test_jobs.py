@@ -163,8 +163,8 @@ def test_wrong_folders(bucket, project):
     options = ["--address", "http://127.0.0.1:1", "--results"]
     missing = study("submit", "small.yaml", *options, "s3://nowhere-at-all/x")
     assert_refused(missing, "--results", "bucket")
-    assert_refused(study("logs", f"{bucket}/empty"), "names no job")
-    assert_refused(study("fetch", f"{bucket}/empty", "copy"), "holds no files")
+    assert_refused(study("logs", f"{bucket}/empty"), "has no submitted job")
+    assert_refused(study("fetch", f"{bucket}/empty", "copy"), "contains no files")
     (project.parent / "outside.yaml").write_text(yaml.safe_dump(SMALL))
     outside = study("submit", "../outside.yaml", *options, f"{bucket}/fourth")
     assert_refused(outside, "must be in the current folder")

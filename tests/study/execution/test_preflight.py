@@ -39,7 +39,7 @@ def test_a_sound_node_has_no_complaint_and_keeps_no_file(question, tmp_path):
 @pytest.mark.parametrize("name", ["python", "torch", "ray", "this project"])
 def test_another_version_is_named(question, name):
     (complaint,) = probe.complaints(replace(question, versions={**question.versions, name: "0.0"}))
-    assert complaint.startswith(f"{name} is {question.versions[name]}, the driver's 0.0")
+    assert complaint.startswith(f"{name} is {question.versions[name]}, the driver has 0.0")
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="torch can use GPUs here")
@@ -51,7 +51,7 @@ def test_a_torch_that_cannot_use_the_gpus_is_named(question):
 
 def test_a_folder_of_the_same_name_that_is_not_the_drivers(question, tmp_path):
     (complaint,) = probe.complaints(replace(question, results=str(tmp_path / "elsewhere")))
-    assert "is another folder there; use s3://" in complaint
+    assert "is a different folder on this node; use s3://" in complaint
 
 
 def test_a_results_folder_that_cannot_be_written(question, monkeypatch):
@@ -98,8 +98,8 @@ def cluster():
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"cpus": 64}, "resources.cpus: a trial asks for 64, the largest node has 2"),
-        ({"gpus": 0.5}, "resources.gpus: a trial asks for 0.5, the largest node has 0"),
+        ({"cpus": 64}, "resources.cpus: a trial requests 64, the largest node has 2"),
+        ({"gpus": 0.5}, "resources.gpus: a trial requests 0.5, the largest node has 0"),
     ],
 )
 def test_resources_that_no_node_has(cluster, wanted, words):
@@ -136,7 +136,9 @@ def test_a_node_that_cannot_import_is_named(cluster, tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
     broken = cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(tmp_path)})
     try:
-        with pytest.raises(BadInput, match=f"{broken.node_id[:8]}.*cannot be imported there.*libcudart"):
+        with pytest.raises(
+            BadInput, match=f"{broken.node_id[:8]}.*cannot be imported on this node.*libcudart"
+        ):
             check(Resources(), open_store(tmp_path / "results"), str(tmp_path / "data"), [NBODY])
     finally:
         cluster.remove_node(broken)

@@ -64,7 +64,9 @@ def test_nodes_that_an_autoscaler_may_add(monkeypatch):
 def test_a_version_out_of_range_is_refused_in_one_line(monkeypatch, found):
     monkeypatch.setattr(private, "requires", lambda project: ["torch>=2.9", "ray[tune]>=2.52,<2.61"])
     monkeypatch.setattr(private, "version", lambda package: found)
-    with pytest.raises(BadInput, match=rf"ray {found} is installed; pip install 'ray\[tune\]<2.61,>=2.52'"):
+    with pytest.raises(
+        BadInput, match=rf"ray {found} is not supported; pip install 'ray\[tune\]<2.61,>=2.52'"
+    ):
         private.check_version()
 
 

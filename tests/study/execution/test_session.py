@@ -54,7 +54,7 @@ def test_a_folder_that_was_named_is_used_or_refused(monkeypatch, given, words):
 def test_if_none_is_suitable_each_is_named_with_its_reason(monkeypatch):
     monkeypatch.setattr(session, "FREE_BYTES", 1e30)
     with pytest.raises(
-        BadInput, match=r"RAY_TMPDIR: .*/tmp is full.*; name one with a path of up to 24 characters"
+        BadInput, match=r"RAY_TMPDIR: .*/tmp is full.*; set it to one with a path of up to 24 characters"
     ):
         scratch_folder()
 
@@ -75,5 +75,8 @@ def test_a_home_that_cannot_be_written_names_the_variable(monkeypatch):
 
     monkeypatch.setenv("HOME", "/nowhere")
     monkeypatch.setattr("study.execution.session.ray.init", refuse)
-    with pytest.raises(BadInput, match=r"HOME: Ray keeps a file in /nowhere and cannot"), connected(None):
+    with (
+        pytest.raises(BadInput, match=r"HOME: Ray cannot write a file that it keeps in /nowhere"),
+        connected(None),
+    ):
         pass

@@ -19,7 +19,7 @@ from trainables.results.record import Record, encode_record, read_records, recor
 from trainables.results.store import LocalStore
 from trainables.training.building import build_model
 from trainables.training.evaluation import evaluate
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def original(tmp_path_factory):
     trials = plan(config)
     store = LocalStore(folder / "study")
     write_folder(store, config, trials)
-    record = attempt(trials[0].spec, Surroundings(store, folder / "data", torch.device("cpu")))
+    record = attempt(trials[0].spec, TrialContext(store, folder / "data", torch.device("cpu")))
     return folder, trials[0].spec, read_records(store, [record.id])[0][record.id]
 
 
@@ -98,7 +98,7 @@ def test_a_record_that_was_changed_is_found(original, copy, changes, words):
 
 
 def test_it_says_so_if_nothing_else_has_changed(original, copy):
-    assert "also not the same: nothing" in show_again(original, copy(val_loss=2.0)).stdout
+    assert "other differences: none" in show_again(original, copy(val_loss=2.0)).stdout
 
 
 def test_a_number_that_was_not_recorded_yet_is_not_compared(original, copy):
@@ -131,7 +131,7 @@ def test_a_record_edited_by_hand_and_a_spec_of_another_trial_are_found_without_t
     path = root / record_path(original[1].id)
     path.write_text(path.read_text().replace('"seed": 3', '"seed": 4'))
     edited = show_again(original, root)
-    assert (edited.returncode, "its checksum does not fit" in edited.stdout) == (1, True)
+    assert (edited.returncode, "its checksum does not match" in edited.stdout) == (1, True)
     other = show_again(original, copy(spec={**original[2].spec, "seed": 4}))
     assert (other.returncode, "does not match the trial's id" in other.stdout) == (1, True)
     assert "training" not in edited.stdout + other.stdout

@@ -28,7 +28,7 @@ def report(tmp_path):
 
 @pytest.fixture
 def server(report):
-    with serving(0, Shown("waiting", report, "7", "page of noon")) as opened:
+    with serving(0, Shown("waiting", report, "7", "page from noon")) as opened:
         yield opened
 
 
@@ -53,7 +53,7 @@ def test_the_report_and_its_state_are_served(server, report):
         assert "connect-src 'self'" in headers["Content-Security-Policy"]
         assert "Access-Control-Allow-Origin" not in headers
     assert ask(server, "/tables/a%20b.csv")[2] == b"x\n1\n"
-    assert json.loads(ask(server, "/live.json")[2]) == {"edition": "7", "line": "page of noon"}
+    assert json.loads(ask(server, "/live.json")[2]) == {"edition": "7", "line": "page from noon"}
     server.shown = replace(server.shown, folder=None)
     assert ask(server, "/")[2] == b"waiting"
     assert ask(server, "/report.html")[0] == 404
@@ -137,7 +137,7 @@ def test_the_next_free_port_is_used_if_one_is_taken():
 def test_the_option_is_named_if_no_port_is_free(monkeypatch):
     monkeypatch.setattr("study.inspection.server.PORTS_TRIED", 1)
     with serving(0, Shown("first")) as first:
-        words = f"--port: {first.server_port} and those after it are taken"
+        words = f"--port: {first.server_port} and the ports after it are taken"
         with pytest.raises(BadInput, match=words), serving(first.server_port, Shown("second")):
             pass
 

@@ -86,7 +86,7 @@ def test_a_page_is_made_when_records_have_changed_and_only_then(tmp_path, monkey
     steps = [lambda: None, lambda: store.write("trials/a/record.json", b"1"), lambda: None]
     said, shown, pages = follow(tmp_path, monkeypatch, Renderer(), steps)
     assert [page for page, _ in shown] == ["page 1", "page 1", "page 2", "page 2"]
-    assert {line for _, line in shown} == {"page of 0:0:0"}
+    assert {line for _, line in shown} == {"page from 0:0:0"}
     assert said == []
     assert len(pages) == 1, "the page before is removed"
 
@@ -97,12 +97,12 @@ def test_a_page_that_fails_leaves_the_previous_one(tmp_path, monkeypatch):
     said, shown, pages = follow(
         tmp_path, monkeypatch, Renderer(failing={2}), [*steps[:1], lambda: None, steps[1]]
     )
-    failed = "page of 0:0:0; no newer page could be made (ValueError: it is damaged)"
+    failed = "page from 0:0:0; rendering a newer page failed (ValueError: it is damaged)"
     assert shown == [
-        ("page 1", "page of 0:0:0"),
+        ("page 1", "page from 0:0:0"),
         ("page 1", failed),
         ("page 1", failed),
-        ("page 3", "page of 0:0:0"),
+        ("page 3", "page from 0:0:0"),
     ]
     assert len(said) == 1
     assert "it is damaged" in said[0]
@@ -112,7 +112,7 @@ def test_a_page_that_fails_leaves_the_previous_one(tmp_path, monkeypatch):
 def test_the_first_page_may_fail_too(tmp_path, monkeypatch):
     with_study(tmp_path / "study")
     _, shown, pages = follow(tmp_path, monkeypatch, Renderer(failing={1}), [])
-    assert shown == [(None, "no newer page could be made (ValueError: it is damaged)")]
+    assert shown == [(None, "rendering a newer page failed (ValueError: it is damaged)")]
     assert pages == []
 
 

@@ -173,8 +173,8 @@ def answers(curve: Curve, number: int, edge: float = EDGE, score: float = SCORE)
         study=number,
         trials=len(study.rows),
         rounds=max(row["round"] for row in study.rows.values()),
-        holds_edge=(table["low_edge"] <= edges + 1e-9) & (edges - 1e-9 <= table["high_edge"]),
-        holds_difference=(table["low_score"] <= difference) & (difference <= table["high_score"]),
+        covers_edge=(table["low_edge"] <= edges + 1e-9) & (edges - 1e-9 <= table["high_edge"]),
+        covers_difference=(table["low_score"] <= difference) & (difference <= table["high_score"]),
         p=[np.nan, *(sign_flip_test(study.pairs(arm, rates) @ [1, -1]) for arm in study.arms[1:])],
         alike=difference == 0,
     )
@@ -202,7 +202,7 @@ def main(studies: int, names: list[str]) -> None:
         null = others[others["alike"]]
         print(
             f"| {name} | {found.groupby('study')['trials'].first().median():.0f} "
-            f"| {found['holds_edge'].mean():.3f} | {others['holds_difference'].mean():.3f} "
+            f"| {found['covers_edge'].mean():.3f} | {others['covers_difference'].mean():.3f} "
             f"| {(null['p'] <= 0.05).mean():.3f} | {found['rounds'].mean():.1f} rounds, widest "
             f"{found['edge'].max():.3f} {found['score'].max():.4f}, {(time.process_time() - start) / studies:.2f} s",
             flush=True,

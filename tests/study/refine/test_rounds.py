@@ -218,9 +218,9 @@ def test_a_wide_interval_is_given_as_data_and_as_a_line():
         {**shared, "arm": "cosine", "half_width": 0.03, "pairs": 9},
     ]
     assert [wide.line(with_case=False) for wide in found] == [
-        "strict: LR50 to 0.2 decades, 0.1 asked",
-        "ace: too few pairs for a score (2 of 8), 2.00% asked",
-        "cosine: score to 3.00% of the control's, 2.00% asked",
+        "strict: LR50 known to within 0.2 decades, 0.1 requested",
+        "ace: too few pairs for a score (2 of 8), 2.00% requested",
+        "cosine: score known to within 3.00% of the control's, 2.00% requested",
     ]
     assert found[0].line(with_case=True).startswith("one, strict: ")
 

@@ -35,7 +35,7 @@ FOUND_AT_5_PERCENT = 0.061  # of arms that are alike: stopping at a narrow inter
 def assert_covers(held: pd.Series, share: float) -> None:
     """Assert that the number of intervals that contain the truth is plausible for a coverage of `share`."""
     low, high = stats.binom.ppf([0.0005, 0.9995], len(held), share)
-    assert low <= held.sum() <= high, f"{held.sum()} of {len(held)} hold the truth, {share:.1%} expected"
+    assert low <= held.sum() <= high, f"{held.sum()} of {len(held)} cover the truth, {share:.1%} expected"
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +58,16 @@ def scores():
 @pytest.mark.parametrize("name", CURVES)
 def test_intervals_of_the_edge_contain_it(edges, name):
     assert (edges[name]["edge"] <= EDGE).all()
-    assert_covers(edges[name]["holds_edge"], EDGE_COVERED[name])
+    assert_covers(edges[name]["covers_edge"], EDGE_COVERED[name])
 
 
 def test_intervals_of_the_edge_contain_it_over_all_curves(edges):
-    assert_covers(pd.concat(edges.values())["holds_edge"], np.mean(list(EDGE_COVERED.values())))
+    assert_covers(pd.concat(edges.values())["covers_edge"], np.mean(list(EDGE_COVERED.values())))
 
 
 def test_intervals_of_paired_differences_contain_them_if_some_trials_fail(scores):
     assert (scores["score"] <= SCORED_TO).all()
-    assert_covers(scores["holds_difference"], DIFFERENCE_COVERED)
+    assert_covers(scores["covers_difference"], DIFFERENCE_COVERED)
 
 
 def test_arms_that_are_alike_give_nearly_uniform_p_values(scores):

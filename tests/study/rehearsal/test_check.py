@@ -110,7 +110,11 @@ def test_a_sound_study_gives_the_facts_of_each_arm(tmp_path):
     [
         (
             "Float32",
-            ["arms.strict: a pass of the network in float64", "networks_under_test.py:", "in forward"],
+            [
+                "arms.strict: measuring the network's equivariance in float64",
+                "networks_under_test.py:",
+                "in forward",
+            ],
         ),
         ("Numpy", ["arms.strict: ", "float64"]),
         ("WrongShape", ["arms.strict: "]),
@@ -183,7 +187,9 @@ def test_run_refuses_what_the_check_finds_and_leaves_nothing(networks, monkeypat
     for command in (["run", "study.yaml", "--results", "results/here"], ["check", "study.yaml"]):
         finished = study_here(*command)
         assert finished.returncode == 2
-        assert finished.stderr.startswith("study: arms.strict: a pass of the network in float64")
+        assert finished.stderr.startswith(
+            "study: arms.strict: measuring the network's equivariance in float64"
+        )
         assert len(finished.stderr.splitlines()) == 1
     assert not (networks / "results").exists()
 

@@ -63,7 +63,7 @@ def test_the_price_gives_hours_of_the_machine_and_of_the_clock(tmp_path):
     assert [line.split(",")[0] for line in arms] == ["  arm strict: strict", "  arm triangle: relaxed"]
     assert all(re.search(r"ms a step at full theta \(\S+ to \S+\), \S+ min a trial", line) for line in arms)
     assert re.fullmatch(
-        r"about .* core hours, .* hours by the clock with 1 trial at once on this machine", last
+        r"about .* core hours, .* wall-clock hours with 1 trial at once on this machine", last
     )
 
 

@@ -103,10 +103,10 @@ def test_a_sampler_of_the_user_sees_earlier_draws():
         ({"sampler": "own_samplers:Silent"}, "is not a class with a method `ask`"),
         (
             {"sampler": "own_samplers:NotANumber"},
-            "proposes nan, which is no learning rate from 0.0001 to 0.1",
+            "proposes nan, which is not a learning rate from 0.0001 to 0.1",
         ),
-        ({"sampler": "own_samplers:TooLarge"}, "proposes 0.2, which is no learning rate"),
-        ({"sampler": "own_samplers:Word"}, "proposes '0.01', which is no learning rate"),
+        ({"sampler": "own_samplers:TooLarge"}, "proposes 0.2, which is not a learning rate"),
+        ({"sampler": "own_samplers:Word"}, "proposes '0.01', which is not a learning rate"),
         ({"sampler": "own_samplers:Failing"}, "fails: RuntimeError: no idea at all"),
     ],
 )

@@ -25,7 +25,7 @@ from trainables.training.loop import run_trial
 from trainables.training.run import start
 from trainables.training.step import batches, train_step
 from trainables.training.streams import stream
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 CPU = torch.device("cpu")
 NBODY = registry.resolve("task", {"name": "nbody", "train": 30, "val": 16, "test": 16})
@@ -139,13 +139,13 @@ def test_two_processes_resume_a_checkpoint_of_one(data_folder, tmp_path):
     )
     store = open_store(tmp_path)
     store.write(checkpoint_path(spec.id), states[0])
-    record = attempt(spec, Surroundings(store, data_folder, CPU, processes=2))
+    record = attempt(spec, TrialContext(store, data_folder, CPU, processes=2))
     assert fingerprint(record) == pytest.approx(fingerprint(undisturbed), rel=1e-11)
     assert record.steps == undisturbed.steps
     assert record.seconds > undisturbed.seconds
 
 
-def spoilt(spec, folder, device, team):
+def with_nan_targets(spec, folder, device, team):
     """The record of a trial in which the last process alone has NaN targets."""
     task = registry.build("task", spec.task, folder)
     if team.rank == team.count - 1:
@@ -167,7 +167,7 @@ def die_in_the_second(device, team):
 
 @pytest.mark.slow
 def test_a_failure_of_one_process_ends_all_and_is_named(data_folder):
-    record = in_processes(2, CPU, spoilt, spec_of(NBODY, EGNN, CUT, batch_size=8), data_folder)
+    record = in_processes(2, CPU, with_nan_targets, spec_of(NBODY, EGNN, CUT, batch_size=8), data_folder)
     assert (record.outcome, record.reason, record.epochs) == ("failed", "non_finite", 1)
     with pytest.raises(BadInput, match="theirs") as caught:
         in_processes(2, CPU, fail_in_the_second, BadInput("theirs"))

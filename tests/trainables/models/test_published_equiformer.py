@@ -124,5 +124,5 @@ def test_options_that_do_not_fit_are_named(options, message):
 
 @pytest.mark.parametrize("channels", [0, [8, 0, 4], [], "many", 2.5, [8, "4", 4]])
 def test_channels_are_a_number_or_a_list_of_them(channels):
-    with pytest.raises(BadInput, match=r"^model\.channels: write a whole number from 1, or a list"):
+    with pytest.raises(BadInput, match=r"^model\.channels: write a whole number of at least 1, or a list"):
         resolve("model", {"name": "equiformer", "channels": channels})

@@ -83,10 +83,10 @@ class Unsaved(Linear):
     [
         (NotANumber, "gave theta = nan for first; it must be a finite number >= 0"),
         (Infinite, "gave theta = inf for first"),
-        (EndsHigh, "must give exactly 0 in the last relaxed step, and gave 0.3"),
+        (EndsHigh, "must give exactly 0 in the last relaxed step, but gave 0.3"),
         (Misnamed, "gave theta for third; the relaxed layers are first, second"),
         (Raising, "does not work as a controller: ZeroDivisionError"),
-        (Unsaved, "a checkpoint cannot carry"),
+        (Unsaved, "a checkpoint cannot store"),
     ],
 )
 def test_a_controller_that_breaks_a_rule_gives_one_line_before_any_training(controller, words):

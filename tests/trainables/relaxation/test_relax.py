@@ -82,7 +82,7 @@ def test_torchscript_without_parameters_is_no_obstacle():
 
 def test_an_inconsistent_declaration_names_the_layer():
     wrong = Representation(o3.Irreps("2x1o"), "channels_last", (3, 4))
-    with pytest.raises(BadInput, match=r"layer 'inner': .*\(3, 4\) hold 12 .* 2x1o have 6"):
+    with pytest.raises(BadInput, match=r"layer 'inner': .*\(3, 4\) have 12 .* 2x1o have 6"):
         relax(nn.ModuleDict({"inner": Declared(wrong, scalars(3))}), generator())
 
 

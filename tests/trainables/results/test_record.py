@@ -53,7 +53,9 @@ def test_the_errors_on_each_test_sample_are_kept_and_belong_to_their_record(tmp_
     assert str(pq.read_schema(tmp_path / path).field("mse").type) == "float"
     assert damaged_files(store, records.values()) == {}
     store.write(path, store.read(path)[:-1])
-    assert damaged_files(store, records.values()) == {"0123": f"{path}: its checksum does not fit its record"}
+    assert damaged_files(store, records.values()) == {
+        "0123": f"{path}: its checksum does not match its record"
+    }
     store.delete(path)
     assert damaged_files(store, records.values()) == {}
 

@@ -138,8 +138,8 @@ def test_a_subject_is_a_task(subject):
         (frame(1, upper=(0, 0)), r"arm_0\.amc: frame 1: joint 'upper' needs 3 finite numbers"),
         (frame(1, lower="nan"), r"arm_0\.amc: frame 1: joint 'lower' needs 1 finite number"),
         (frame(1, lower="much"), r"arm_0\.amc: frame 1: joint 'lower' needs 1 finite number"),
-        ("", r"arm_0\.amc: holds no frames"),
-        ("upper 1 2 3\n", r"arm_0\.amc: 'upper' stands before frame 1"),
+        ("", r"arm_0\.amc: contains no frames"),
+        ("upper 1 2 3\n", r"arm_0\.amc: 'upper' appears before frame 1"),
     ],
 )
 def test_mistakes_in_recordings_name_file_and_frame(subject, recording, message):
@@ -151,11 +151,11 @@ def test_mistakes_in_recordings_name_file_and_frame(subject, recording, message)
     ("old", "new", "message"),
     [
         ("upper lower", "upper lowr", r"arm\.asf: unknown joint 'lowr'"),
-        ("upper lower", "", r"arm\.asf: joint 'lower' does not hang on the root"),
-        ("length 3", "length long", r"arm\.asf: not a whole skeleton"),
-        (":bonedata", ":bones", r"arm\.asf: not a whole skeleton"),
-        ("dof rx\n", "dof rw\n", r"arm\.asf: not a whole skeleton.*'rw'"),
-        ("axis 0 90 0 XYZ", "axis 0 90 0 XYY", r"arm\.asf: not a whole skeleton.*XYY"),
+        ("upper lower", "", r"arm\.asf: joint 'lower' is not connected to the root"),
+        ("length 3", "length long", r"arm\.asf: not a complete skeleton"),
+        (":bonedata", ":bones", r"arm\.asf: not a complete skeleton"),
+        ("dof rx\n", "dof rw\n", r"arm\.asf: not a complete skeleton.*'rw'"),
+        ("axis 0 90 0 XYZ", "axis 0 90 0 XYY", r"arm\.asf: not a complete skeleton.*XYY"),
     ],
 )
 def test_mistakes_in_skeletons_name_the_file(subject, old, new, message):
@@ -164,5 +164,5 @@ def test_mistakes_in_skeletons_name_the_file(subject, old, new, message):
 
 
 def test_a_folder_needs_one_skeleton(subject, tmp_path):
-    with pytest.raises(BadInput, match=r"holds 0 \.asf and 0 \.amc files"):
+    with pytest.raises(BadInput, match=r"contains 0 \.asf and 0 \.amc files"):
         read_subject(tmp_path)

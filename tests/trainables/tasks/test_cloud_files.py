@@ -137,12 +137,12 @@ def with_nan(sample):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"points": with_nan(17)}, "sample 17: coordinates that are NaN"),
+        ({"points": with_nan(17)}, "sample 17: coordinates are NaN"),
         ({"points": np.random.default_rng(0).normal(size=(40, 50, 2))}, "expected numbers"),
         ({"points": np.full((40, 50, 3), "1")}, "expected numbers"),
         ({"points": np.ones((40, 50, 3))}, "sample 0: an empty cloud"),
-        ({"points": np.empty((0, 50, 3)), "label": np.empty(0, dtype=int)}, "holds no clouds"),
-        ({"points": np.empty((40, 0, 3))}, "clouds of 0 points, task.points asks for 32"),
+        ({"points": np.empty((0, 50, 3)), "label": np.empty(0, dtype=int)}, "contains no clouds"),
+        ({"points": np.empty((40, 0, 3))}, "clouds of 0 points, but task.points requires 32"),
         ({"label": np.arange(40) % 4 * 2}, "sample 2: label 4 is not in 0 .. 3"),
         ({"label": np.arange(40) % 4 - 1}, "sample 0: label -1 is not in 0 .. 3"),
         ({"label": np.arange(40) % 4 / 2}, "expected whole numbers"),

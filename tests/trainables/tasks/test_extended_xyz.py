@@ -117,12 +117,12 @@ def test_periodic_cells_are_refused_with_the_frame(read, comment, part):
         (WHOLE + "VEC1 5 0 0\n", "line 16: "),
         (WHOLE + "O 0 0 0 0 0 0\n", "line 16: "),
         (WHOLE.replace("H 1 1", "\nH 1 1"), "line 9: 0 words"),
-        (WHOLE + "7\n", "line 16: 7 atoms, but the file ends before"),
+        (WHOLE + "7\n", "line 16: 7 atoms, but the file ends too early"),
         (WHOLE + "0\n\n", "line 16: no atoms"),
         (WHOLE.replace("1 0 -0.25", "1 0 oops", 1), "line 3: 'oops' is not a number"),
         (WHOLE.replace("1 0 -0.25", "1 0 1_0", 1), "line 3: '1_0' is not a number"),
-        (WHOLE.replace("O 0 1", "Q 0 1", 1), "line 8: 'Q' is no element"),
-        (WHOLE.replace(COLUMNS, COLUMNS + ":pos:R:3", 1), "'pos' is twice"),
+        (WHOLE.replace("O 0 1", "Q 0 1", 1), "line 8: 'Q' is not an element"),
+        (WHOLE.replace(COLUMNS, COLUMNS + ":pos:R:3", 1), "'pos' appears twice"),
         (WHOLE.replace(COLUMNS, "species:S:1:pos:R:3:forces:R:4", 1), "line 3: 7 words"),
         (WHOLE.replace(COLUMNS, "species:S:1:pos:R:3:forces", 1), "line 2: Properties"),
         (WHOLE.replace("energy=", "energy=1 energy=", 1), "'energy' is given twice"),
@@ -136,7 +136,7 @@ def test_invalid_frames_are_refused_with_their_line(read, content, part):
 
 def test_text_that_shifts_the_columns_is_refused(read):
     content = WHOLE.replace(COLUMNS, "species:S:1:label:S:1:pos:R:3:forces:R:3").replace("H ", "H a b ")
-    refused(read, content.replace("O ", "O a "), "line 4: 9 words, but the Properties are 8 columns")
+    refused(read, content.replace("O ", "O a "), "line 4: 9 words, but the Properties declare 8 columns")
 
 
 def test_fortran_numbers(read):
@@ -153,7 +153,7 @@ def test_a_truncated_last_number_is_refused_if_it_shows(read, cut):
         for line in content.splitlines()
     )
     assert len(read(fixed)) == 2
-    refused(read, fixed[:-cut], "frame 1: ", "its last line has no end")
+    refused(read, fixed[:-cut], "frame 1: ", "the last line has no line break")
 
 
 @pytest.mark.timeout(10)

@@ -16,7 +16,7 @@ from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.symmetry import random_rotations, rotate_nodes, rotations_about
 from trainables.tasks.mocap import Mocap, hops, mocap, samples
-from trainables.tasks.sources.motion import Motion, drawn_starts, read_public_motion, read_public_starts
+from trainables.tasks.sources.motion import Motion, random_starts, read_public_motion, read_public_starts
 from trainables.training.building import default_dtype
 from trainables.training.equivariance import delivered_error
 
@@ -54,7 +54,7 @@ def motion(count=4, frames=12):
 
 def small_task(height=True, frames_ahead=3):
     recorded = motion()
-    starts = drawn_starts(recorded, frames_ahead, 0)
+    starts = random_starts(recorded, frames_ahead, 0)
     splits = {
         name: samples(recorded, starts, name, 6, frames_ahead, "here") for name in ("train", "val", "test")
     }
@@ -223,16 +223,16 @@ def broken_walk():
     [
         (
             Foreign(),
-            r"m\.pkl: not a whole pickle of arrays: .*it asks for .*Foreign; only arrays are admitted",
+            r"m\.pkl: not a complete pickle of arrays: .*it requests .*Foreign; only arrays are allowed",
         ),
-        (Path, r"m\.pkl: not a whole pickle.*Path"),
-        ((LINKS, [walk(5, 0), broken_walk()]), r"m\.pkl: sequence 1: frame 3: positions that are NaN"),
+        (Path, r"m\.pkl: not a complete pickle.*Path"),
+        ((LINKS, [walk(5, 0), broken_walk()]), r"m\.pkl: sequence 1: frame 3: positions are NaN"),
         ((LINKS, [walk(5, 0), walk(5, 1)[:, :4]]), r"m\.pkl: sequence 1: positions are \(5, 4, 3\)"),
         ((LINKS + 3, [walk(5, 0)]), r"m\.pkl: links must be pairs of joints from 0 to 5"),
         ((LINKS[:4], [walk(5, 0)]), r"m\.pkl: joint 5 has no link"),
-        ((LINKS, []), r"m\.pkl: holds no sequences"),
-        ({"a": 1}, r"m\.pkl: holds no pair"),
-        ((["a"], [walk(5, 0)]), r"m\.pkl: links: holds no numbers"),
+        ((LINKS, []), r"m\.pkl: contains no sequences"),
+        ({"a": 1}, r"m\.pkl: is not a pair"),
+        ((["a"], [walk(5, 0)]), r"m\.pkl: links: contains no numbers"),
     ],
 )
 def test_damaged_and_foreign_motions_are_named(tmp_path, content, message):
@@ -245,7 +245,7 @@ def test_a_cut_pickle_is_named_wherever_it_is_cut(tmp_path):
     whole = pickled(tmp_path / "m.pkl", (LINKS, [walk(5, 0)])).read_bytes()
     for end in range(0, len(whole), 37):
         (tmp_path / "m.pkl").write_bytes(whole[:end])
-        with pytest.raises(BadInput, match=r"m\.pkl: not a whole pickle"):
+        with pytest.raises(BadInput, match=r"m\.pkl: not a complete pickle"):
             read_public_motion(tmp_path / "m.pkl")
 
 
@@ -253,7 +253,7 @@ def test_a_split_that_exceeds_its_sequences_is_named():
     recorded = motion()
     with pytest.raises(BadInput, match="walk 1: frame 9: 3 frames later is beyond the last frame, 11"):
         samples(recorded, {"val": {1: np.array([2, 9])}}, "val", 2, 3, "here")
-    with pytest.raises(BadInput, match="here: val asks for sequence 7; there are 4"):
+    with pytest.raises(BadInput, match="here: val requests sequence 7; there are only 4"):
         samples(recorded, {"val": {7: np.array([2])}}, "val", 1, 3, "here")
     with pytest.raises(BadInput, match=r"task\.val: 5 samples of each.*ask for 2 or fewer"):
         samples(recorded, {"val": {1: np.array([2, 3])}}, "val", 5, 3, "here")
@@ -269,13 +269,13 @@ def test_first_frames_are_whole_numbers(tmp_path):
 
 
 def test_whole_sequences_go_to_one_split():
-    parts = drawn_starts(motion(8), 3, 1)
+    parts = random_starts(motion(8), 3, 1)
     taken = [index for part in parts.values() for index in part]
     assert sorted(taken) == list(range(8))
     assert [len(part) for part in parts.values()] == [4, 2, 2]
     assert max(frames.max() for part in parts.values() for frames in part.values()) == 12 - 1 - 3
     with pytest.raises(BadInput, match="2 sequences cannot be split"):
-        drawn_starts(motion(2), 3, 1)
+        random_starts(motion(2), 3, 1)
 
 
 def test_missing_public_files_are_named_with_the_remedy(tmp_path):

@@ -81,9 +81,9 @@ NAN_FORCES = np.full((3, 3), np.nan)
     ("bad", "complaint"),
     [
         (water(0, symbols="OHF"), r"frame 7: .*OHF.*one molecule"),
-        (water(0, symbols="HOH"), r"frame 7: .*one molecule with its atoms in one order"),
-        (water(0, forces=NAN_FORCES), r"frame 7: forces that are NaN"),
-        (water(0, energy=float("inf")), r"frame 7: energies that are NaN or infinite"),
+        (water(0, symbols="HOH"), r"frame 7: .*one molecule, its atoms always in the same order"),
+        (water(0, forces=NAN_FORCES), r"frame 7: forces are NaN"),
+        (water(0, energy=float("inf")), r"frame 7: energies are NaN or infinite"),
         (Atoms("OHH", positions=np.eye(3)), r"frame 7: no 'energy'"),
         (Atoms("He"), r"frame 7: "),
     ],
@@ -99,7 +99,7 @@ def test_nan_coordinates_are_named(folder):
     bad = water(0)
     bad.positions[1, 2] = np.nan
     write(folder / "water.xyz", frames_with(bad), format="extxyz")
-    with pytest.raises(BadInput, match=r"water\.xyz: frame 7: positions that are NaN"):
+    with pytest.raises(BadInput, match=r"water\.xyz: frame 7: positions are NaN"):
         forces(folder, molecule="water.xyz", **SMALL)
 
 
@@ -111,8 +111,8 @@ def test_nan_coordinates_are_named(folder):
             lambda text: text[: text.rindex("Lattice") if "Lattice" in text else text.rindex("Prop")],
             r"frame \d+: ",
         ),
-        (lambda text: text[:-3], r"frame 19: .*\(line 100: cut short; its last line has no end\)"),
-        (lambda text: "", "holds no frames"),
+        (lambda text: text[:-3], r"frame 19: .*\(line 100: truncated; the last line has no line break\)"),
+        (lambda text: "", "contains no frames"),
         (lambda text: "hello\nworld\n", "frame 0: not extended XYZ"),
         (lambda text: "\x00\xff\xfe" * 100, "frame 0: not extended XYZ"),
     ],

@@ -44,13 +44,13 @@ def test_units_in_comments_are_used(read, comment, factors):
 @pytest.mark.parametrize(
     ("comment", "part"),
     [
-        ("energy_unit=furlong", "'furlong' is no unit of energy"),
-        ("r_unit=mile", "'mile' is no unit of length"),
-        ("force_unit=newton", "'newton' is no unit"),
-        ("units=imperial", "'imperial' is no unit"),
-        ("energy_unit=MeV", "'MeV' is no unit of energy"),
-        ("energy_unit=Hartree", "forces by angstrom or by bohr?"),
-        ("energy_unit=unknown", "'unknown' is no unit of energy"),
+        ("energy_unit=furlong", "'furlong' is not a known unit of energy"),
+        ("r_unit=mile", "'mile' is not a known unit of length"),
+        ("force_unit=newton", "'newton' is not a known unit"),
+        ("units=imperial", "'imperial' is not a known unit"),
+        ("energy_unit=MeV", "'MeV' is not a known unit of energy"),
+        ("energy_unit=Hartree", "forces per angstrom or per bohr?"),
+        ("energy_unit=unknown", "'unknown' is not a known unit of energy"),
     ],
 )
 def test_unknown_units_are_refused(read, comment, part):
@@ -117,7 +117,10 @@ def test_isolated_atoms_change_no_target(tmp_path):
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        (WHOLE + atom("O", -5) + atom("O", -6) + atom("H", -1), ("frame 4: ", "second energy", "of O")),
+        (
+            WHOLE + atom("O", -5) + atom("O", -6) + atom("H", -1),
+            ("frame 4: ", "second, different energy", "of O"),
+        ),
         (WHOLE + atom("O", -5), ("none of H",)),
         (WHOLE + atom("O", "nan"), ("frame 3: ", "NaN")),
         (WHOLE + atom("O", -5, 'pbc="T T T"'), ("frame 3: a periodic cell",)),

@@ -164,7 +164,7 @@ def test_a_subclass_with_another_metric_or_loss_inherits_no_ideal():
 TASKS = {"nbody": NBody, "forces": Forces, "pointclouds": PointClouds, "mocap": Mocap}
 
 
-def judged_anew(record, rows):
+def judged_again(record, rows):
     """The reason that the rules give for the numbers of a stored trial."""
     task = TASKS[record.spec["task"]["name"]]
     rules = Failure(**record.spec["failure"])
@@ -188,4 +188,4 @@ def test_verdicts_of_the_reference_study_do_not_change(packed):
     for trial, record in records.items():
         cells = pq.read_table(io.BytesIO(source.read(history_path(trial)))).to_pylist()
         rows = [{name: cell for name, cell in row.items() if cell is not None} for row in cells]
-        assert judged_anew(record, rows) == record.reason, (trial, record.detail)
+        assert judged_again(record, rows) == record.reason, (trial, record.detail)

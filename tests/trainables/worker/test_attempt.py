@@ -18,7 +18,7 @@ from trainables.spec import TrialSpec
 from trainables.training import loop as training
 from trainables.training.checkpoint import checkpoint_path
 from trainables.worker import attempt as attempts
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 EPOCHS = 6
 TASK = {"name": "nbody", "train": 10, "val": 5, "test": 5}
@@ -50,17 +50,17 @@ def epochs(monkeypatch):
     return trained
 
 
-def surroundings(tmp_path, folder, node):
+def trial_context(tmp_path, folder, node):
     store = open_store(tmp_path / folder)
     data = tmp_path / "data"
-    return Surroundings(
+    return TrialContext(
         store, data, torch.device("cpu"), run="run", node=node, node_alive=lambda name: name == "b"
     )
 
 
 def test_a_trial_resumes_from_its_checkpoint_on_another_node(spec, epochs, monkeypatch, tmp_path):
     monkeypatch.setattr(attempts, "CHECKPOINT_SECONDS", 0.0)
-    undisturbed = attempt(spec, surroundings(tmp_path, "undisturbed", "b"))
+    undisturbed = attempt(spec, trial_context(tmp_path, "undisturbed", "b"))
     assert epochs == list(range(EPOCHS))
     train_epoch = training.train_epoch
 
@@ -70,14 +70,14 @@ def test_a_trial_resumes_from_its_checkpoint_on_another_node(spec, epochs, monke
         return train_epoch(run, epoch)
 
     epochs.clear()
-    first = surroundings(tmp_path, "lost", "a")
+    first = trial_context(tmp_path, "lost", "a")
     monkeypatch.setattr(training, "train_epoch", lost)
     with pytest.raises(KeyboardInterrupt):
         attempt(spec, first)
     assert epochs == [0, 1, 2, 3]
     epochs.clear()
     monkeypatch.setattr(training, "train_epoch", train_epoch)
-    record = attempt(spec, surroundings(tmp_path, "lost", "b"))
+    record = attempt(spec, trial_context(tmp_path, "lost", "b"))
     assert epochs == [4, 5]
     assert (record.val_metric, record.test_metric) == (undisturbed.val_metric, undisturbed.test_metric)
     with pytest.raises(FileNotFoundError):
@@ -90,16 +90,16 @@ def note_lost_attempts(store, spec, node):
 
 
 def test_attempts_lost_with_their_nodes_do_not_count(spec, epochs, tmp_path):
-    around = surroundings(tmp_path, "results", "b")
-    note_lost_attempts(around.store, spec, "a")
-    assert attempt(spec, around).outcome != "crashed"
+    context = trial_context(tmp_path, "results", "b")
+    note_lost_attempts(context.store, spec, "a")
+    assert attempt(spec, context).outcome != "crashed"
     assert len(epochs) == EPOCHS
 
 
 def test_workers_lost_on_a_living_node_count_as_errors(spec, epochs, tmp_path):
-    around = surroundings(tmp_path, "results", "b")
-    note_lost_attempts(around.store, spec, "b")
-    record = attempt(spec, around)
+    context = trial_context(tmp_path, "results", "b")
+    note_lost_attempts(context.store, spec, "b")
+    record = attempt(spec, context)
     assert (record.outcome, record.reason) == ("crashed", "error")
     assert record.detail == "the worker process was killed and left no error message"
     assert epochs == []
@@ -121,12 +121,12 @@ import sys, torch
 from pathlib import Path
 from trainables.results.store import open_store
 from trainables.spec import TrialSpec
-from trainables.worker.attempt import Surroundings, attempt
+from trainables.worker.attempt import TrialContext, attempt
 
 store = open_store(sys.argv[1])
 attempt(
     TrialSpec.model_validate_json(sys.argv[2]),
-    Surroundings(store, Path(sys.argv[1], "data"), torch.device("cpu"), run="run", node="b"),
+    TrialContext(store, Path(sys.argv[1], "data"), torch.device("cpu"), run="run", node="b"),
 )
 """
 
@@ -144,23 +144,23 @@ def test_the_output_of_a_killed_worker_is_in_the_log(spec, tmp_path, monkeypatch
     killed = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    around = surroundings(tmp_path, "results", "b")
-    note_lost_attempts(around.store, own, "b")
-    assert attempt(own, around).detail == attempts.KILLED
-    log = around.store.read(log_path(own.id)).decode()
+    context = trial_context(tmp_path, "results", "b")
+    note_lost_attempts(context.store, own, "b")
+    assert attempt(own, context).detail == attempts.KILLED
+    log = context.store.read(log_path(own.id)).decode()
     assert log.startswith(
         "these are my last words\nAttempt 1 of 3 failed: the worker process was killed and left no error message\n"
     )
 
 
 def test_damaged_test_errors_are_made_again_bit_for_bit(spec, epochs, tmp_path):
-    around = surroundings(tmp_path, "results", "b")
-    attempt(spec, around)
+    context = trial_context(tmp_path, "results", "b")
+    attempt(spec, context)
     path = errors_path(spec.id)
-    written = around.store.read(path)
-    attempt(spec, around)
+    written = context.store.read(path)
+    attempt(spec, context)
     assert len(epochs) == EPOCHS
-    around.store.write(path, written[:-1])
-    attempt(spec, around)
+    context.store.write(path, written[:-1])
+    attempt(spec, context)
     assert len(epochs) == 2 * EPOCHS
-    assert around.store.read(path) == written
+    assert context.store.read(path) == written

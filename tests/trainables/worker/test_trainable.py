@@ -52,5 +52,5 @@ def test_the_log_of_a_trial_beyond_its_limits(tmp_path, monkeypatch):
     (record,) = read_records(store, [spec.id])[0].values()
     assert (record.outcome, record.reason, record.detail) == ("crashed", *reason)
     log = store.read(log_path(spec.id)).decode()
-    assert log.startswith(f"about to hang\nThe trial was ended: {reason[1]}\n")
+    assert log.startswith(f"about to hang\nThe trial was stopped: {reason[1]}\n")
     assert "in wait_for_the_end" in log

@@ -9,7 +9,7 @@ from trainables.graph import Graph, Signature
 def check_cloud_signature(signature: Signature) -> None:
     """Raise BadInput unless the task requires invariants of whole clouds and provides positions only."""
     if signature.output != "scalars":
-        raise BadInput("model.name: a classifier of point clouds cannot answer with vectors; choose another")
+        raise BadInput("model.name: a classifier of point clouds cannot output vectors; choose another model")
     if signature.scalars or signature.vectors or signature.edge_scalars:
         raise BadInput("model.name: a classifier of point clouds reads positions only; choose another model")
 

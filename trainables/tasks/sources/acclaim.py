@@ -41,8 +41,8 @@ def read_subject(folder: Path) -> Motion:
     skeletons, recordings = sorted(folder.glob("*.asf")), sorted(folder.glob("*.amc"))
     if len(skeletons) != 1 or not recordings:
         raise BadInput(
-            f"task.subject: {folder} holds {len(skeletons)} .asf and {len(recordings)} .amc files; "
-            "one .asf and one or more .amc are needed"
+            f"task.subject: {folder} contains {len(skeletons)} .asf and {len(recordings)} .amc files; "
+            "one .asf and at least one .amc are needed"
         )
     bones, degrees = read_skeleton(skeletons[0])
     sequences = [positions(bones, read_angles(path, bones, degrees)) for path in recordings]
@@ -66,7 +66,7 @@ def read_skeleton(path: Path) -> tuple[list[Bone], bool]:
             child: line[0] for block in _blocks(sections["hierarchy"]) for line in block for child in line[1:]
         }
     except (KeyError, ValueError, IndexError) as error:
-        raise BadInput(f"{path}: not a whole skeleton in Acclaim's format: {error}") from error
+        raise BadInput(f"{path}: not a complete skeleton in Acclaim's format: {error}") from error
     for name in (*parents, *parents.values()):
         if name not in described:
             raise BadInput(
@@ -89,11 +89,11 @@ def read_angles(path: Path, bones: list[Bone], degrees: bool) -> list[dict[str, 
                 raise BadInput(f"{path}: frame {len(frames) + 1} is missing; frame {line[0]} is in its place")
             frames.append({})
         elif not frames:
-            raise BadInput(f"{path}: '{line[0]}' stands before frame 1")
+            raise BadInput(f"{path}: '{line[0]}' appears before frame 1")
         else:
             frames[-1][line[0]] = _values(path, len(frames), line, known, degrees)
     if not frames:
-        raise BadInput(f"{path}: holds no frames")
+        raise BadInput(f"{path}: contains no frames")
     _check_complete(path, len(frames), frames[-1], known)
     return frames
 
@@ -168,7 +168,7 @@ def _in_order(described: dict[str, Bone], parents: dict[str, str], path: Path) -
     while waiting:
         ready = [name for name in waiting if parents.get(name) in indices]
         if not ready:
-            raise BadInput(f"{path}: joint '{waiting[0]}' does not hang on the root")
+            raise BadInput(f"{path}: joint '{waiting[0]}' is not connected to the root")
         name = ready[0]
         bone = described[name]
         indices[name] = len(bones)

@@ -87,12 +87,12 @@ def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: in
             f"{path}: labels are {labels.dtype} {labels.shape}, expected whole numbers ({len(points)},)"
         )
     if len(points) == 0:
-        raise BadInput(f"{path}: holds no clouds")
+        raise BadInput(f"{path}: contains no clouds")
     if points.shape[1] < least:
-        raise BadInput(f"{path}: clouds of {points.shape[1]} points, task.points asks for {least}")
+        raise BadInput(f"{path}: clouds of {points.shape[1]} points, but task.points requires {least}")
     finite = np.isfinite(points).all((1, 2))
     if not finite.all():
-        raise BadInput(f"{path}: sample {np.argmin(finite)}: coordinates that are NaN or infinite")
+        raise BadInput(f"{path}: sample {np.argmin(finite)}: coordinates are NaN or infinite")
     if points.dtype != np.float32:  # far from the origin, float32 would lose the shape
         points = points - points.mean(1, keepdims=True, dtype=np.float64)
     extents = np.ptp(points, axis=1).max(1)

@@ -15,7 +15,7 @@ from trainables.tasks.sources.units import Units, system_of, units_of
 from trainables.tasks.sources.xyz_frames import XYZFrame, frames_in, number
 
 ISOLATED = re.compile(r"isolated_?atom", re.IGNORECASE)
-NO_CELLS = 'cells are not supported, a molecule stands in vacuum; if that is what this is, write pbc="F F F"'
+NO_CELLS = 'cells are not supported, only molecules in vacuum; if this is one, write pbc="F F F"'
 _SAME_ENERGY = 1e-6  # eV, for an element with two isolated atoms
 
 _QUANTITIES = {
@@ -53,13 +53,13 @@ def read_extended_xyz(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 
             if not np.array_equal(frame.elements, first):
                 raise ValueError(
                     f"{Symbols(frame.elements)}, but the first is {Symbols(first)}; "
-                    "one file holds one molecule with its atoms in one order"
+                    "a file must contain one molecule, its atoms always in the same order"
                 )
             samples.append(_sample(frame, keys, units))
         except ValueError as error:
             raise BadInput(f"{path}: frame {at}: {error}") from error
     if at < 0:
-        raise BadInput(f"{path}: holds no frames")
+        raise BadInput(f"{path}: contains no frames")
     if first is None:
         raise BadInput(f"{path}: one-atom molecules have no forces to learn; at least two atoms are needed")
     positions, energies, forces = (np.stack(arrays) for arrays in zip(*samples, strict=True))
@@ -106,7 +106,7 @@ def _sample(frame: XYZFrame, keys: Keys, units: Units) -> tuple[np.ndarray, floa
     forces = units.force * frame.numbers_in(name, 3)
     for what, values in (("positions", positions), ("energies", np.array(energy)), ("forces", forces)):
         if not np.isfinite(values).all():
-            raise ValueError(f"{what} that are NaN or infinite")
+            raise ValueError(f"{what} are NaN or infinite")
     return positions, energy, forces
 
 
@@ -131,7 +131,7 @@ def _absent(name: str, frame: XYZFrame) -> str:
 def _is_isolated(frame: XYZFrame) -> bool:
     marked = ISOLATED.fullmatch(only(frame.pairs, "config_type") or "") is not None
     if marked and len(frame) > 1:
-        raise ValueError(f"config_type is that of an isolated atom, but there are {len(frame)}")
+        raise ValueError(f"config_type declares an isolated atom, but there are {len(frame)} atoms")
     if len(frame) == 1 and not marked:
         _refuse_cell(frame.pairs)  # one atom in a cell is a crystal
     return len(frame) == 1
@@ -143,10 +143,10 @@ def _add_isolated(energies: dict[int, float], frame: XYZFrame, key: str, units: 
     (element,) = frame.elements.tolist()
     energy = units.energy * _energy(frame, key)
     if not np.isfinite(energy):
-        raise ValueError("energies that are NaN or infinite")
+        raise ValueError("the energy is NaN or infinite")
     if abs(energies.setdefault(element, energy) - energy) > _SAME_ENERGY:
         raise ValueError(
-            f"a second energy of the isolated atom of {chemical_symbols[element]}; keep one of them"
+            f"a second, different energy of the isolated atom of {chemical_symbols[element]}; keep one of them"
         )
 
 
@@ -155,7 +155,8 @@ def _reference(isolated: dict[int, float], elements: np.ndarray, path: Path) -> 
     for element in elements.tolist():
         if isolated and element not in isolated:
             raise BadInput(
-                f"{path}: has isolated atoms, but none of {chemical_symbols[element]}; add it, or take them all out"
+                f"{path}: has isolated atoms, but none of {chemical_symbols[element]}; add it, or remove all "
+                "isolated atoms"
             )
     return sum(isolated[element] for element in elements.tolist()) if isolated else 0.0
 
@@ -168,7 +169,7 @@ def _refuse_cell(pairs: Pairs) -> None:
         words = re.findall(r"[^\s,\[\]]+", pbc.lower())
         unknown = set(words) - {"t", "true", "1", "f", "false", "0"}
         if unknown or not words:
-            raise ValueError(f'pbc="{pbc}" is not three times T or F')
+            raise ValueError(f'pbc="{pbc}" is not T or F three times')
         if set(words) & {"t", "true", "1"}:
             raise ValueError(f'a periodic cell (pbc="{pbc}"); {NO_CELLS}')
         return

@@ -42,17 +42,19 @@ def check_frames(frames: Frames, path: Path) -> None:
     """Raise BadInput, with file and frame, unless there are two or more atoms and finite, matching arrays."""
     count, atoms = len(frames.energies), len(frames.numbers)
     if count == 0:
-        raise BadInput(f"{path}: holds no frames")
+        raise BadInput(f"{path}: contains no frames")
     if atoms < 2:
         raise BadInput(f"{path}: one-atom molecules have no forces to learn; at least two atoms are needed")
     if not ((frames.numbers >= 1) & (frames.numbers <= 118)).all():
-        raise BadInput(f"{path}: atomic numbers from {frames.numbers.min()} to {frames.numbers.max()}")
+        raise BadInput(
+            f"{path}: atomic numbers from {frames.numbers.min()} to {frames.numbers.max()}, expected 1 to 118"
+        )
     for name in ("positions", "forces"):
         if getattr(frames, name).shape != (count, atoms, 3):
             raise BadInput(f"{path}: {name} are {getattr(frames, name).shape}, expected {(count, atoms, 3)}")
     for name in ("positions", "energies", "forces"):
         finite = np.isfinite(getattr(frames, name).reshape(count, -1)).all(1)
         if not finite.all():
-            raise BadInput(f"{path}: frame {int(np.argmin(finite))}: {name} that are NaN or infinite")
+            raise BadInput(f"{path}: frame {int(np.argmin(finite))}: {name} are NaN or infinite")
     if not frames.forces.any():
-        raise BadInput(f"{path}: all forces are zero, as where a file has energies only")
+        raise BadInput(f"{path}: all forces are zero, as in a file with energies only")

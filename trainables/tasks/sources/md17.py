@@ -38,13 +38,13 @@ def read_md17(path: Path, keys: Keys = Keys()) -> Frames:  # noqa: B008 (immutab
         arrays = {name: archive[key] for name, key in names.items()}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
-            raise BadInput(f"{path}: '{names[name]}' holds {array.dtype}, expected numbers")
+            raise BadInput(f"{path}: '{names[name]}' contains {array.dtype}, expected numbers")
     numbers, energies = arrays["numbers"], arrays["energies"]
     if not (numbers == numbers.astype(np.int64)).all():
-        raise BadInput(f"{path}: '{names['numbers']}' holds atomic numbers that are not whole")
+        raise BadInput(f"{path}: '{names['numbers']}' contains atomic numbers that are not whole numbers")
     if energies.shape not in ((len(energies),), (len(energies), 1)):
         raise BadInput(
-            f"{path}: '{names['energies']}' is {energies.shape}, expected one energy for each frame"
+            f"{path}: '{names['energies']}' has shape {energies.shape}, expected one energy for each frame"
         )
     return Frames(
         numbers.astype(np.int64).reshape(-1),
@@ -61,8 +61,9 @@ def _names(archive: NpzFile, keys: Keys, path: Path) -> dict[str, str]:
     if not complete:
         found = ", ".join(archive.files[:20]) or "none"
         raise BadInput(
-            f"{path}: has the keys neither of MD17 nor of rMD17 (z, R, E, F or nuclear_charges, coords, energies, "
-            f"forces) but {found}; task.energy_key and task.forces_key name others for the last two"
+            f"{path}: has neither the keys of MD17 nor those of rMD17 (z, R, E, F or nuclear_charges, coords, "
+            f"energies, forces) but {found}; if the last two have other names, set task.energy_key and "
+            "task.forces_key"
         )
     return complete[0]
 
@@ -71,8 +72,8 @@ def _refuse_cells(archive: NpzFile, path: Path) -> None:
     for key in _CELLS:
         if key in archive.files and (np.nan_to_num(archive[key].astype(np.float64)) != 0).any():
             raise BadInput(
-                f"{path}: frame 0: a periodic cell ('{key}'); cells are not supported, a molecule stands in vacuum; "
-                f"if that is what this is, take '{key}' out of the archive"
+                f"{path}: frame 0: a periodic cell ('{key}'); cells are not supported, only molecules in vacuum; "
+                f"if this is one, remove '{key}' from the archive"
             )
 
 
@@ -80,7 +81,8 @@ def _units(archive: NpzFile, names: dict[str, str], path: Path) -> Units:
     energy, length, force = (_text(archive, key) for key in ("e_unit", "r_unit", "f_unit"))
     if energy is None and names not in _FAMILIES:
         raise BadInput(
-            f"{path}: '{names['energies']}' and '{names['forces']}' in which units? add 'e_unit' and 'r_unit' to it"
+            f"{path}: the units of '{names['energies']}' and '{names['forces']}' are missing; "
+            "add 'e_unit' and 'r_unit'"
         )
     if energy is None:
         energy, length = "kcal/mol", "Angstrom" if length is None else length

@@ -42,7 +42,7 @@ def read_public_motion(path: Path) -> Motion:
     """Read the pickle (links, list of sequences); BadInput, with file and frame, if it is anything else."""
     content = read_plain_pickle(path)
     if not (isinstance(content, tuple | list) and len(content) == 2 and isinstance(content[1], list | tuple)):
-        raise BadInput(f"{path}: holds no pair of links and sequences")
+        raise BadInput(f"{path}: is not a pair of links and sequences")
     links = _numbers(content[0], path, "links")
     sequences = [_numbers(array, path, f"sequence {index}") for index, array in enumerate(content[1])]
     motion = Motion(
@@ -55,7 +55,7 @@ def read_public_motion(path: Path) -> Motion:
 def check_motion(motion: Motion, where: str) -> None:
     """Raise BadInput unless all sequences have the same joints, linked, at finite positions."""
     if not motion.sequences:
-        raise BadInput(f"{where}: holds no sequences")
+        raise BadInput(f"{where}: contains no sequences")
     joints = motion.sequences[0].shape[1] if motion.sequences[0].ndim == 3 else 0
     for sequence, file in zip(motion.sequences, motion.files, strict=True):
         if sequence.ndim != 3 or sequence.shape[1:] != (joints, 3) or joints < 2:
@@ -64,7 +64,7 @@ def check_motion(motion: Motion, where: str) -> None:
             )
         finite = np.isfinite(sequence).all((1, 2))
         if not finite.all():
-            raise BadInput(f"{file}: frame {int(np.argmin(finite))}: positions that are NaN or infinite")
+            raise BadInput(f"{file}: frame {int(np.argmin(finite))}: positions are NaN or infinite")
     links = motion.links
     if links.ndim != 2 or links.shape[1] != 2 or links.min() < 0 or links.max() >= joints:
         raise BadInput(f"{where}: links must be pairs of joints from 0 to {joints - 1}")
@@ -77,7 +77,7 @@ def read_public_starts(path: Path) -> Starts:
     """Read the pickle (train, val, test) of dictionaries from a sequence's index to its first frames."""
     content = read_plain_pickle(path)
     if not (isinstance(content, tuple | list) and len(content) == 3):
-        raise BadInput(f"{path}: holds no three splits")
+        raise BadInput(f"{path}: does not contain three splits")
     starts: Starts = {}
     for name, part in zip(SPLITS, content, strict=True):
         if (
@@ -85,7 +85,7 @@ def read_public_starts(path: Path) -> Starts:
             or not part
             or not all(isinstance(key, int | np.integer) for key in part)
         ):
-            raise BadInput(f"{path}: {name} is no dictionary from sequences to frames")
+            raise BadInput(f"{path}: {name} is not a dictionary from sequences to frames")
         starts[name] = {}
         for key, value in part.items():
             frames = _numbers(value, path, f"{name}, sequence {key}")
@@ -95,14 +95,16 @@ def read_public_starts(path: Path) -> Starts:
     return starts
 
 
-def drawn_starts(motion: Motion, frames_ahead: int, seed: int) -> Starts:
+def random_starts(motion: Motion, frames_ahead: int, seed: int) -> Starts:
     """A split of a user's own sequences: whole ones go to training, validation or test, about 2 : 1 : 1.
 
     The first frames of each sequence are in random order. Raises BadInput for fewer than three sequences.
     """
     count = len(motion.sequences)
     if count < 3:
-        raise BadInput(f"task.subject: {count} sequences cannot be split in three; at least 3 are needed")
+        raise BadInput(
+            f"task.subject: {count} sequences cannot be split into three parts; at least 3 are needed"
+        )
     random = np.random.default_rng(seed)
     order = random.permutation(count)
     held_out = max(1, count // 4)
@@ -122,5 +124,5 @@ def _numbers(value: Any, path: Path, name: str) -> np.ndarray:
     except ValueError:
         array = np.empty(0, dtype=object)
     if array.dtype.kind not in "fiu" or array.size == 0:
-        raise BadInput(f"{path}: {name}: holds no numbers")
+        raise BadInput(f"{path}: {name}: contains no numbers")
     return array

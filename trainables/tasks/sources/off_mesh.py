@@ -31,13 +31,13 @@ def _read(text: str) -> tuple[np.ndarray, np.ndarray]:
     numbered = [(at, line) for at, line in enumerate(lines, 1) if line]
     for at, line in numbered:
         if "_" in line:  # only Python reads 1_000 as a number
-            raise ValueError(f"line {at}: '{line[:40]}' is not numbers")
+            raise ValueError(f"line {at}: '{line[:40]}' does not consist of numbers")
     kind, rest = _header(numbered[0][1] if numbered else "")
     rows = [(at, line.split()) for at, line in numbered[1:]]
     if rest:  # in some files of ModelNet the counts follow "OFF" on the same line, without a space
         rows.insert(0, (numbered[0][0], rest.split()))
     if not rows:
-        raise ValueError("holds no counts")
+        raise ValueError("contains no counts")
     at, counts = rows[0]
     vertices, faces = (_whole(word, at) for word in (counts[:2] if len(counts) > 1 else ["", ""]))
     if len(counts) <= 3 and _has_lines(rows[1:], vertices, faces):
@@ -51,7 +51,7 @@ def _read(text: str) -> tuple[np.ndarray, np.ndarray]:
             raise
         at = rows[1 + vertices + faces][0]
         raise ValueError(
-            f"line {at}: more than the {vertices} vertices and {faces} faces that are stated, a line each"
+            f"line {at}: more than the {vertices} vertices and {faces} faces declared, one per line"
         ) from error
 
 
@@ -62,7 +62,7 @@ def _header(line: str) -> tuple[str, str]:
         raise ValueError("does not begin with OFF")
     kind, rest = found["kind"] or "", (found["plain"] if found["rest"] is None else found["rest"]).strip()
     if "4" in kind or "n" in kind:
-        raise ValueError(f"'{kind}OFF' has points of other than three coordinates; export it as OFF")
+        raise ValueError(f"'{kind}OFF' has points that do not have three coordinates; export it as OFF")
     if rest.upper().startswith("BINARY"):
         raise ValueError(f"'{kind}OFF BINARY' is not supported; export it as text")
     return kind, rest
@@ -102,18 +102,18 @@ def _from_stream(words: Words, at: int, vertices: int, faces: int) -> tuple[np.n
     """From a stream of numbers, regardless of line breaks."""
     start = 3 + 3 * vertices
     if len(words) < start + faces:
-        raise ValueError(f"{vertices} vertices and {faces} faces are stated, more than there are")
+        raise ValueError(f"{vertices} vertices and {faces} faces are declared, but fewer are present")
     points = np.array([_number(word, at) for word in words[3:start]])
     triangles = []
     for _ in range(faces):
         end = start + 1 + (_whole(words[start], at) if start < len(words) else 0)
         if end > len(words):
-            raise ValueError("the last face is not whole")
+            raise ValueError("the last face is incomplete")
         triangles += _fan([_corner(word, at, vertices) for word in words[start + 1 : end]])
         start = end
     if start != len(words):
         raise ValueError(
-            f"{len(words) - start} numbers more than its vertices and faces, and no lines to tell whose"
+            f"{len(words) - start} numbers more than its vertices and faces need, and no line breaks to assign them"
         )
     return _arrays(points, triangles)
 
@@ -143,5 +143,5 @@ def _whole(word: str, at: int) -> int:
 def _corner(word: str, at: int, vertices: int) -> int:
     corner = _whole(word, at)
     if corner >= vertices:
-        raise ValueError(f"line {at}: a face names vertex {corner} of {vertices}, counted from 0")
+        raise ValueError(f"line {at}: a face refers to vertex {corner} of {vertices}, counted from 0")
     return corner

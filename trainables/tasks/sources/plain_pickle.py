@@ -46,7 +46,7 @@ class PlainUnpickler(pickle.Unpickler):
         try:
             return ADMITTED[PLACES[module], name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}; only arrays are admitted") from None
+            raise pickle.UnpicklingError(f"it requests {module}.{name}; only arrays are allowed") from None
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -60,4 +60,4 @@ def read_plain_pickle(path: Path) -> Any:
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a damaged pickle may raise anything
-        raise BadInput(f"{path}: not a whole pickle of arrays: {brief(error)}") from error
+        raise BadInput(f"{path}: not a complete pickle of arrays: {brief(error)}") from error

@@ -60,7 +60,7 @@ def units_of(energy: str | None, length: str | None, force: str | None = None) -
         return Units(energy_factor, length_factor, _force_factor(force))
     if length is None and energy_factor in (_HARTREE, _HARTREE / 2, 1e-3 * _HARTREE):
         raise UnknownUnit(
-            f"energies in '{energy}', and forces by angstrom or by bohr? state the units of forces and of lengths too"
+            f"energies in '{energy}', but forces per angstrom or per bohr? state the units of forces and lengths too"
         )
     return Units(energy_factor, length_factor, energy_factor / length_factor)
 
@@ -102,7 +102,7 @@ def _known(factors: dict[str, float], name: str) -> bool:
 def _factor(factors: dict[str, float], quantity: str, name: str) -> float:
     if not _known(factors, name):
         some = "eV, kcal/mol, kJ/mol, Hartree" if quantity == "energy" else "Angstrom, bohr, nm"
-        raise UnknownUnit(f"'{name}' is no unit of {quantity} known here; convert the file to one of {some}")
+        raise UnknownUnit(f"'{name}' is not a known unit of {quantity}; convert the file to one of {some}")
     return factors[_plain(name)]
 
 
@@ -113,6 +113,6 @@ def _force_factor(name: str) -> float:
     energy, _, length = plain.rpartition("/")
     if not (_known(_ENERGIES, energy) and _known(_LENGTHS, length)) or name.strip().startswith("M"):
         raise UnknownUnit(
-            f"'{name}' is no unit known here; convert the file to eV and angstrom, or write such as eV/Angstrom"
+            f"'{name}' is not a known unit; convert the file to eV and angstrom, or write, for example, eV/Angstrom"
         )
     return _ENERGIES[energy] / _LENGTHS[length]

@@ -30,4 +30,6 @@ def check_unpacked_size(size: int, path: Path) -> None:
     """Raise BadInput if `size` unpacked bytes cannot be the genuine content of the file."""
     packed = path.stat().st_size
     if size > max(SMALL, LARGEST_RATIO * packed):
-        raise BadInput(f"{path}: {packed / 1e6:.3g} MB that say they hold {size / 1e9:.3g} GB; it is damaged")
+        raise BadInput(
+            f"{path}: {packed / 1e6:.3g} MB that claim to contain {size / 1e9:.3g} GB; the file is damaged"
+        )

@@ -75,7 +75,7 @@ class XYZFrame:
     def _element(self, atom: int, word: str) -> int:
         element = int(word) if word.isdecimal() else atomic_numbers.get(word.capitalize(), 0)
         if not 1 <= element <= 118:
-            raise ValueError(f"line {self.line + 2 + atom}: '{word[:20]}' is no element")
+            raise ValueError(f"line {self.line + 2 + atom}: '{word[:20]}' is not an element")
         return element
 
 
@@ -117,7 +117,7 @@ def _frame(lines: list[str], start: int) -> XYZFrame:
     first = start + 2
     if not 1 <= atoms <= len(lines) - first:
         raise ValueError(
-            f"line {start + 1}: {atoms} atoms, but the file ends before"
+            f"line {start + 1}: {atoms} atoms, but the file ends too early"
             if atoms
             else f"line {start + 1}: no atoms"
         )
@@ -132,7 +132,7 @@ def _frame(lines: list[str], start: int) -> XYZFrame:
     exact = any(kind == "S" and name != "species" for name, (kind, _, _) in columns.items())
     for at, row in enumerate(rows, first + 1):
         if len(row) < width or (exact and len(row) > width):
-            raise ValueError(f"line {at}: {len(row)} words, but the Properties are {width} columns")
+            raise ValueError(f"line {at}: {len(row)} words, but the Properties declare {width} columns")
     return XYZFrame(start + 1, pairs, columns, rows)
 
 
@@ -141,12 +141,12 @@ def _columns(properties: str) -> dict[str, tuple[str, int, int]]:
     columns: dict[str, tuple[str, int, int]] = {}
     end = 0
     if len(fields) % 3:
-        raise ValueError("Properties are not name:kind:count, again and again")
+        raise ValueError("Properties are not name:kind:count, repeated")
     for name, kind, count in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
         if kind not in ("R", "I", "S", "L") or not re.fullmatch(r"[1-9]\d{0,8}", count):
             raise ValueError(f"'{name}:{kind}:{count}' in Properties, expected name:kind:count")
         if name in columns:
-            raise ValueError(f"'{name}' is twice in Properties")
+            raise ValueError(f"'{name}' appears twice in Properties")
         columns[name] = (kind, end, end + int(count))
         end += int(count)
     return columns
@@ -168,4 +168,4 @@ def _check_last_number(frame: XYZFrame) -> None:
     ]
     decimals = [len(word.partition(".")[2]) for word in words]
     if len(words) > 1 and len(set(decimals[:-1])) == 1 and decimals[-1] < decimals[0]:
-        raise ValueError(f"line {frame.line + 1 + len(frame)}: cut short; its last line has no end")
+        raise ValueError(f"line {frame.line + 1 + len(frame)}: truncated; the last line has no line break")
