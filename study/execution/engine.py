@@ -5,6 +5,7 @@ import os
 import pickle
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,29 @@ def _name(trial: Trial) -> str:
 
 
 class InOrder(FIFOScheduler):
-    """Trials in the order of the plan.
+    """Trials in the order of the plan, so that a run that is stopped halfway has whole points of the grid.
 
-    Tune starts waiting trials without a scheduler's help; its default scheduler goes through all trials, including
-    ended ones, at every step.
+    Tune takes any of the waiting trials when a worker becomes free. Its default scheduler goes through all trials,
+    including ended ones, at every step.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[Trial] = deque()
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Queue a trial; one whose worker was lost is added again."""
+        self.waiting.append(trial)
+
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
-        """Return None, so that no trial is preferred to the next one."""
-        return None
+        """The first trial that has no worker yet; None if all have one."""
+        while self.waiting and _has_worker(self.waiting[0]):
+            self.waiting.popleft()
+        return self.waiting[0] if self.waiting else None
+
+
+def _has_worker(trial: Trial) -> bool:
+    return trial.status != Trial.PENDING or trial.temporary_state.ray_actor is not None
 
 
 class Watch(tune.Callback):

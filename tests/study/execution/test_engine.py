@@ -85,6 +85,14 @@ def test_shares_of_a_gpu_arrive_as_resources_of_trials(cluster, tmp_path):
     assert most == 4
 
 
+@pytest.mark.parametrize(("concurrent", "late"), [(1, 0), (2, 1)])
+def test_trials_start_in_the_order_of_the_plan(cluster, tmp_path, concurrent, late):
+    names = run(tmp_path, 12, Resources(concurrent=None, cpus=2 / concurrent), seconds=0.3)
+    started = sorted(names, key=lambda name: Path(tmp_path, name).stat().st_mtime_ns)
+    places = [started.index(name) - at for at, name in enumerate(names)]
+    assert max(map(abs, places)) <= late
+
+
 class DeadlyOnce:
     """Kills the first process that it is sent to."""
 
