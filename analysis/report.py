@@ -128,10 +128,12 @@ def make_summary(
 
 
 def _stated(results: list[Results], trials: pd.DataFrame) -> dict[str, Stated]:
-    """By case, what its first study declares beforehand."""
-    by_study = {one.name: read_stated(one.config) for one in reversed(results)}
+    """By case, the declarations of the first study with its first trial; studies may share a name."""
+    configs = {trial: one.config for one in reversed(results) for trial in one.trials["trial"]}
     first = trials.drop_duplicates("case")
-    return {case: by_study[study] for case, study in zip(first["case"], first["study"], strict=True)}
+    return {
+        case: read_stated(configs[trial]) for case, trial in zip(first["case"], first["trial"], strict=True)
+    }
 
 
 def _without_control(everything: pd.DataFrame, trials: pd.DataFrame) -> list[str]:
@@ -164,10 +166,11 @@ def _read_from_each(
     wanted: set[str],
     read: Callable[[str, list[str]], tuple[pd.DataFrame, list[str]]],
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The results of `read` for the wanted trials in each folder, joined, and its complaints."""
-    tables, complaints = [], []
+    """The results of `read` for the wanted trials, each from the first folder that has it, and its complaints."""
+    tables, complaints, missing = [], [], set(wanted)
     for one in results:
-        table, bad = read(one.source, [trial for trial in one.trials["trial"] if trial in wanted])
+        table, bad = read(one.source, [trial for trial in one.trials["trial"] if trial in missing])
+        missing -= set(table["trial"].astype(object))
         tables.append(table)
         complaints += [f"{one.name}: {line}" for line in bad]
     return _joined(tables).astype({"trial": object}), complaints

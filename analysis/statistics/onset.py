@@ -29,8 +29,9 @@ def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns case, arm, lr50, low, high (95% interval of the posterior), censored: '' or why there is no number:
-        'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate considered). low and
-        high are NaN if the interval leaves the grid on that side.
+        'above' (fewer than half fail at the highest rate) or 'below' (half fail at every rate considered), and
+        lowest, the rate with the fewest failures. low and high are NaN if the interval leaves the rates from
+        `lowest` upwards on that side.
     """
     ordered = trials.sort_values("lr", kind="stable")
     cells = ordered.groupby(["case", "arm", "lr"], sort=False)["failed"].agg(["sum", "size"]).reset_index()
@@ -38,27 +39,29 @@ def half_failure_rates(trials: pd.DataFrame) -> pd.DataFrame:
     for (case, arm), cell in cells.groupby(["case", "arm"], sort=False):
         found = half_failure_rate(*(cell[name].to_numpy(float) for name in ("lr", "sum", "size")))
         rows.append({"case": case, "arm": arm, **found})
-    return pd.DataFrame(rows, columns=["case", "arm", "lr50", "low", "high", "censored"])
+    return pd.DataFrame(rows, columns=["case", "arm", "lr50", "low", "high", "censored", "lowest"])
 
 
 def half_failure_rate(rates: np.ndarray, failed: np.ndarray, n: np.ndarray) -> dict[str, Any]:
     """LR50 of one arm, the median of its posterior, from the failures at increasing learning rates, each (rates,).
 
     Returns:
-        Columns lr50, low, high and censored as in `half_failure_rates`; censored is 'too few trials' with fewer than
+        lr50, low, high, censored and lowest as in `half_failure_rates`; censored is 'too few trials' with fewer than
         two rates or four trials.
     """
     start = int(np.argmin(failed / n))  # below it lie failures to learn at too small a rate, another edge
     rates, failed, n = rates[start:], failed[start:], n[start:]
     if len(rates) < 2 or n.sum() < 4:
-        return {"lr50": np.nan, "low": np.nan, "high": np.nan, "censored": "too few trials"}
+        unknown = dict.fromkeys(("lr50", "low", "high"), np.nan)
+        return {**unknown, "censored": "too few trials", "lowest": float(rates[0])}
     place = np.log10(rates)
     middles, weights = _posterior(place, failed, n)
     mass = weights.sum(axis=0)
     low, middle, high = np.interp(QUANTILES, np.cumsum(mass) - mass / 2, middles)
     low, high = (10**edge if place[0] <= edge <= place[-1] else np.nan for edge in (low, high))
     censored = "above" if middle > place[-1] else "below" if middle < place[0] else ""
-    return {"lr50": np.nan if censored else 10**middle, "low": low, "high": high, "censored": censored}
+    lr50 = np.nan if censored else 10**middle
+    return {"lr50": lr50, "low": low, "high": high, "censored": censored, "lowest": float(rates[0])}
 
 
 def failure_curve(rates: np.ndarray, failed: np.ndarray, n: np.ndarray, points: int = 300) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.prepare import each_case, takes_trials
+from analysis.prepare import each_case, first_round, split_searched, takes_trials
 from analysis.statistics.best_setting import choose_rates, score_pairs
 
 LEVEL, POWER = 0.05, 0.8
@@ -32,7 +32,8 @@ def seeds_needed(
 
     Returns:
         One row per case and arm: case, arm, control, score, failure_rate, seeds, low, high (for the score, with its
-        95% interval) and failure_seeds; NaN if there are too few pairs.
+        95% interval) and failure_seeds (from the grid alone: a later round has one pair where a seed of the grid has
+        one at each point); NaN if there are too few pairs.
     """
     rates = choose_rates(trials) if rates is None else rates
 
@@ -54,12 +55,13 @@ def _needed(
     if len(theirs) > 1 and difference > 0:
         found = seeds_for_score_interval(difference, ours - theirs)
         row |= dict(zip(("seeds", "low", "high"), map(float, found), strict=True))
-    outcomes = mine.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
-    pairs = outcomes[[arm, control]].dropna()
+    grid = first_round(split_searched(mine)[0])
+    outcomes = grid.drop_duplicates(["arm", "pair"]).pivot(index="pair", columns="arm", values="failed")
+    pairs = outcomes.reindex(columns=[arm, control]).dropna()
     if len(pairs):
         discordant = float((pairs[arm] != pairs[control]).mean())
         row["failure_seeds"] = seeds_for_failures(
-            failure_rate, discordant, len(pairs) / mine["seed"].nunique()
+            failure_rate, discordant, len(pairs) / grid["seed"].nunique()
         )
     return row
 

@@ -45,8 +45,9 @@ def times_to_target(
 
     The target is what the control reaches, the median of its learned trials' best, plus 5% of the way to the trivial
     predictor. A model in its relaxed phase is judged by its projected version (`projected_val_metric`), and not
-    judged if that was not measured. A failed trial has not reached the target within the horizon, the longest
-    training of the case: it would not have done so later.
+    judged if that was not measured; a model that is delivered relaxed, as by `unconstrained`, is judged as it is. A
+    failed trial has not reached the target within the horizon, the longest training of the case: it would not have
+    done so later. A trial that learned, but whose history is missing, is left out.
 
     Args:
         histories: Result of `analysis.load_history`.
@@ -70,9 +71,10 @@ def _one_case(mine: pd.DataFrame, histories: pd.DataFrame, control: str) -> pd.D
     sign = -1.0 if (mine["metric_goal"] == "max").any() else 1.0
     goal = mine.loc[(mine["arm"] == control) & ~mine["failed"], "val_metric"].median()
     target = goal + TARGET_MARGIN * (mine["trivial"].median() - goal)
-    rows = histories[histories["trial"].isin(mine["trial"])]
+    rows = histories[histories["trial"].isin(mine["trial"])].reset_index(drop=True)
     if not np.isfinite(target) or rows.empty or not {"step", "val_metric"} <= set(rows):
         return pd.DataFrame()
+    mine = mine[mine["failed"] | mine["trial"].isin(rows["trial"])]
     good = rows[sign * _judged(rows) <= sign * target]
     first = good.groupby(good["trial"].astype(object))["step"].min()
     horizon = float(rows["step"].max())
@@ -87,8 +89,11 @@ def _judged(rows: pd.DataFrame) -> pd.Series:
     metric = rows["val_metric"].astype(float)
     if "theta" not in rows:
         return metric
-    projected = rows.get("projected_val_metric", pd.Series(np.nan, index=rows.index))
-    return metric.where(~(rows["theta"] > 0), projected.astype(float))
+    projected = rows.get("projected_val_metric", pd.Series(np.nan, index=rows.index)).astype(float)
+    relaxed, trial = rows["theta"] > 0, rows["trial"].astype(object)
+    relaxed_at_end = relaxed.loc[rows["step"].sort_values().index].groupby(trial).transform("last")
+    delivered_relaxed = relaxed_at_end & ~projected.notna().groupby(trial).transform("any")
+    return metric.where(~relaxed | delivered_relaxed, projected)
 
 
 @takes_trials

@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.prepare import takes_trials
 
-NEAR_BEST = 1.1
+NEAR_BEST = 0.1
 MOST_FAILURES = 0.2
 DRAWS = 500
 
@@ -13,6 +13,8 @@ DRAWS = 500
 @takes_trials
 def usable_widths(trials: pd.DataFrame) -> pd.DataFrame:
     """Decades of learning rate with a median loss within 10% of the arm's best and fewer than 20% failures.
+
+    10% of its size: a loss may be negative.
 
     Returns:
         Columns case, arm, decades, low, high, censored: '' or the end of the grid ('lowest', 'highest', 'both') that
@@ -43,7 +45,8 @@ def _usable(loss: np.ndarray, failed: np.ndarray) -> np.ndarray:
     some = known.any(axis=1)
     medians = np.where(some, np.nanmedian(np.where(some[:, None], loss, 0.0), axis=1), np.inf)
     shares = np.nansum(failed, axis=1) / np.maximum(known.sum(axis=1), 1)
-    return (medians <= NEAR_BEST * medians.min(axis=1, keepdims=True)) & (shares < MOST_FAILURES) & some
+    best = medians.min(axis=1, keepdims=True)
+    return (medians <= best + NEAR_BEST * np.abs(best)) & (shares < MOST_FAILURES) & some
 
 
 def _stretches(places: np.ndarray) -> np.ndarray:

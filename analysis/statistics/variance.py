@@ -19,15 +19,16 @@ NAMES = {
 def variance_shares(trials: pd.DataFrame) -> pd.DataFrame:
     """Share of the variance of log10(loss) by arm, learning rate, both together, seed and the rest, for each case.
 
-    Type II sums of squares (Langsrud 2003, Statistics and Computing 13:163), divided by their total. A factor with
-    one level is left out, and so is the interaction if no trial is left to tell it from noise. A case with collinear
-    factors, such as when no two arms share a seed, has no rows.
+    In a case with losses of 0 or below, of the loss itself. Type II sums of squares (Langsrud 2003, Statistics and
+    Computing 13:163), divided by their total. A factor with one level is left out, and so is the interaction if no
+    trial is left to tell it from noise. A case with collinear factors, such as when no two arms share a seed, has
+    no rows.
 
     Returns:
         Columns case, factor, share, sum_of_squares, df, p (F test; NaN for the rest).
     """
     rows = []
-    for case, mine in trials[trials["loss"] > 0].groupby("case", sort=False):
+    for case, mine in trials.dropna(subset="loss").groupby("case", sort=False):
         table = _anova(mine)
         if table is None or not table["sum_sq"].sum() > 0:
             continue
@@ -42,7 +43,7 @@ def _anova(mine: pd.DataFrame) -> pd.DataFrame | None:
     """The type II table of one case; None if there is nothing to split or factors are collinear."""
     data = pd.DataFrame(
         {
-            "y": np.log10(mine["loss"]),
+            "y": np.log10(mine["loss"]) if (mine["loss"] > 0).all() else mine["loss"],
             "arm": mine["arm"],
             "rate": mine["lr"].astype(str),
             **_seeds(mine),

@@ -81,7 +81,9 @@ def onset(trials: pd.DataFrame) -> Table:
         "median loss within 10% of the arm's best and fewer than 20% failures, from the grid alone, "
         "with a bootstrap interval over whole seeds (in simulations it covered the truth "
         f"{percent(COVERAGE['usable_width'])} of the time). Marked if the grid ends before the range does.",
-        half_failure_rates(trials).merge(widths, on=["case", "arm"], how="left"),
+        half_failure_rates(trials)
+        .merge(widths, on=["case", "arm"], how="left")
+        .merge(trials.groupby(["case", "arm"])["lr"].min().rename("grid_from").reset_index(), how="left"),
         ARM
         | {
             "LR50 [95% interval]": _onset,
@@ -94,12 +96,13 @@ def onset(trials: pd.DataFrame) -> Table:
 
 
 def _onset(row: Any) -> str:
-    low = rate(row.low) if np.isfinite(row.low) else "below the grid"
+    below = "below the grid" if row.lowest == row.grid_from else f"below {rate(row.lowest)}"
+    low = rate(row.low) if np.isfinite(row.low) else below
     high = rate(row.high) if np.isfinite(row.high) else "above the grid"
     if row.censored == "too few trials":
         return "too few trials"
     if row.censored:
-        return f"{row.censored} the grid [{low}, {high}]"
+        return f"{below if row.censored == 'below' else 'above the grid'} [{low}, {high}]"
     return f"{rate(row.lr50)} [{low}, {high}]"
 
 

@@ -144,7 +144,8 @@ def variance(trials: pd.DataFrame) -> Table:
     return Table(
         "variance_shares",
         "What decides the loss",
-        "Share of the variance of log10(loss), by type II sums of squares; failed trials count with the "
+        "Share of the variance of log10(loss), or of the loss if some are not above 0, by type II sums of squares; "
+        "failed trials count with the "
         "loss at initialization. p by the F test, which assumes normal residuals: a rough guide.",
         variance_shares(trials),
         {

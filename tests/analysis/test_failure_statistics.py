@@ -15,6 +15,8 @@ from analysis.statistics.holm import holm
 from analysis.statistics.intervals import wilson
 from analysis.statistics.onset import failure_curve, half_failure_rate
 from analysis.statistics.paired import mcnemar_exact, newcombe_paired, paired_failures
+from analysis.tables import as_markdown
+from analysis.tables.failures import onset
 
 
 def test_wilson_by_its_quadratic():
@@ -95,6 +97,15 @@ def test_onset_of_failure():
     assert half_failure_rate(rates, seeds.copy(), seeds)["censored"] == "below"
     too_small = np.array([5, 3, 0, 0, 0, 2, 5.0])  # failures to learn at small rates are another edge
     assert half_failure_rate(rates, too_small, seeds)["lr50"] > rates[4]
+
+
+def test_an_onset_below_the_rates_considered_is_not_below_the_grid():
+    """At the two lowest rates training is too slow: failures start somewhere below 1e-2, maybe above 1e-3."""
+    failed = np.array([[1, 1, 1], [1, 1, 1], [0, 0, 1], [1, 1, 1]], bool)
+    text = as_markdown(onset(grid(np.ones((4, 3)), failed=failed).assign(round=1)))
+    assert "[below 1e-2, " in text
+    at_lowest = as_markdown(onset(grid(np.ones((4, 3)), failed=failed[[2, 3, 3, 3]]).assign(round=1)))
+    assert "[below the grid, " in at_lowest
 
 
 def test_onset_agrees_with_a_fitted_logistic():

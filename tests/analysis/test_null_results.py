@@ -14,7 +14,12 @@ from analysis.prepare import prepare
 from analysis.stated import Published, Stated, read_stated
 from analysis.statistics.budget import best_of, best_of_band
 from analysis.statistics.equivalence import equivalent_failures, equivalent_scores, not_excluded, verdict
-from analysis.statistics.seeds_needed import seeds_for_failures, seeds_for_score, seeds_for_score_interval
+from analysis.statistics.seeds_needed import (
+    seeds_for_failures,
+    seeds_for_score,
+    seeds_for_score_interval,
+    seeds_needed,
+)
 from analysis.statistics.time_to_target import (
     restricted_mean,
     restricted_means,
@@ -136,6 +141,11 @@ def test_time_to_target_counts_failures_and_judges_no_relaxed_model():
     projected = histories.assign(projected_val_metric=0.1)
     again = times_to_target(trials, projected, {"one": "strict"}).set_index("trial")
     assert again.loc["c", "steps"] == 10
+    unconstrained = histories.assign(theta=histories["theta"].where(histories["trial"] != "c", 1))
+    as_delivered = times_to_target(trials, unconstrained, {"one": "strict"}).set_index("trial")
+    assert as_delivered.loc["c", "steps"] == 10
+    lost = times_to_target(trials, histories[histories["trial"] != "c"], {"one": "strict"})
+    assert lost["trial"].tolist() == ["a", "b", "d"]
 
 
 def test_the_band_of_the_expected_best_contains_the_curve_and_narrows():
@@ -150,6 +160,15 @@ def test_the_band_of_the_expected_best_contains_the_curve_and_narrows():
         assert (middle < high).all()
         widths.append(high - low)
     assert (widths[1] < 0.3 * widths[0]).all()
+
+
+def test_seeds_for_failures_do_not_depend_on_rounds_after_the_grid(study):
+    trials = prepare(load_trials(study(seeds=3))).assign(round=1)
+    chosen = trials[trials["lr"] == 1e-3]
+    added = [chosen.assign(round=2, seed=10 + more, pair=chosen["pair"] + f"-{more}") for more in range(20)]
+    later = pd.concat([trials, *added], ignore_index=True)
+    wanted, found = (seeds_needed(table).set_index("arm")["failure_seeds"] for table in (trials, later))
+    assert found.tolist() == wanted.tolist()
 
 
 def test_spikes_are_counted_once_each():

@@ -123,6 +123,27 @@ def test_learned_trials_without_a_score_are_reported(no_figures, study):
     assert any("1 learned trial without a finite test score" in line for line in limits)
 
 
+def test_a_folder_and_its_copy_give_the_tables_of_the_folder(no_figures, study, tmp_path):
+    """Histories and test errors of a shared trial are read once."""
+    folder, copy = study(seeds=3), study(name="copy", seeds=3)
+    alone, both = write_report([folder], tmp_path / "alone"), write_report([folder, copy], tmp_path / "both")
+    assert "sample_contrasts" in alone["tables"]
+    assert both["tables"] == alone["tables"]
+
+
+def test_studies_of_one_name_keep_their_own_declarations(no_figures, study, tmp_path):
+    def published(value):
+        entry = {"arm": "strict", "metric": "position_mse", "value": value}
+        return {"name": "twice", "grid": {"seed": 5}, "published": [entry]}
+
+    folders = [
+        study(name="one", seeds=2, config=published(0.007)),
+        study(name="two", seeds=2, model="segnn", config=published(0.004)),
+    ]
+    rows = write_report(folders, tmp_path / "both")["tables"]["published"]
+    assert {row["case"]: row["published"] for row in rows} == {"nbody · egnn": 0.007, "nbody · segnn": 0.004}
+
+
 def test_a_trial_in_two_folders_counts_once(no_figures, study):
     arms = {"strict": {"name": "strict"}, "ace": {"name": "ace"}}
     first, second = study(name="one", seeds=2, arms=arms), study(name="two", seeds=2, arms=arms)

@@ -30,6 +30,9 @@ def test_usable_width_and_its_censoring():
     )  # two inner rates of a decade each; at the last rate a third fails
     assert row["censored"] == ""
     assert usable_widths(grid(np.ones((4, 3)))).iloc[0][["decades", "censored"]].tolist() == [3.0, "both"]
+    assert usable_widths(grid(losses - 10)).iloc[0]["decades"] == pytest.approx(
+        2.5
+    )  # -9 to -8.1 is near the best
 
 
 def test_sensitivity_by_hand():
@@ -142,6 +145,12 @@ def test_variance_shares_of_a_balanced_grid():
     assert table.loc["learning rate", "sum_of_squares"] == pytest.approx(by_rate)
     assert table["share"].sum() == pytest.approx(1)
     assert table["sum_of_squares"].sum() == pytest.approx(np.sum((logs - logs.mean()) ** 2))
+
+
+def test_variance_of_losses_below_zero_is_that_of_all_trials():
+    losses = np.random.default_rng(4).normal(size=(2, 4, 5))
+    table = variance_shares(pd.concat([grid(losses[0]), grid(losses[1], arm="ace")]))
+    assert table["sum_of_squares"].sum() == pytest.approx(np.sum((losses - losses.mean()) ** 2))
 
 
 def test_variance_is_not_split_between_collinear_factors():
