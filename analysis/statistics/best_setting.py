@@ -15,6 +15,7 @@ from analysis.statistics.holm import holm
 from analysis.statistics.intervals import t_interval
 
 EXACT_PAIRS = 16
+FLIPS = 20_000  # drawn at random if there are more pairs
 
 
 @takes_trials
@@ -119,7 +120,7 @@ def _tested(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.DataF
     pairs = [score_pairs(trials, rates, arm, control) for arm in table["arm"]]
     tests = {
         "p": [sign_flip_test(ours - theirs) for ours, theirs in (each.T for each in pairs)],
-        "smallest_p": [2.0 ** (1 - len(each)) if len(each) else np.nan for each in pairs],
+        "smallest_p": [smallest_p(len(each)) for each in pairs],
     }
     table = table.assign(**{name: np.array(values, float) for name, values in tests.items()})
     return table.assign(p_holm=holm(table["p"].to_numpy(float)))
@@ -160,7 +161,14 @@ def _differences(trials: pd.DataFrame, rates: pd.DataFrame, control: str) -> pd.
     return pd.DataFrame(rows, columns=["arm", "control", "pairs", "difference", "low", "high"])
 
 
-def sign_flip_test(differences: np.ndarray, draws: int = 20_000) -> float:
+def smallest_p(pairs: int) -> float:
+    """The smallest p value that `sign_flip_test` can give; NaN without pairs."""
+    if not pairs:
+        return float("nan")
+    return 2.0 ** (1 - pairs) if pairs <= EXACT_PAIRS else 1 / FLIPS
+
+
+def sign_flip_test(differences: np.ndarray, draws: int = FLIPS) -> float:
     """Two-sided p value for paired differences (pairs,) being symmetric about 0, by flipping their signs.
 
     All 2^pairs flips up to 16 pairs, else `draws` random ones with the observed one counted among them (Fisher 1935;

@@ -11,7 +11,13 @@ from scipy import stats
 from small_grid import RATES, grid
 
 from analysis.prepare import controls
-from analysis.statistics.best_setting import choose_rates, paired_scores, scores_at, sign_flip_test
+from analysis.statistics.best_setting import (
+    choose_rates,
+    paired_scores,
+    scores_at,
+    sign_flip_test,
+    smallest_p,
+)
 from analysis.statistics.budget import expected_best
 from analysis.statistics.hyperparameters import hyperparameter_sensitivity
 from analysis.statistics.improvement import probability_of_improvement
@@ -50,6 +56,11 @@ def test_sign_flips_by_listing_them(hundredths):
     observed = abs(differences.sum())
     by_listing = np.mean([total >= observed - 1e-9 for total in sums])
     assert sign_flip_test(differences) == pytest.approx(by_listing, abs=1e-9)
+
+
+@pytest.mark.parametrize("pairs", [1, 5, 16, 20])
+def test_the_smallest_p_is_that_of_differences_of_one_sign(pairs):
+    assert sign_flip_test(np.ones(pairs)) == pytest.approx(smallest_p(pairs))
 
 
 def test_sign_flips_of_many_pairs_agree_with_the_t_test():
