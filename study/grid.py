@@ -1,6 +1,7 @@
 """The axes of a study: which setting each varies, over which values, for which arms."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import prod
 from typing import Annotated, Any
 
@@ -48,18 +49,27 @@ def read_grid(grid: Any, arms: Sequence[str], usual: dict[str, Any] = DEFAULT_AX
             seed.
 
     Raises:
-        BadInput: If an axis is unknown, empty or not a list of values.
+        BadInput: If an axis is unknown, empty or not a list of values, or two axes set the same option.
     """
     if not isinstance(grid, dict):
         raise BadInput("grid: must be a mapping such as `{lr: [1.0e-3], seed: 5}`")
     axes = {key: _values(key, value) for key, value in {**usual, **grid}.items()}
-    for key in axes:
-        if key not in ("lr", "seed", *STREAMS):
-            split_axis(key, arms)
+    _refuse_overlaps([key for key in axes if key not in ("lr", "seed", *STREAMS)], arms)
     count = prod(map(len, axes.values())) * len(arms)
     if count > MOST_TRIALS:
         raise BadInput(f"grid: gives {count:,} trials, more than {MOST_TRIALS:,}; use fewer values or axes")
     return axes
+
+
+def _refuse_overlaps(keys: Sequence[str], arms: Sequence[str]) -> None:
+    """Raise BadInput if an axis sets an option, or part of one, that another sets too."""
+    for (one, (block, path)), (other, (other_block, other_path)) in combinations(
+        [(key, split_axis(key, arms)) for key in keys], 2
+    ):
+        of_arms = block.startswith("arms.") and other_block.startswith("arms.")
+        shared = block == other_block or (of_arms and f"arms.{EVERY_ARM}" in (block, other_block))
+        if shared and all(part == other_part for part, other_part in zip(path, other_path, strict=False)):
+            raise BadInput(f"grid.{other}: grid.{one} sets the same option; remove one of them")
 
 
 def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:

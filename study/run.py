@@ -14,8 +14,8 @@ from study.execution.same_sources import check_sources
 from study.execution.search import Config, PlannedSearch
 from study.execution.session import connected, terminated_like_interrupted
 from study.execution.tracking import Callback
+from study.folder import check_folder, further_rounds, known_trials, write_folder
 from study.lock import locked
-from study.plan import check_folder, later_rounds, write_folder
 from study.progress import Progress, console
 from study.refine.planned import PlannedTrial
 from study.rehearsal.planner import Planner
@@ -125,8 +125,7 @@ def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_cr
     Raises:
         BadInput: If the folder belongs to another study.
     """
-    in_grid = {trial.id for trial in grid}
-    trials = grid + [trial for trial in later_rounds(store, config) if trial.id not in in_grid]
+    trials = known_trials(store, config, grid)
     damaged = check_folder(store, config, trials)
     records, complaints = read_records(store, [trial.id for trial in trials])
     crashed = [
@@ -137,17 +136,6 @@ def _found(config: StudyConfig, grid: list[PlannedTrial], store: Store, retry_cr
     lines = [f"{file}; it will be rewritten" for file in damaged]
     lines += [f"{complaint}; the trial is run again" for complaint in (*complaints, *unfit.values())]
     return Found(further_rounds(config, trials, records), records, crashed, lines)
-
-
-def further_rounds(
-    config: StudyConfig, trials: list[PlannedTrial], records: dict[str, Record]
-) -> list[PlannedTrial]:
-    """The trials, and those of the further rounds that follow from their records."""
-    if config.refine is None:
-        return trials
-    from study.refine.rounds import with_rounds  # its statistics take seconds to import
-
-    return with_rounds(config, trials, records)
 
 
 def _check(

@@ -36,6 +36,8 @@ def first_message(error: ValidationError, where: str, model: type[BaseModel]) ->
     if complaint["type"] == "missing":
         return f"{key}: missing"
     message = complaint["msg"].removeprefix("Value error, ")
+    if complaint["type"] == "value_error" and isinstance(complaint["input"], dict):
+        return f"{key}: {message}"  # a whole block, of which the message names the setting
     return f"{key}: {message} (got {complaint['input']!r})"
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from trainables.results.canonical import trial_id
-from trainables.training.optimizer_names import check_optimizer, check_options
+from trainables.training.optimizer_names import MOMENTUM, check_optimizer, check_options
 
 TRIAL_ID = re.compile("[0-9a-f]{16}")
 Positive = Annotated[float, Field(gt=0)]
@@ -89,7 +89,7 @@ class Training(Settings):
     batch_size: Annotated[int, Field(ge=1)] = 100
     epochs: Annotated[int, Field(ge=1)] = 100
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1)] = MOMENTUM
     clip: Positive | None = None
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     tf32: bool = False
@@ -102,7 +102,9 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> "Training":
-        check_options(self.optimizer, self.optimizer_options, self.weight_decay, self.adamw_factor)
+        check_options(
+            self.optimizer, self.optimizer_options, self.weight_decay, self.momentum, self.adamw_factor
+        )
         return self
 
 

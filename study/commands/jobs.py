@@ -71,8 +71,12 @@ def stop(job: JobOrFolder, address: JobAddress = None) -> None:
 def fetch(uri: Annotated[str, typer.Argument(metavar="URI")], folder: Folder) -> None:
     """Copy a results folder from the cluster's storage to a local folder."""
     from study.execution.jobs import fetch as copy
+    from trainables.errors import BadInput
 
-    print(f"{folder}: {copy(uri, folder)} files")
+    if "://" in folder:
+        raise BadInput("DIR: must be a local folder")
+    with writable_store(folder, "DIR"), bad_folder_is_bad_input():
+        print(f"{folder}: {copy(uri, folder)} files")
 
 
 def named_job(job_or_folder: str, address: str | None) -> "Job":

@@ -66,7 +66,7 @@ def pack(folder: Folder, file: Annotated[str, typer.Argument(metavar="FILE")]) -
     from trainables.results.pack import pack as pack_folder
 
     results_folder(folder)
-    with bad_folder_is_bad_input():
+    with bad_folder_is_bad_input("FILE"):
         print(f"{file}: {pack_folder(folder, file)} files")
 
 

@@ -45,8 +45,9 @@ def run(
 
     with Planner() as planner:
         from study.config import outline, read_content
+        from study.folder import planned_records
         from study.inspection.tally import Tally
-        from study.plan import planned_records, planned_study
+        from study.plan import planned_study
 
         content = read_content(config, set_ or [])
         study = outline(content)

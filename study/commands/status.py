@@ -32,9 +32,9 @@ def status(
 
         print(job_status(named_job(folder, address)))
         return
+    from study.folder import planned_records
     from study.inspection import running as live
     from study.inspection.tally import Tally, arms_as_json, arms_table, tally_of_arms
-    from study.plan import planned_records
     from trainables.results.crashes import as_json as crashes_as_json
     from trainables.results.crashes import crashes
 

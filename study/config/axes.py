@@ -84,6 +84,26 @@ def _settled(config: StudyConfig, axis: str, value: Any) -> Any:
     return found[0]
 
 
+def refuse_foreign_defaults(config: StudyConfig, written: StudyConfig) -> None:
+    """Raise BadInput if an axis of names would give one task or model the default of another.
+
+    Args:
+        config: The study with all options filled in; study.yaml has no others, so the axis starts from them.
+        written: The study with the options that its author wrote.
+    """
+    for kind in ("task", "model"):
+        for name in config.grid.get(f"{kind}.name", ()):
+            planned, own = (
+                resolve_at(kind, getattr(study, kind), ["name"], name) for study in (config, written)
+            )
+            for option, value in planned.items():
+                if value != own.get(option) and f"{kind}.{option}" not in config.grid:
+                    raise BadInput(
+                        f"grid.{kind}.name: '{name}' would get {option}: {value}, the default of "
+                        f"'{getattr(config, kind)['name']}'; write {kind}.{option}, or make a study of each"
+                    )
+
+
 def resolve_at(
     kind: str, description: dict[str, Any], path: list[str], value: Any, where: str | None = None
 ) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from study.config.resolve import resolve_config
 from study.config.study_config import StudyConfig
+from study.grid import LogGrid
 from trainables.errors import BadInput, nearest
 from trainables.results.yaml_text import BadYAML, read_yaml
 
@@ -74,14 +75,13 @@ def _apply(content: dict[str, Any], change: str) -> None:
         value = read_yaml(text)
     except BadYAML as error:
         raise BadInput(f"--set {change}: {error}") from error
-    while True:
-        part = _first_part(content, key)
-        if part == key:
-            content[part] = value
-            return
-        if not isinstance(content.setdefault(part, {}), dict):
+    block, in_grid = content, False
+    while (part := _axis(block, key) if in_grid else _first_part(block, key)) != key:
+        if not isinstance(block.setdefault(part, {}), dict):
             raise BadInput(f"--set {change}: {part} is a value, not a block")
-        content, key = content[part], key[len(part) + 1 :]
+        in_grid = block is content and part == "grid"
+        block, key = block[part], key[len(part) + 1 :]
+    block[key] = value
 
 
 def _first_part(content: dict[str, Any], key: str) -> str:
@@ -90,3 +90,9 @@ def _first_part(content: dict[str, Any], key: str) -> str:
         return key
     known = [part for part in content if key.startswith(f"{part}.")]
     return max(known, key=len, default=key.partition(".")[0])
+
+
+def _axis(grid: dict[str, Any], key: str) -> str:
+    """The axis that a dotted key below `grid` names: all of it, except for `log` and `points` of an existing axis."""
+    axis, _, last = key.rpartition(".")
+    return axis if last in LogGrid.model_fields and isinstance(grid.get(axis), dict) else key

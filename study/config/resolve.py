@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from study.config.axes import checked_value
+from study.config.axes import checked_value, refuse_foreign_defaults
 from study.config.blocks import own_training
 from study.config.study_config import StudyConfig, method_of
 from study.grid import DEFAULT_AXES, different, read_grid
@@ -20,18 +20,19 @@ def resolve_config(content: dict[str, Any]) -> StudyConfig:
     Raises:
         BadInput: If a key is unknown or missing, or a value is out of range.
     """
-    config = outline(content)
-    config = config.model_copy(
+    written = outline(content)
+    config = written.model_copy(
         update={
-            "task": resolve("task", config.task),
-            "model": resolve("model", config.model),
-            "arms": {name: _resolved(name, arm) for name, arm in config.arms.items()},
+            "task": resolve("task", written.task),
+            "model": resolve("model", written.model),
+            "arms": {name: _resolved(name, arm) for name, arm in written.arms.items()},
         }
     )
     axes = {
         key: different(key, [checked_value(config, key, each) for each in axis])
         for key, axis in config.grid.items()
     }
+    refuse_foreign_defaults(config, written)
     return config.model_copy(update={"grid": axes})
 
 
@@ -59,7 +60,7 @@ def outline(content: dict[str, Any]) -> StudyConfig:
         "model": _named(content["model"], "model"),
         "arms": {str(name): _arm(str(name), arm) for name, arm in arms.items()},
         "grid": read_grid(
-            content.get("grid") or {},
+            {} if content.get("grid") is None else content["grid"],
             [str(name) for name in arms],
             DEFAULT_AXES if content.get("search") is None else {},
         ),
@@ -86,7 +87,7 @@ def _arm(name: str, arm: Any) -> dict[str, Any]:
         raise BadInput(f"{where}.method: missing; write `{name}: {{method: strict}}`")
     check_name("method", arm["method"], f"{where}.method")
     options = {str(key): value for key, value in arm.items() if key not in ("method", "training")}
-    own = own_training(arm.get("training") or {}, f"{where}.training")
+    own = {} if arm.get("training") is None else own_training(arm["training"], f"{where}.training")
     described = {"name": arm["method"], **options}
     return {**described, "training": own} if own else described
 

@@ -21,11 +21,13 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from study.config import load_config, presets
 from study.execution.hidden import refuse_hidden
 from study.execution.reach import check_reachable
+from study.folder import check_folder, known_trials
 from study.lock import LOCK, refuse_if_held
-from study.plan import PlannedTrial, check_folder, plan
+from study.plan import PlannedTrial, plan
 from study.rehearsal.check import check_trials
 from trainables.errors import BadInput
-from trainables.results.store import LocalStore, Store
+from trainables.results.folder import CONFIG, Damaged, read_config
+from trainables.results.store import LocalStore, Store, open_store
 
 JOB = "job.json"
 NOT_SENT = [".git", "__pycache__", ".venv", "venv", ".env", "results", "data", "*.pt", "*.parquet"]
@@ -64,7 +66,7 @@ def submit(
     command = job_command(config, overrides, store.uri, data_folder, check=data_here is not None)
     refuse_hidden(Path.cwd())
     refuse_if_held(store)
-    check_folder(store, study, trials)
+    check_folder(store, study, known_trials(store, study, trials))
     with _job_server(address) as client:
         if data_here is not None:
             _check_locally(trials, data_here)
@@ -192,7 +194,7 @@ def fetch(uri: str, folder: str) -> int:
     """Copy a results folder from anywhere to a local folder; returns the number of files.
 
     Raises:
-        BadInput: If it has none.
+        BadInput: If it has none, or the local folder contains another study.
     """
     target = LocalStore(folder)
     try:
@@ -203,7 +205,26 @@ def fetch(uri: str, folder: str) -> int:
     files = [info for info in infos if info.is_file and not info.base_name.startswith((".", LOCK))]
     if not files:
         raise BadInput(f"URI: {uri} contains no files; is it a results folder?")
-    for info in files:
-        with system.open_input_file(info.path) as file:
-            target.write(info.path[len(root) :].lstrip("/"), file.read())
-    return len(files)
+    _refuse_another_study(target, open_store(uri))
+    paths = {info.path[len(root) :].lstrip("/"): info.path for info in files}
+    copied = 0
+    for path in sorted(paths, key=lambda path: path == CONFIG):  # study.yaml last: then the copy is whole
+        try:
+            with system.open_input_file(paths[path]) as file:
+                content = file.read()
+        except FileNotFoundError:
+            continue  # a trial that has ended since deletes its checkpoint
+        target.write(path, content)
+        copied += 1
+    return copied
+
+
+def _refuse_another_study(target: Store, source: Store) -> None:
+    try:
+        here, there = read_config(target)["name"], read_config(source)["name"]
+    except (FileNotFoundError, Damaged):
+        return
+    if here != there:
+        raise BadInput(
+            f"DIR: {target.uri} contains the study '{here}', not '{there}'; fetch into a new folder"
+        )

@@ -117,6 +117,14 @@ def test_a_packed_folder_equals_the_folder(study, tmp_path):
         open_source(packed).write("x", b"")
 
 
+def test_a_folder_is_packed_to_a_uri(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, packed = study(**SMALL), tmp_path / "packed.parquet"
+    pack(folder, f"file://{packed}")
+    pd.testing.assert_frame_equal(analysis.load_trials(packed), analysis.load_trials(folder))
+    assert not (tmp_path / "file:").exists()
+
+
 def test_an_unpacked_folder_has_every_byte_of_the_original(study, tmp_path):
     folder = study(**SMALL)
     packed, again = tmp_path / "packed.parquet", tmp_path / "again"

@@ -17,7 +17,8 @@ import yaml
 
 from analysis.load import load_history, load_trials
 from study.config import resolve_config
-from study.plan import check_folder, later_rounds, plan, write_folder
+from study.folder import check_folder, later_rounds, write_folder
+from study.plan import plan
 from study.refine.rounds import with_rounds
 from trainables.results.record import read_records
 from trainables.results.store import open_store

@@ -7,7 +7,8 @@ import torch
 from real_run import CONTENT, assert_same_tables, undisturbed
 
 from study.config import resolve_config
-from study.plan import check_folder, plan, write_folder
+from study.folder import check_folder, write_folder
+from study.plan import plan
 from trainables.errors import BadInput
 from trainables.results.record import history_path, record_path
 from trainables.results.store import LocalStore, open_store

@@ -93,8 +93,8 @@ def test_a_checkpoint_of_another_trial_or_shape_is_ignored(tmp_path):
     honest = attempt(SPEC, TrialContext(store, tmp_path / "data", torch.device("cpu")))
     buffer = io.BytesIO()
     torch.save({"progress": {}}, buffer)
-    foreign = encode_checkpoint("another", {"progress": {"step": 1}, "model": {}, "optimizers": []})
-    misshapen = encode_checkpoint(SPEC.id, {"progress": {"step": 1}, "model": {}, "optimizers": []})
+    foreign = encode_checkpoint("another", {"progress": {"step": 1}, "model": {}, "optimizers": []}, {})
+    misshapen = encode_checkpoint(SPEC.id, {"progress": {"step": 1}, "model": {}, "optimizers": []}, {})
     flipped = bytearray(misshapen)
     flipped[len(flipped) // 2] ^= 1
     for number, content in enumerate((buffer.getvalue(), foreign, misshapen, bytes(flipped), b"")):

@@ -13,7 +13,8 @@ from real_run import CONTENT, assert_same_tables, undisturbed
 
 import trainables.results.store
 from study.config import resolve_config
-from study.plan import plan, write_folder
+from study.folder import write_folder
+from study.plan import plan
 from trainables.results.record import read_records
 from trainables.results.store import PatientStore, Unavailable, open_store
 from trainables.worker.attempt import TrialContext, attempt

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from analysis import REFERENCE
 from study.cli import app
 from study.config import load_config
-from study.plan import plan, write_folder
+from study.folder import write_folder
+from study.plan import plan
 from trainables.results.folder import write_plan
 from trainables.results.store import open_store
 
@@ -49,6 +50,8 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["stop", "raysubmit_1", "--address", "http://127.0.0.1:1"], 2, "no answer"),
         (["fetch", "nowhere", "copy"], 2, "contains no files"),
         (["fetch", "s3://", "copy"], 2, "URI"),
+        (["fetch", "other", "s3://bucket/copy"], 2, "DIR: must be a local folder"),
+        (["fetch", "other", "/proc/there"], 2, "DIR: /proc/there cannot be written"),
         (["status", "nowhere"], 2, "nowhere: no such results folder"),
         (["status", "other"], 2, "DIR: other is not a results folder"),
         (["status", "other/notes.txt"], 2, "not a packed results folder"),
@@ -89,6 +92,7 @@ STUDY = str(Path(sys.executable).with_name("study"))
         (["report", "nowhere"], 2, "DIR"),
         (["report", "nowhere", "--to", "/proc/r"], 2, "DIR"),
         (["pack", "nowhere", "packed.parquet"], 2, "DIR"),
+        (["pack", str(REFERENCE / "toy-blockwise.parquet"), "s3://packed.parquet"], 2, "FILE"),
         (["notebooks", "nowhere"], 2, "DIR: nowhere: no such results folder"),
         (["data", "ethanoll"], 2, "did you mean 'ethanol'"),
         (["data", "ethanol", "--data-dir", "/proc/data"], 2, "/proc/data"),

@@ -1,12 +1,13 @@
 """A user's config becomes a study, or an error of one clear line."""
 
+import copy
 from pathlib import Path
 
 import pytest
 import yaml
 from tests_support import CONTENT, changed
 
-from study.config import load_config, presets, resolve_config, to_yaml
+from study.config import load_config, override, presets, resolve_config, to_yaml
 from study.plan import plan
 from trainables.errors import BadInput
 from trainables.results.yaml_text import read_yaml
@@ -50,13 +51,16 @@ def test_a_grid_may_vary_any_setting():
 
 
 def test_the_plan_fills_in_the_edition_of_the_optimizer():
-    trials = plan(resolve_config(changed("grid/training.optimizer", ["adam", "muon"])))
+    names = ["adam", "muon", "torch.optim:AdamW"]
+    trials = plan(resolve_config(changed("grid/training.optimizer", names)))
     editions = {trial.spec.training.optimizer: trial.spec.training.optimizer_revision for trial in trials}
-    assert editions == {"adam": 1, "muon": 2}
+    assert editions == {"adam": 1, "muon": 2, "torch.optim:AdamW": 2}
     adam = next(trial.spec for trial in trials if trial.spec.training.optimizer == "adam")
     assert "optimizer_revision" not in adam.model_dump_json()  # as in the specs from before it existed
     with pytest.raises(BadInput, match=r"training\.optimizer_revision: unknown key"):
         resolve_config(changed("training/optimizer_revision", 1))
+    own = changed("arms/strict/training", {"optimizer": "torch.optim:AdamW"})
+    assert {t.spec.training.optimizer_revision for t in plan(resolve_config(own)) if t.arm == "strict"} == {2}
 
 
 def test_anything_but_a_torch_optimizer_is_refused_with_its_key():
@@ -261,6 +265,25 @@ def test_bad_input_is_refused_in_one_line_that_names_the_key(path, value, words)
         assert word in message
 
 
+@pytest.mark.parametrize("path", ["training/optimizer", "arms/triangle/schedule"])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def fall(t) return 1 - t", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit(3)", "SystemExit"),
+    ],
+)
+def test_a_users_module_that_cannot_be_imported_gives_one_line(path, source, message, tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        BadInput, match=f"{path.replace('/', '.')}: .*cannot be imported: {message}"
+    ) as caught:
+        resolve_config(changed(path, "broken_module:fall"))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -292,3 +315,25 @@ def test_an_unknown_preset_suggests_the_nearest():
 def test_a_broken_override_is_refused(override):
     with pytest.raises(BadInput, match="--set"):
         load_config("nbody-quick", [override])
+
+
+@pytest.mark.parametrize(
+    ("change", "axis", "values"),
+    [
+        ("grid.training.clip=[1, 2]", "training.clip", [1.0, 2.0]),
+        ("grid.arms.triangle.penalty.lie=[0, 1]", "arms.triangle.penalty.lie", None),
+        ("grid.seed.init=3", "seed.init", [0, 1, 2]),
+        ("grid.model.hidden={log: [8, 16], points: 2}", "model.hidden", [8, 16]),
+        ("grid.lr.points=2", "lr", [1e-4, 1e-1]),
+        ("grid.seed=1", "seed", [0]),
+    ],
+)
+def test_a_change_below_grid_names_an_axis_by_the_rest_of_its_key(change, axis, values):
+    grid = resolve_config(override(copy.deepcopy(CONTENT), [change])).grid
+    assert list(grid) == ["lr", "seed", *([axis] if axis not in ("lr", "seed") else [])]
+    assert values is None or grid[axis] == values
+
+
+def test_a_change_of_an_unknown_axis_is_refused_with_its_key():
+    with pytest.raises(BadInput, match=r"grid\.trainig\.clip: unknown key"):
+        resolve_config(override(copy.deepcopy(CONTENT), ["grid.trainig.clip=[1, 2]"]))

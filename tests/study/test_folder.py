@@ -10,9 +10,10 @@ from tests_support import CONTENT, changed
 
 from study import lock
 from study.config import resolve_config
+from study.folder import check_folder, planned_records, write_folder
 from study.inspection.tally import Tally
 from study.lock import LOCK, locked
-from study.plan import check_folder, plan, planned_records, write_folder
+from study.plan import plan
 from trainables.errors import BadInput
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import open_store

@@ -1,5 +1,7 @@
 """Any setting may be an axis, including an arm's own; arms may have their own training settings."""
 
+import re
+
 import pytest
 from tests_support import CONTENT, changed
 
@@ -86,6 +88,18 @@ def test_streams_of_random_numbers_may_be_axes():
         ("grid/seed.init", [-1], ["grid.seed.init"]),
         ("grid/training", [1], ["grid.training", "unknown key"]),
         ("grid/training.lr", [1.0], ["grid.training.lr"]),
+        ("grid", [], ["grid: must be a mapping"]),
+        ("grid", False, ["grid: must be a mapping"]),
+        ("arms/triangle/training", False, ["arms.triangle.training", "mapping"]),
+        ("arms/triangle/training", [], ["arms.triangle.training", "mapping"]),
+        (
+            "arms/triangle/training",
+            {"adamw_factor": 2},
+            [
+                "arms.triangle.training: adamw_factor: has no effect on 'adam'; remove it or set optimizer: muon"
+            ],
+        ),
+        ("training/adamw_factor", 2, ["training: adamw_factor: has no effect on 'adam'; remove it or set"]),
         ("refine", {"edge": 0.1, "budget": 23}, ["refine.budget", "23", "24 trials of the grid"]),
         ("refine", {"edge": -0.1, "budget": 99}, ["refine.edge"]),
         ("refine", {"score": 0, "budget": 99}, ["refine.score"]),
@@ -101,6 +115,7 @@ def test_bad_input_is_refused_in_one_line_that_names_the_key(path, value, words)
     assert "\n" not in message
     for word in words:
         assert word in message
+    assert "(got {" not in message
 
 
 @pytest.mark.parametrize(
@@ -121,3 +136,52 @@ def test_an_axis_that_an_arm_sets_itself_is_refused():
     arms = {**CONTENT["arms"], "muon": {"method": "strict", "training": {"optimizer": "muon"}}}
     with pytest.raises(BadInput, match=r"grid\.training\.optimizer: the arm 'muon' sets"):
         planned("grid/training.optimizer", ["adam", "sgd"], arms=arms)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("arms.*.strict_phase", "arms.triangle.strict_phase"),
+        ("arms.triangle.strict_phase", "arms.*.strict_phase"),
+        ("arms.triangle.penalty", "arms.triangle.penalty.lie"),
+        ("arms.triangle.penalty.lie", "arms.triangle.penalty"),
+        ("arms.*.penalty", "arms.triangle.penalty.lie"),
+        ("task.augment", "task.augment.scale"),
+    ],
+)
+def test_two_axes_of_one_option_are_refused(first, second):
+    message = f"grid.{second}: grid.{first} sets the same option; remove one of them"
+    with pytest.raises(BadInput, match=re.escape(message)):
+        planned("grid", {"lr": [1e-3], "seed": 1, first: [0.1, 0.2], second: [0.3]})
+
+
+def test_axes_of_other_options_and_other_arms_are_no_overlap():
+    axes = {"arms.*.strict_phase": [0.1, 0.2], "arms.triangle.penalty.lie": [0, 1], "arms.b.penalty.lie": [0]}
+    arms = {**CONTENT["arms"], "b": {"method": "relaxed", "schedule": "cosine"}}
+    trials = planned("grid", {"lr": [1e-3], "seed": 1, **axes, "arms.triangle.penalty.norm": [0]}, arms=arms)
+    assert [[t.arm for t in trials].count(arm) for arm in arms] == [1, 4, 2]
+
+
+NAMES = {"lr": [1e-3], "seed": 1, "model.name": ["egnn", "segnn"]}
+
+
+def test_an_axis_of_names_that_would_spread_the_default_of_one_model_is_refused():
+    message = (
+        "'segnn' would get hidden: 64, the default of 'egnn'; write model.hidden, or make a study of each"
+    )
+    with pytest.raises(BadInput, match=re.escape(f"grid.model.name: {message}")):
+        planned("grid", NAMES, model="egnn")
+
+
+@pytest.mark.parametrize(
+    ("model", "axes", "widths"),
+    [
+        ({"name": "egnn", "hidden": 64}, {}, {("egnn", 64), ("segnn", 64)}),
+        ("egnn", {"model.hidden": [8, 16]}, {(name, n) for name in ("egnn", "segnn") for n in (8, 16)}),
+    ],
+)
+def test_an_axis_of_names_may_share_what_the_config_says(model, axes, widths, tmp_path):
+    config = resolve_config({**CONTENT, "model": model, "grid": {**NAMES, **axes}})
+    assert {(t.spec.model["name"], t.spec.model["hidden"]) for t in plan(config)} == widths
+    (tmp_path / "study.yaml").write_text(to_yaml(config))
+    assert plan(load_config(str(tmp_path / "study.yaml"))) == plan(config)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from importlib import import_module
 
-from trainables.errors import nearest
+from trainables.errors import brief, nearest
 
 Fall = Callable[[float], float]
 
@@ -31,7 +31,13 @@ def check_schedule(name: str) -> str:
     """The name, if it is known or is a `package.module:function` of t that ends at exactly 0; else ValueError."""
     if name not in FALLS and ":" not in name:
         raise ValueError(f"unknown schedule; {nearest(name, list(FALLS))}")
-    end = fall(name)(1.0)
+    function = fall(name)
+    try:
+        *_, end = [float(function(step / 40)) for step in range(41)]
+    except Exception as error:  # a user's function may raise anything
+        raise ValueError(
+            f"{name} does not work as a schedule: {brief(error)}; name a function of one number from 0 to 1"
+        ) from error
     if end != 0:
         raise ValueError(f"a schedule must end at exactly 0 at t = 1, but this one ends at {end}")
     return name
@@ -44,8 +50,8 @@ def fall(name: str) -> Fall:
     module_name, _, attribute = name.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"the schedule cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:  # importing a user's module may raise anything
+        raise ValueError(f"the schedule cannot be imported: {brief(error)}") from error
 
 
 def relaxed_steps(steps: int, strict_phase: float) -> int:

@@ -63,13 +63,18 @@ def open_source(source: str | Path) -> Store:
 
 
 def pack(source: str | Path, file: str | Path) -> int:
-    """Write config, plan, records, histories and test errors to one Parquet file; returns how many files."""
+    """Write config, plan, records, histories and test errors to one Parquet file; returns how many files.
+
+    Args:
+        file: A path or a URI.
+    """
     files = _files(open_source(source))
     table = pa.table({"path": list(files), "content": list(files.values())}, schema=SCHEMA)
-    target = Path(file).expanduser()
+    target, uri = Path(file).expanduser(), str(file).rstrip("/")
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    open_store(target.parent).write(target.name, buffer.getvalue())
+    folder = f"{uri.rpartition('/')[0]}/" if "://" in uri else target.parent
+    open_store(folder).write(target.name, buffer.getvalue())
     return len(files)
 
 

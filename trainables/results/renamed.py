@@ -39,9 +39,13 @@ def _with_names(block: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
 
 
 def _axis(key: Any, content: dict[str, Any]) -> Any:
+    """The present name of an axis; one given under both names keeps both, as in `_with_names`."""
     kind, _, option = str(key).partition(".")
     names = PRESENT_NAMES.get(kind, {})
-    return f"{kind}.{names[option]}" if option in names and _is_ours(content.get(kind)) else key
+    if option not in names or not _is_ours(content.get(kind)):
+        return key
+    present = f"{kind}.{names[option]}"
+    return key if present in content["grid"] else present
 
 
 def _is_ours(description: Any) -> bool:

@@ -1,5 +1,6 @@
 """Optimizers by name, and the learning rate of each step."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -68,10 +69,11 @@ def _muon(
 
 
 def _foreign(training: Training, name: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    options = dict(training.optimizer_options)
-    if training.weight_decay:
-        options.setdefault("weight_decay", training.weight_decay)
     factory: Callable[..., torch.optim.Optimizer] = locate(name)
+    options = dict(training.optimizer_options)
+    # A weight decay of 0 must be passed too, since the class may have another default.
+    if training.weight_decay or "weight_decay" in inspect.signature(factory).parameters:
+        options["weight_decay"] = training.weight_decay
     return factory(parameters, lr=training.lr, **options)
 
 

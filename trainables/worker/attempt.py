@@ -36,7 +36,7 @@ from trainables.training.loop import run_trial
 from trainables.worker.live import Report, RowFile
 from trainables.worker.memory import large_tensors_kept
 from trainables.worker.printed import Log, copy_of, copy_of_member, printed
-from trainables.worker.sources import sources
+from trainables.worker.sources import data_of, sources
 
 Attempt = dict[str, Any]
 """An attempt as stored in attempts.json: run, node, error, worker (host:pid) and start time."""
@@ -144,8 +144,7 @@ def _finish(spec: TrialSpec, context: TrialContext) -> Record:
         *arguments,
         meanwhile=lambda: newest.pass_on(context.report),
     )
-    made_from = sources(spec, context.data_folder, code_hash())
-    record = replace(record, device=context.device.type, sources=made_from, **_provenance(started))
+    record = replace(record, device=context.device.type, **_provenance(started))
     write_outcome(context.store, record, rows, errors)
     _tidy(spec.id, context.store)
     return record
@@ -167,16 +166,23 @@ def _train(
     kept = printed(Log(copy_of_member(log, team.rank))) if team.count > 1 else nullcontext()
     errors: Errors = {}
     with kept, large_tensors_kept():
-        task = load_task(canonical_json(spec.task), data_folder, device)
-        save = Saver(store, spec.id, CHECKPOINT_SECONDS)
-        saved = read_checkpoint(store, spec.id, device)
+        made_from = sources(spec, data_folder, code_hash())  # before training: files may be edited meanwhile
+        task = load_task(canonical_json(spec.task), data_folder, device, data_of(made_from))
+        save = Saver(store, spec.id, CHECKPOINT_SECONDS, made_from)
+        saved = read_checkpoint(store, spec.id, device, made_from)
         record, rows = run_trial(spec, task, device, saved, save, team, errors.update, report)
-    return record, rows, {name: values.numpy() for name, values in errors.items()}
+    return replace(record, sources=made_from), rows, {name: values.numpy() for name, values in errors.items()}
 
 
 @lru_cache(maxsize=2)
-def load_task(description: str, data_folder: Path, device: torch.device) -> Task:
-    """The task of a spec on a device; cached, since the next trials of this process usually share it."""
+def load_task(
+    description: str, data_folder: Path, device: torch.device, data: tuple[tuple[str, str], ...]
+) -> Task:
+    """The task of a spec on a device; cached, since the next trials of this process usually share it.
+
+    Args:
+        data: The hashes of its files, so that they are read again if they have changed.
+    """
     task: Task = registry.build("task", json.loads(description), data_folder)
     task.to(device)
     return task

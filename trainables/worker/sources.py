@@ -3,13 +3,18 @@
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from trainables.spec import TrialSpec
 
 PROJECT = "trainables"
+
+_imported: dict[ModuleType, str | None] = {}
+"""The hashes of the users' modules, as this process first read them."""
 
 
 def sources(spec: TrialSpec, data_folder: Path, code: str) -> dict[str, str]:
@@ -17,12 +22,16 @@ def sources(spec: TrialSpec, data_folder: Path, code: str) -> dict[str, str]:
 
     Data files are named by their path in the data folder; each `package.module:Name` of the spec (task,
     model, method, schedule, optimizer) counts as its module, without that module's imports; this project as
-    `code`, its `code_hash`.
+    `code`, its `code_hash`. Modules are imported, and hashed as this process first read them.
     """
-    files = {f"module {name}": path for name in _modules(spec) if (path := _file_of(name)) is not None}
-    files |= {f"data {_shown(path, data_folder)}": path for path in _data_files(spec.task, data_folder)}
-    hashes = {name: digest for name, path in files.items() if (digest := _digest(path)) is not None}
-    return {**hashes, PROJECT: code}
+    hashes = {f"module {name}": _module_hash(name) for name in _modules(spec)}
+    hashes |= {_data_name(path, data_folder): _digest(path) for path in _data_files(spec.task, data_folder)}
+    return {**{name: digest for name, digest in hashes.items() if digest is not None}, PROJECT: code}
+
+
+def data_of(sources: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """The name and hash of each data file among the sources."""
+    return tuple((name, digest) for name, digest in sources.items() if name.startswith("data "))
 
 
 def changed(now: dict[str, str], before: dict[str, str]) -> list[str]:
@@ -37,12 +46,15 @@ def _modules(spec: TrialSpec) -> list[str]:
     return list(dict.fromkeys(modules))
 
 
-def _file_of(module: str) -> Path | None:
+def _module_hash(name: str) -> str | None:
+    """The hash of a module's file; an edit after the import does not change it, since the old code still runs."""
     try:
-        found = find_spec(module)
-    except (ImportError, ValueError):
+        found = find_spec(name)
+        origin = found.origin if found is not None and found.has_location else None
+        digest = _digest(Path(origin)) if origin else None
+        return _imported.setdefault(import_module(name), digest)
+    except (Exception, SystemExit):  # importing a user's module may raise anything; building it says what
         return None
-    return Path(found.origin) if found is not None and found.has_location and found.origin else None
 
 
 def _data_files(task: dict[str, Any], folder: Path) -> Iterator[Path]:
@@ -61,11 +73,19 @@ def _data_files(task: dict[str, Any], folder: Path) -> Iterator[Path]:
                 yield from files_of(task["source"], folder, task["path"])
             except BadInput:
                 return  # not on this machine
+        case "mocap":
+            from trainables.tasks.mocap import PUBLIC
+
+            if task["subject"] is None:
+                yield from (folder / path for path in PUBLIC)
+            else:
+                subject = folder / task["subject"]
+                yield from sorted([*subject.glob("*.asf"), *subject.glob("*.amc")])
 
 
-def _shown(path: Path, folder: Path) -> str:
+def _data_name(path: Path, folder: Path) -> str:
     """A name that does not depend on where the data folder is; a file outside it keeps its own name."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    return f"data {path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name}"
 
 
 def _digest(path: Path) -> str | None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -16,10 +17,14 @@ import yaml
 from moto.server import ThreadedMotoServer
 from tests_support import changed, study
 
-from study.execution.jobs import Job, find_job, job_command
+from study.config import resolve_config
+from study.execution import jobs
+from study.execution.jobs import Job, fetch, find_job, job_command, submit
+from study.folder import write_folder
 from study.lock import locked
+from study.plan import plan
 from trainables.errors import BadInput
-from trainables.results.store import open_store
+from trainables.results.store import LocalStore, open_store
 
 BIN = Path(sys.executable).parent
 SMALL = changed("grid", {"lr": [1e-3], "seed": 1})
@@ -170,6 +175,38 @@ def test_wrong_folders(bucket, project):
     assert_refused(outside, "must be in the current folder")
 
 
+class EndingTrial(LocalStore):
+    """A local folder; as the first file arrives, a trial in the folder copied from ends and deletes a file."""
+
+    ends, written = Path(), ()
+
+    def write(self, path, content):
+        self.ends.unlink(missing_ok=True)
+        type(self).written += (path,)
+        super().write(path, content)
+
+
+def test_fetch_of_a_running_study(tmp_path, monkeypatch):
+    source, target = open_store(tmp_path / "source"), tmp_path / "copy"
+    for path in ("study.yaml", "plan.json", "trials/a/record.json", "trials/z/checkpoint.pt"):
+        source.write(path, b"name: mine\n")
+    monkeypatch.setattr(EndingTrial, "ends", tmp_path / "source/trials/z/checkpoint.pt")
+    monkeypatch.setattr(jobs, "LocalStore", EndingTrial)
+    assert fetch(source.uri, str(target)) == 3
+    assert not (target / "trials/z").exists()
+    assert len(EndingTrial.written) == 3
+    assert EndingTrial.written[-1] == "study.yaml"  # until then the copy is not taken for a whole one
+    assert fetch(source.uri, str(target)) == 3  # may be repeated
+
+
+def test_fetch_does_not_mix_two_studies(tmp_path):
+    for name in ("mine", "theirs"):
+        open_store(tmp_path / name).write("study.yaml", f"name: {name}\n".encode())
+    with pytest.raises(BadInput, match=r"contains the study 'mine', not 'theirs'; fetch into a new folder"):
+        fetch(str(tmp_path / "theirs"), str(tmp_path / "mine"))
+    assert (tmp_path / "mine/study.yaml").read_text() == "name: mine\n"
+
+
 def test_no_credentials(bucket, project, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -192,3 +229,15 @@ def test_a_job_is_found_by_its_folder(tmp_path):
     store = open_store(tmp_path)
     store.write("job.json", b'{"id": "raysubmit_1", "address": "http://head:8265"}')
     assert find_job(store) == Job("raysubmit_1", "http://head:8265")
+
+
+def test_a_refined_study_with_a_second_round_may_be_submitted_again(project, tmp_path):
+    grid = {"lr": [1e-3, 1e-2], "seed": 2}
+    content = {**SMALL, "grid": grid, "refine": {"edge": 0.1, "budget": 99}}
+    (project / "refined.yaml").write_text(yaml.safe_dump(content))
+    config, store = resolve_config(content), open_store(tmp_path / "results")
+    larger = plan(resolve_config({**content, "grid": {**grid, "seed": 3}}))
+    first = {trial.id for trial in plan(config)}
+    write_folder(store, config, [replace(t, round=1 if t.id in first else 2) for t in larger])
+    with pytest.raises(BadInput, match="no answer"):  # as far as the address, at which there is no head
+        submit("refined.yaml", [], store, f"http://127.0.0.1:{free_port()}")

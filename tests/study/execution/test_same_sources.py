@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from study.config import resolve_config
@@ -30,6 +32,7 @@ def test_a_folder_refuses_new_trials_of_an_edited_network(tmp_path, network):
     made_from = sources(first.spec, tmp_path, "code")
     check_sources(store.uri, others, [made_from], str(tmp_path))
     network.write_text("from trainables.models.egnn import EGNN as Net  # edited\n")
+    del sys.modules["users_network_of_a_folder"]  # a run imports it anew
     with pytest.raises(BadInput, match=r"another version of module users_network_of_a_folder; .* --results"):
         check_sources(store.uri, others, [made_from], str(tmp_path))
     check_sources(store.uri, [], [made_from], str(tmp_path))  # nothing is added

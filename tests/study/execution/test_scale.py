@@ -15,7 +15,8 @@ from tests_support import changed
 
 from analysis.load import load_trials
 from study.config import resolve_config
-from study.plan import plan, write_folder
+from study.folder import write_folder
+from study.plan import plan
 from trainables.results.store import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timed, pytest.mark.timeout(900)]

@@ -9,8 +9,9 @@ import torch
 from tests_support import changed, study
 
 from study.config import resolve_config
+from study.folder import write_folder
 from study.inspection.foreign import refuse_foreign
-from study.plan import plan, write_folder
+from study.plan import plan
 from trainables import registry
 from trainables.errors import BadInput
 from trainables.results.canonical import content_hash, trial_id

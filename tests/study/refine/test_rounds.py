@@ -11,10 +11,12 @@ from tests_support import CONTENT, study
 
 from analysis.statistics.precision import LEAST_PAIRS
 from study.config import resolve_config
-from study.plan import check_folder, later_rounds, plan, write_folder
+from study.folder import check_folder, known_trials, later_rounds, write_folder
+from study.plan import plan
 from study.refine.rounds import next_round, still_open, with_rounds
 from study.refine.rule import Wanted, at_chosen_rates, lattice_rate, pairs_needed, rate_near
 from study.refine.wide import wide_intervals
+from trainables.errors import BadInput
 from trainables.results.record import Record, write_outcome
 from trainables.results.store import open_store
 
@@ -94,6 +96,38 @@ def test_a_killed_study_ends_with_the_trials_of_an_undisturbed_one(tmp_path, und
     assert ids(again) == ids(undisturbed)
     without_its_plan, _ = run(config, plan(config), dict(records))
     assert ids(without_its_plan) == ids(undisturbed)
+
+
+@pytest.mark.parametrize("killed_after", [3, 16, 19])
+@pytest.mark.parametrize("left", [None, 200], ids=["removed", "cut short"])
+def test_a_folder_whose_plan_is_lost_is_accepted_with_its_rounds(tmp_path, left, killed_after):
+    config = resolve_config(content(score=0.02))
+    trials, records = run(config, most=killed_after)
+    store = open_store(tmp_path)
+    write_folder(store, config, trials)
+    for trial in trials:  # those without a record have begun
+        store.write(f"trials/{trial.id}/log.txt", b"")
+    for one in records.values():
+        write_outcome(store, one, [])
+    if left is None:
+        store.delete("plan.json")
+    else:
+        store.write("plan.json", store.read("plan.json")[:left])
+    known = known_trials(store, config, plan(config))
+    assert ids(known) == ids(trials)
+    assert check_folder(store, config, known) == [f"plan.json in {store.uri} was missing or damaged"]
+
+
+def test_rounds_that_cannot_be_planned_again_are_named_with_their_reason(tmp_path):
+    config = resolve_config(content())
+    trials, records = run(config, most=19)
+    store = open_store(tmp_path)
+    write_folder(store, config, trials)
+    store.delete("plan.json")
+    for one in list(records.values())[1:]:
+        write_outcome(store, one, [])
+    with pytest.raises(BadInput, match=r"plan\.json is missing or damaged, and they do not follow"):
+        check_folder(store, config, known_trials(store, config, plan(config)))
 
 
 def test_the_budget_counts_all_trials_and_can_be_raised(tmp_path):

@@ -7,7 +7,8 @@ import yaml
 from tests_support import CONTENT, study
 
 from study.config import load_config, resolve_config, to_yaml
-from study.plan import check_folder, plan, write_folder
+from study.folder import check_folder, write_folder
+from study.plan import plan
 from trainables.results.store import open_store
 
 

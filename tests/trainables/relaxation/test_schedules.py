@@ -61,6 +61,38 @@ def test_a_users_own_schedule():
     assert theta(name, 50, 101) == pytest.approx(0.125)
 
 
+def needs_two(t, steps):
+    return 1 - t
+
+
+def raises_at_first(t):
+    return 1 / t - 1
+
+
+def gives_nothing(t):
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("needs_two", "TypeError: .* missing 1 required"),
+        ("raises_at_first", "ZeroDivisionError"),
+        ("gives_nothing", "TypeError"),
+        ("SCHEDULES", "TypeError: 'list' object is not callable"),
+    ],
+)
+def test_a_schedule_that_cannot_be_called_is_refused_in_one_line(name, message):
+    with pytest.raises(ValueError, match=f"{name} does not work as a schedule: {message}") as caught:
+        check_schedule(f"{__name__}:{name}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_controller_is_not_a_schedule():
+    with pytest.raises(ValueError, match=r"Stalling\(\) takes no arguments; name a function"):
+        check_schedule("trainables.relaxation.controllers:Stalling")
+
+
 @pytest.mark.parametrize(("name", "message"), [("triangel", "triangle"), ("no.such:thing", "imported")])
 def test_an_unknown_schedule_is_refused(name, message):
     with pytest.raises(ValueError, match=message):

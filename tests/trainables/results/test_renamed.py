@@ -4,7 +4,8 @@ import pytest
 
 from analysis import REFERENCE
 from study.config import resolve_config
-from study.plan import check_folder, planned_study
+from study.folder import check_folder
+from study.plan import planned_study
 from trainables.errors import BadInput
 from trainables.results.canonical import trial_id
 from trainables.results.folder import read_config, read_plan
@@ -40,6 +41,13 @@ def test_a_config_may_have_either_name():
 def test_an_option_under_both_names_is_an_error():
     with pytest.raises(BadInput, match=r"model\.neighbours: unknown"):
         resolve_config({**ARMS, "task": "nbody", "model": {**NOW["model"], **FIRST["model"]}})
+
+
+def test_an_axis_under_both_names_is_an_error():
+    both = {"model.neighbours": [3, 4], "model.num_neighbors": [16]}
+    for grid in (both, dict(reversed(both.items()))):
+        with pytest.raises(BadInput, match=r"grid\.model\.neighbours: unknown"):
+            resolve_config({**ARMS, **NOW, "grid": grid})
 
 
 def test_a_folder_from_before_the_renaming_can_be_extended():

@@ -10,6 +10,7 @@ from trainables.spec import Training
 from trainables.training.block_optimizers import BlockMuon
 from trainables.training.epoch import train_epoch
 from trainables.training.matrices import hidden_matrices
+from trainables.training.optimizer_names import revision_of
 from trainables.training.optimizers import build, learning_rate_factor
 from trainables.training.run import start
 
@@ -66,6 +67,41 @@ def test_weight_decay_is_passed_on_to_an_optimizer_that_accepts_it():
     assert found.param_groups[0]["weight_decay"] == 0.1
 
 
+@pytest.mark.parametrize("name", ["torch.optim:AdamW", f"{__name__}:Decaying"])
+def test_no_weight_decay_means_none_whatever_the_default_of_the_class(name):
+    (found,) = build(Training(optimizer=name), model().parameters())
+    assert found.param_groups[0]["weight_decay"] == 0
+
+
+class Decaying(Signed):
+    """Has a weight decay by default."""
+
+    def __init__(self, params, lr, *, weight_decay=0.01):
+        super().__init__(params, lr)
+        self.param_groups[0]["weight_decay"] = weight_decay
+
+
+class Open(Signed):
+    """Accepts any keyword."""
+
+    def __init__(self, params, lr, **options):
+        super().__init__(params, lr)
+        self.options = options
+
+
+def test_a_class_with_open_keywords_gets_only_a_weight_decay_that_is_set():
+    def options(**settings):
+        (found,) = build(Training(optimizer=f"{__name__}:Open", **settings), model().parameters())
+        return found.options
+
+    assert options(optimizer_options={"eps": 1}) == {"eps": 1}
+    assert options(weight_decay=0.1) == {"weight_decay": 0.1}
+
+
+def test_editions_of_optimizers():
+    assert [revision_of(name) for name in ("adam", "muon", "torch.optim:AdamW")] == [1, 2, 2]
+
+
 def test_soap_of_pytorch_optimizer_by_its_name():
     module = pytest.importorskip("pytorch_optimizer")
     (soap,) = build(Training(optimizer="pytorch_optimizer:SOAP", lr=0.01), model().parameters())
@@ -77,6 +113,7 @@ def test_soap_of_pytorch_optimizer_by_its_name():
     [
         ({"optimizer": "adm"}, "unknown optimizer; did you mean 'adam'"),
         ({"optimizer": "torch.nn:Linear"}, "is not a torch optimizer"),
+        ({"optimizer": "torch.optim:Optimizer"}, "is not a torch optimizer"),
         ({"optimizer": "torch.optim:NoSuch"}, "cannot be imported"),
         ({"optimizer": "no_such_module:SOAP"}, "cannot be imported"),
         ({"optimizer": "torch.optim:LBFGS"}, "needs a closure"),
@@ -91,6 +128,26 @@ def test_soap_of_pytorch_optimizer_by_its_name():
         ({"optimizer": "adam", "adamw_factor": 0.1}, "adamw_factor: has no effect on 'adam'"),
         ({"optimizer": f"{__name__}:Signed", "adamw_factor": 0.1}, "adamw_factor: has no effect"),
         ({"optimizer": f"{__name__}:Signed", "weight_decay": 0.1}, "weight_decay: .* has no weight decay"),
+        (
+            {"optimizer": "torch.optim:AdamW", "optimizer_options": {"lr": 0.1}},
+            "optimizer_options.lr: remove it and set training.lr",
+        ),
+        (
+            {"optimizer": f"{__name__}:Open", "optimizer_options": {"weight_decay": 0.1}},
+            "optimizer_options.weight_decay: remove it and set training.weight_decay",
+        ),
+        (
+            {"optimizer": f"{__name__}:Open", "optimizer_options": {"params": []}},
+            "optimizer_options.params: is filled in",
+        ),
+        (
+            {"optimizer": "adam", "momentum": 0.8},
+            "momentum: has no effect on 'adam'.* optimizer: sgd or muon",
+        ),
+        (
+            {"optimizer": "torch.optim:SGD", "momentum": 0.8},
+            "momentum: has no effect on 'torch.optim:SGD'.* optimizer_options.momentum",
+        ),
     ],
 )
 def test_an_invalid_optimizer_or_option_gives_one_line(settings, message):
@@ -99,6 +156,11 @@ def test_an_invalid_optimizer_or_option_gives_one_line(settings, message):
     line = first_message(error.value, "training", Training)
     assert re.search(message, line)
     assert "\n" not in line
+
+
+def test_momentum_of_sgd():
+    (sgd,) = build(Training(optimizer="sgd", momentum=0.8), model().parameters())
+    assert sgd.param_groups[0]["momentum"] == 0.8
 
 
 def test_the_groups_that_muon_leaves_to_adamw_carry_the_factor_of_their_rate():

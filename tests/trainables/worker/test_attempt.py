@@ -19,6 +19,7 @@ from trainables.training import loop as training
 from trainables.training.checkpoint import checkpoint_path
 from trainables.worker import attempt as attempts
 from trainables.worker.attempt import TrialContext, attempt
+from trainables.worker.sources import sources
 
 EPOCHS = 6
 TASK = {"name": "nbody", "train": 10, "val": 5, "test": 5}
@@ -50,6 +51,25 @@ def epochs(monkeypatch):
     return trained
 
 
+@pytest.fixture
+def own(spec, tmp_path, monkeypatch):
+    """A spec with a user's network, and the file of that network."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "edited_net", raising=False)
+    path = tmp_path / "edited_net.py"
+    path.write_text("from trainables.models.egnn import EGNN as Net\n")
+    return spec.model_copy(update={"model": {"name": "edited_net:Net", "hidden": 8, "layers": 1}}), path
+
+
+def interrupted_at(epoch, train_epoch):
+    def train(run, current):
+        if current == epoch:
+            raise KeyboardInterrupt  # an error that ends the process is not the trial's
+        return train_epoch(run, current)
+
+    return train
+
+
 def trial_context(tmp_path, folder, node):
     store = open_store(tmp_path / folder)
     data = tmp_path / "data"
@@ -63,15 +83,9 @@ def test_a_trial_resumes_from_its_checkpoint_on_another_node(spec, epochs, monke
     undisturbed = attempt(spec, trial_context(tmp_path, "undisturbed", "b"))
     assert epochs == list(range(EPOCHS))
     train_epoch = training.train_epoch
-
-    def lost(run, epoch):
-        if epoch == 4:
-            raise KeyboardInterrupt  # an error that ends the process is not the trial's
-        return train_epoch(run, epoch)
-
     epochs.clear()
     first = trial_context(tmp_path, "lost", "a")
-    monkeypatch.setattr(training, "train_epoch", lost)
+    monkeypatch.setattr(training, "train_epoch", interrupted_at(4, train_epoch))
     with pytest.raises(KeyboardInterrupt):
         attempt(spec, first)
     assert epochs == [0, 1, 2, 3]
@@ -82,6 +96,53 @@ def test_a_trial_resumes_from_its_checkpoint_on_another_node(spec, epochs, monke
     assert (record.val_metric, record.test_metric) == (undisturbed.val_metric, undisturbed.test_metric)
     with pytest.raises(FileNotFoundError):
         first.store.read(checkpoint_path(spec.id))
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_trial_starts_over_if_its_code_has_changed(own, edited, epochs, monkeypatch, tmp_path):
+    monkeypatch.setattr(attempts, "CHECKPOINT_SECONDS", 0.0)
+    (spec, network), context = own, trial_context(tmp_path, "results", "b")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_epoch", interrupted_at(4, training.train_epoch))
+        with pytest.raises(KeyboardInterrupt):
+            attempt(spec, context)
+    epochs.clear()
+    if edited:
+        network.write_text(network.read_text() + "# corrected\n")
+    del sys.modules["edited_net"]  # the next run imports it anew
+    attempt(spec, context)
+    assert epochs == ([0, 1, 2, 3, 4, 5] if edited else [4, 5])
+
+
+def test_a_record_names_the_code_that_ran(own, monkeypatch, tmp_path):
+    (spec, network), context = own, trial_context(tmp_path, "results", "b")
+    before = sources(spec, context.data_folder, "")["module edited_net"]
+    del sys.modules["edited_net"]  # a worker that has not read the file yet
+    train_epoch = training.train_epoch
+
+    def edits(run, epoch):
+        network.write_text(network.read_text() + "# edited\n")
+        return train_epoch(run, epoch)
+
+    monkeypatch.setattr(training, "train_epoch", edits)
+    first, second = (attempt(spec.model_copy(update={"seed": seed}), context) for seed in (0, 1))
+    assert first.sources["module edited_net"] == second.sources["module edited_net"] == before
+
+
+def test_a_reused_worker_reads_edited_data_again(spec, monkeypatch, tmp_path):
+    context, read = trial_context(tmp_path, "results", "b"), []
+    build = registry.build
+
+    def counted(kind, *arguments):
+        read.extend(["task"] if kind == "task" else [])
+        return build(kind, *arguments)
+
+    monkeypatch.setattr(registry, "build", counted)
+    for seed, digest in enumerate("aab"):
+        found = {"data mine": digest, "module of_another_trial": str(seed)}
+        monkeypatch.setattr(attempts, "sources", lambda *arguments, found=found: found)
+        attempt(spec.model_copy(update={"seed": seed}), context)
+    assert len(read) == 2
 
 
 def note_lost_attempts(store, spec, node):
