@@ -21,6 +21,7 @@ class Signature:
         edge_scalars: Number of invariant features on each edge.
         output: "vectors" for (nodes, 3), one translation-invariant polar vector per node; "scalars" for
             (graphs, outputs), invariants of the whole graph.
+        own_edges: Whether the task gives every graph its edges, so that the model chooses no neighbors.
     """
 
     scalars: int
@@ -28,6 +29,7 @@ class Signature:
     edge_scalars: int
     output: Literal["vectors", "scalars"]
     outputs: int = 1
+    own_edges: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ class Topology:
     def counts(self) -> int | Tensor:
         """How many senders each node has, at least 1: one number for all, or (nodes, 1)."""
         return self.num_senders if self.present is None else self.present.sum(1, keepdim=True).clamp(min=1)
+
+    def divided_by_root(self, node_features: Tensor) -> Tensor:
+        """(nodes, ...) -> the same, divided by the square root of the number of senders of each node."""
+        if self.present is None:
+            return node_features / self.num_senders**0.5
+        counts = self.present.sum(1).clamp(min=1).to(node_features.dtype)
+        return node_features / counts.sqrt().view(-1, *[1] * (node_features.ndim - 1))
 
     def only_present(self, by_receiver: Tensor) -> Tensor:
         """(nodes, senders, ...) with zeros for the edges that only pad a row."""

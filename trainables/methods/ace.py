@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainables.methods.method import Method, Rotate
+from trainables.methods.method import Inversion, Method, Rotate
 from trainables.relaxation.project import project, projected, reset_statistics
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import RelaxedLayer, relaxed_layers
@@ -37,7 +37,7 @@ class ACE(Method):
         strict_phase: Share of all steps, at the end, in which the projected model is trained (equality).
         rotate: Rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
             so that companions do not learn the poses of the data.
-        inversion: Also invert with probability 1/2, if the targets respect it.
+        inversion: Combine each rotation with an inversion with probability 1/2, if the targets respect it.
         layers, companion, init: As in trainables.relaxation.relax.
     """
 
@@ -57,7 +57,7 @@ class ACE(Method):
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,
         rotate: Annotated[Rotate, later()] = "none",
-        inversion: Annotated[bool, later()] = False,
+        inversion: Annotated[Inversion, later()] = False,
     ) -> None:
         self.elastic = form == "elastic"
         self.delivers_strict = not self.elastic

@@ -1,14 +1,26 @@
 """The hooks of a method during a trial; the training loop calls these and nothing else."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import AfterValidator, ValidationInfo
 from torch import Tensor, nn
 
 from trainables.symmetry import Symmetry
 
 Rotate = Literal["none", "batch", "graph"]
+
+
+def check_inversion(inversion: bool, options: ValidationInfo) -> bool:
+    """The value, if rotations are drawn for it to act on; else raises ValueError."""
+    if inversion and options.data.get("rotate") == "none":
+        raise ValueError("has no effect without rotate; set rotate to batch or graph")
+    return inversion
+
+
+Inversion = Annotated[bool, AfterValidator(check_inversion)]
+"""An option `inversion`, declared after an option `rotate`."""
 
 
 class Method:

@@ -7,10 +7,11 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
-from trainables.methods.method import Method, Rotate
+from trainables.errors import BadInput
+from trainables.methods.method import Inversion, Method, Rotate
 from trainables.methods.penalty_terms import LieForm, Penalty, PenaltyForm, PenaltyTerms
 from trainables.relaxation.controllers import Steering, check_course, is_controller
-from trainables.relaxation.project import project, projected, reset_statistics
+from trainables.relaxation.project import can_fold, project, projected, reset_statistics
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.relaxation.schedules import relaxed_steps, theta
@@ -28,14 +29,14 @@ class Relaxed(Method):
         warmup: Share of the relaxed steps in which theta rises, None for the schedule's own.
         strict_phase: Share of all steps, at the end, in which the projected model is trained.
         penalty: Weights of the penalties on the companions.
-        projection: Drop the companions, or fold their equivariant part into the strict layers; these differ only if
-            theta is cut to 0 rather than lowered gradually, as by "constant".
+        projection: Drop the companions, or fold their equivariant part into those strict layers that are linear;
+            these differ only if theta is cut to 0 rather than lowered gradually, as by "constant".
         penalty_form: "mean" adds means over samples and entries; "root_sum", the form of the released code, for each
             penalty the square root of the sum over all layers, samples and entries, so that the same weight counts
             for more in a larger batch or network.
         rotate: Rotate each step's batch by one random rotation ("batch"), or each graph by a separate one ("graph"),
             so that companions do not learn the poses of the data.
-        inversion: Also invert with probability 1/2, if the targets respect it.
+        inversion: Combine each rotation with an inversion with probability 1/2, if the targets respect it.
         layers, companion, init: As in trainables.relaxation.relax.
         lie_form: How the penalties of linear companions are evaluated. "averaged" takes the mean over all rotated
             copies of the batch, exactly and at the cost of one product (trainables.relaxation.averaged). "exact"
@@ -65,7 +66,7 @@ class Relaxed(Method):
         lie_form: LieForm = "averaged",
         penalty_form: Annotated[PenaltyForm, later()] = "mean",
         rotate: Annotated[Rotate, later()] = "none",
-        inversion: Annotated[bool, later()] = False,
+        inversion: Annotated[Inversion, later()] = False,
     ) -> None:
         self.schedule, self.peak, self.warmup, self.strict_phase = schedule, peak, warmup, strict_phase
         self.penalties = PenaltyTerms(penalty, lie_form, penalty_form)
@@ -78,10 +79,18 @@ class Relaxed(Method):
         self.thetas: dict[str, float] = {}
 
     def relax(self, model: nn.Module, generator: torch.Generator) -> nn.Module:
-        """The model with companions, at theta = 0 until the first step begins."""
+        """The model with companions, at theta = 0 until the first step begins.
+
+        Raises:
+            BadInput: If companions shall be folded and no layer can take one.
+        """
         relaxed = relax(
             model, generator, layers=self.layers, companion=self.companion, init=self.init, show=None
         )
+        if self.fold and not any(map(can_fold, relaxed_layers(relaxed).values())):
+            raise BadInput(
+                "projection: fold has nothing to fold into in these layers; use drop, or relax linear layers"
+            )
         self._set_thetas(relaxed, dict.fromkeys(relaxed_layers(relaxed), 0.0))
         return relaxed
 

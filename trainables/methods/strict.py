@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from trainables.methods.method import Method, Rotate
+from trainables.methods.method import Inversion, Method, Rotate
 from trainables.spec import later
 
 
@@ -17,6 +17,6 @@ class Strict(Method):
         self,
         *,
         rotate: Annotated[Rotate, later()] = "none",
-        inversion: Annotated[bool, later()] = False,
+        inversion: Annotated[Inversion, later()] = False,
     ) -> None:
         self.rotate, self.inversion = rotate, inversion

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from trainables.methods.method import Method, Rotate
+from trainables.methods.method import Inversion, Method, Rotate
 from trainables.relaxation.relax import CompanionName, relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
 from trainables.spec import later
@@ -28,7 +28,7 @@ class Unconstrained(Method):
         self,
         *,
         rotate: Annotated[Rotate, later()] = "graph",
-        inversion: bool = False,
+        inversion: Inversion = False,
         layers: Literal["default", "all"] | list[str] = "default",
         companion: CompanionName = "default",
         init: Annotated[float, Field(ge=0)] | None = None,

@@ -9,6 +9,7 @@ from torch.nn.functional import linear, silu
 
 from trainables.graph import Graph, Signature, Topology
 from trainables.models.layers.inputs import (
+    check_num_neighbors,
     count_invariants,
     node_invariants,
     relative_positions,
@@ -46,6 +47,7 @@ class EGNN(nn.Module):
         num_neighbors: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
         super().__init__()
+        check_num_neighbors(signature, num_neighbors, default=16)
         self.num_neighbors = num_neighbors
         self.embedding = nn.Linear(count_invariants(signature), hidden)
         self.layers = nn.ModuleList(

@@ -119,7 +119,7 @@ class Embedding(nn.Module):
         weights = self.edges(edges).unflatten(-1, (-1, self.scalars.out_features))
         x = topology.sum_edges(harmonics.unsqueeze(-1) * weights.index_select(1, self.degrees))
         own = embed_nodes(graph, self.scalars, self.vectors, len(self.degrees))
-        return x / topology.num_senders**0.5 + own
+        return topology.divided_by_root(x) + own
 
 
 class Block(nn.Module):

@@ -7,6 +7,7 @@ from pydantic import Field, PlainValidator
 from trainables.errors import BadInput
 from trainables.graph import Signature
 from trainables.models.equiformer import Equiformer
+from trainables.models.layers.inputs import check_num_neighbors
 from trainables.models.published_equiformer import PublishedEquiformer
 from trainables.spec import later
 
@@ -49,13 +50,16 @@ def equiformer(
         length: Length scale of the radial functions, in units of the positions.
         num_neighbors: Number of nearest neighbors if the graph has no edges.
         features: With a list of channels, number of scalars that the last block outputs and the head reads
-            (512 in the paper), for invariant outputs; 0 keeps those of `channels`.
+            (512 in the paper), for invariant outputs only; 0 keeps those of `channels`.
         inversion: With a list of channels, False gives features without parity, as published: inversions are
             then not a symmetry of the network, and if the task has them, its checks report it.
 
     Raises:
-        BadInput: If the channels do not fit the heads or the degree, or an option needs a list of channels.
+        BadInput: If the channels do not fit the heads or the degree, or an option has no effect.
     """
+    check_num_neighbors(signature, num_neighbors, default=20)
+    if features and signature.output == "vectors":
+        raise BadInput("model.features: is for invariant outputs, but the task asks for vectors; remove it")
     counts = channels if isinstance(channels, list) else [channels]
     for count in counts:
         if count % heads:

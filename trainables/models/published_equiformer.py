@@ -140,7 +140,7 @@ class Embedding(nn.Module):
         if self.vectors is not None:
             own.append(self.vectors(graph.vectors.transpose(1, 2)))
         return tuple(
-            topology.sum_edges(part) / topology.num_senders**0.5 + of_node
+            topology.divided_by_root(topology.sum_edges(part)) + of_node
             for part, of_node in zip(received, self.with_zeros(own), strict=True)
         )
 

@@ -36,6 +36,7 @@ from trainables.models.layers.depthwise import (
     embed_nodes,
 )
 from trainables.models.layers.inputs import (
+    check_num_neighbors,
     count_invariants,
     relative_positions,
     with_topology,
@@ -55,6 +56,7 @@ class SE3Transformer(nn.Module):
     Args:
         signature: "vectors" gives (nodes, 3); "scalars" gives (graphs, outputs), the mean over the nodes.
         channels: Number of channels of each degree from 0 to `degree`; divided among `heads`.
+        heads: Number of attention heads; left out without attention.
         attention: Without it, the mean over the neighbors is taken, which makes this a tensor-field network
             (Thomas et al. 2018, arXiv 1802.08219).
         radial, radial_hidden, length: Number of radial functions, width of the networks applied to them, and
@@ -82,7 +84,10 @@ class SE3Transformer(nn.Module):
         num_neighbors: Count = 16,
     ) -> None:
         super().__init__()
-        if channels % heads:
+        check_num_neighbors(signature, num_neighbors, default=16)
+        if not attention and heads != 4:
+            raise BadInput("model.heads: has no effect with model.attention: false; remove it")
+        if attention and channels % heads:
             raise BadInput(f"model.channels: {channels} cannot be divided among {heads} heads")
         self.num_neighbors = num_neighbors
         self.couplings = Couplings(degree)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from trainables.graph import Graph, Signature, Topology
 from trainables.models.layers.inputs import (
     centered_positions,
+    check_num_neighbors,
     count_invariants,
     node_invariants,
     relative_positions,
@@ -60,6 +61,7 @@ class SEGNN(nn.Module):
         num_neighbors: Annotated[int, Field(ge=1)] = 16,
     ) -> None:
         super().__init__()
+        check_num_neighbors(signature, num_neighbors, default=16)
         self.num_neighbors = num_neighbors
         self.output = signature.output
         features = (hidden, hidden)

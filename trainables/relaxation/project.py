@@ -36,13 +36,14 @@ def projected(model: nn.Module, *, fold: bool = False) -> Iterator[nn.Module]:
     Only the strict layers that `fold` changes are copied.
     """
     relaxed = relaxed_layers(model).values()
-    before = [copy_of_state(layer.strict) for layer in relaxed] if fold else []
+    folded = [layer for layer in relaxed if fold and can_fold(layer)]
+    before = [copy_of_state(layer.strict) for layer in folded]
     strict = project(model, fold=fold)
     try:
         yield strict
     finally:
         replace_modules(strict, {id(layer.strict): layer for layer in relaxed})
-        for layer, state in zip(relaxed, before, strict=False):
+        for layer, state in zip(folded, before, strict=True):
             layer.strict.load_state_dict(state)
 
 
@@ -79,6 +80,16 @@ def _(strict: o3.Linear, layer: RelaxedLayer, weight: Tensor) -> None:
     for _, instruction, view in strict.weight_views(yield_instruction=True):
         matrix = parts[starts_in[instruction.i_in], starts_out[instruction.i_out]]
         view += matrix.T / instruction.path_weight
+
+
+def can_fold(layer: RelaxedLayer) -> bool:
+    """Whether folding the companion into the strict layer differs from dropping it, see `fold_into`."""
+    strict = layer.strict
+    registered = fold_into.dispatch(type(strict)) is not fold_into.dispatch(object)
+    # Layers of e3nn may get their weights with each call, and then have none to add to.
+    has_weights = registered and getattr(strict, "internal_weights", True)
+    takes_maps = has_weights or hasattr(strict, "add_channel_map")
+    return isinstance(layer.companion, LinearCompanion) and takes_maps
 
 
 def reset_statistics(model: nn.Module) -> None:

@@ -39,7 +39,7 @@ class Record:
         test_metric: Read once, on the delivered model.
         tests: Further metrics and test sets, name -> value.
         trivial: The metric of the trivial predictor on validation.
-        loss_at_init: Validation loss before the first step.
+        loss_at_init: Validation loss of the strict network before the first step.
         theta_area: Mean over all steps of theta, or of the largest |gamma|.
         constraint_at_projection: Theta, or the largest |gamma|, just before the projection; 0 if the
             constraint is met.

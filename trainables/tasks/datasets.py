@@ -6,7 +6,8 @@ Imports neither torch nor ray. Files are fetched over https only, and kept only 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 from trainables.errors import BadInput, nearest
 
@@ -185,21 +186,40 @@ def checked_sha256(folder: Path, path: str, key: str) -> str:
     Raises:
         BadInput: If the file is missing, or is a public file with other content.
     """
-    known = {
-        source.path: (name, source.sha256) for name, dataset in DATASETS.items() for source in dataset.sources
-    }
-    name, expected = known.get(path, (None, None))
+    name, expected = _published(path)
     try:
         digest = sha256(folder / path)
     except OSError as error:
-        remedy = f"fetch it with 'study data {name}'" if name else "put it there or set another --data-dir"
-        raise BadInput(f"{key}: cannot read {folder / path} ({error.strerror}); {remedy}") from error
+        raise BadInput(
+            f"{key}: cannot read {folder / path} ({error.strerror}); {remedy_if_missing(path)}"
+        ) from error
     if expected not in (None, digest):
         raise BadInput(
             f"{folder / path}: its SHA-256 is not that of the public file; "
             f"delete it and fetch it again with 'study data {name}'"
         )
     return digest
+
+
+def remedy_if_missing(path: str) -> str:
+    """What to do about a file that is not in the data folder, for messages."""
+    name, _ = _published(path)
+    if name is not None:
+        return f"fetch it with 'study data {name}'"
+    for place, origin in BY_HAND.values():
+        folder = str(PurePosixPath(place).parent).replace("<molecule>", "*")
+        if fnmatch(str(PurePosixPath(path).parent), folder):
+            return f"get it from {origin} and put it there"
+    return "put it there or set another --data-dir"
+
+
+def _published(path: str) -> tuple[str, str] | tuple[None, None]:
+    """The data set with the file at `path` of the data folder and the SHA-256 of its content, if there is one."""
+    for name, dataset in DATASETS.items():
+        for source in dataset.sources:
+            if source.path == path:
+                return name, source.sha256
+    return None, None
 
 
 def sha256(path: Path) -> str:

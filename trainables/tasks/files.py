@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.errors import BadInput
+from trainables.tasks.datasets import remedy_if_missing
 
 
 def check_files(task: dict[str, Any], folder: Path) -> None:
@@ -18,7 +19,7 @@ def check_files(task: dict[str, Any], folder: Path) -> None:
             files = molecule_files(task["molecule"])
             for path in (files.pool, *files.tests.values(), *filter(None, [files.atoms])):
                 if not (folder / path).is_file():
-                    raise BadInput(f"task.molecule: {folder / path} is missing; `study data` downloads it")
+                    raise BadInput(f"task.molecule: {folder / path} is missing; {remedy_if_missing(path)}")
         case "mocap" if task["subject"] is None:
             from trainables.tasks.mocap import PUBLIC
 

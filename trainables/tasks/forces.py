@@ -18,7 +18,7 @@ from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, complete_topology
 from trainables.spec import later
 from trainables.symmetry import Symmetry, rotate_nodes
-from trainables.tasks.sources.frames import Frames, Keys
+from trainables.tasks.sources.frames import Frames, Keys, check_disjoint
 from trainables.tasks.sources.molecules import molecule_files, read_frames, reference_energy
 from trainables.tasks.task import Split, Task, samples_at_once
 
@@ -50,9 +50,11 @@ def forces(
             None for the usual names of the format.
 
     Raises:
-        BadInput: If files are missing, damaged or too short.
+        BadInput: If files are missing, damaged or too short, or both weights are 0.
     """
     folder, files = Path(folder), molecule_files(molecule)
+    if energy_weight == force_weight == 0:
+        raise BadInput("task.force_weight: 0, like task.energy_weight, leaves nothing to learn; raise one")
     if "grad" in (forces_key or "").lower():
         raise BadInput(f"task.forces_key: '{forces_key}' looks like a gradient, the negative of the forces")
     keys = Keys(energy_key, forces_key)
@@ -72,6 +74,12 @@ def forces(
         if not np.array_equal(frames.numbers, pool.numbers):
             raise BadInput(f"{folder / path}: contains different atoms from {folder / files.pool}")
         parts[name] = (frames, np.random.default_rng(seed).permutation(len(frames))[:test])
+    check_disjoint(
+        [
+            (frames, folder / files.tests.get(name, files.pool), index)
+            for name, (frames, index) in parts.items()
+        ]
+    )
 
     reference = float(pool.reference)
     if files.atoms is not None:
@@ -128,7 +136,9 @@ class Forces(Task):
         self.evaluation_batch = samples_at_once(50, len(numbers) * (len(numbers) - 1))
         elements, kinds = np.unique(numbers, return_inverse=True)
         self.kinds = F.one_hot(torch.from_numpy(kinds)).to(torch.get_default_dtype())
-        self.signature = Signature(scalars=len(elements), vectors=0, edge_scalars=0, output="scalars")
+        self.signature = Signature(
+            scalars=len(elements), vectors=0, edge_scalars=0, output="scalars", own_edges=True
+        )
         self.scale = float(splits["train"]["forces"].square().mean().sqrt())
         self.trivial = 1000 * float(splits["val"]["forces"].abs().mean())
 

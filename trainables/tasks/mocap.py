@@ -32,24 +32,26 @@ PUBLIC = MOTION, STARTS = "mocap/motion_run.pkl", "mocap/split_run.pkl"
 HEIGHT_UNIT = 10.0
 """The network receives heights in this unit, the same for every batch: joints are up to three units high."""
 UP = 1
+SEED = 43
 
 
 def mocap(
     folder: Path,
     *,
     subject: str | None = None,
-    frames_ahead: Annotated[int, Field(ge=1)] = 30,
+    frames_ahead: Annotated[int, Field(ge=2)] = 30,
     height: bool = True,
     train: Annotated[int, Field(ge=1)] = 200,
     val: Annotated[int, Field(ge=1)] = 240,
     test: Annotated[int, Field(ge=1)] = 240,
-    seed: Annotated[int, Field(ge=0)] = 43,
+    seed: Annotated[int, Field(ge=0)] = SEED,
 ) -> Task:
     """The task with its data from `folder`.
 
     Args:
         subject: A folder within `folder` with one .asf and three or more .amc files; None for the public benchmark.
-        frames_ahead: Number of frames from the given pose to the one to predict.
+        frames_ahead: Number of frames from the given pose to the one to predict; at least 2, since the velocity
+            already leads to the next frame.
         height: Give the network each joint's height, which reduces the task's group to rotations about the
             vertical y axis and horizontal translations; without it the group has all rotations and
             translations, though gravity acts either way.
@@ -57,10 +59,14 @@ def mocap(
         seed: Seed of the split of a subject's own sequences; the public split is fixed.
 
     Raises:
-        BadInput: If files are missing, damaged or too short.
+        BadInput: If files are missing, damaged or too short, or a seed is set for the public split.
     """
     folder = Path(folder)
     if subject is None:
+        if seed != SEED:
+            raise BadInput(
+                "task.seed: the public split is fixed; remove it, or set task.subject to a folder of your own"
+            )
         for path in PUBLIC:
             checked_sha256(folder, path, "task")
         motion, starts = read_public_motion(folder / MOTION), read_public_starts(folder / STARTS)
@@ -87,17 +93,25 @@ def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead:
         raise BadInput(
             f"task.{name}: {count} samples are fewer than the {len(starts[name])} sequences of the split"
         )
-    for index, frames in starts[name].items():
+    for index in starts[name]:
         if not 0 <= index < len(motion.sequences):
             raise BadInput(
                 f"{where}: {name} requests sequence {index}; there are only {len(motion.sequences)}"
             )
+    shortest = min(starts[name], key=lambda index: len(starts[name][index]))
+    fewest = len(starts[name][shortest])
+    if fewest == 0:
+        raise BadInput(
+            f"{motion.files[shortest]}: has {len(motion.sequences[shortest])} frames, fewer than "
+            "task.frames_ahead + 1; remove it or lower task.frames_ahead"
+        )
+    if each > fewest:
+        raise BadInput(
+            f"task.{name}: {each} samples of each sequence, but {where} has {fewest} for "
+            f"{motion.files[shortest]}; ask for {fewest * len(starts[name])} or fewer"
+        )
+    for index, frames in starts[name].items():
         sequence, file = motion.sequences[index], motion.files[index]
-        if each > len(frames):
-            raise BadInput(
-                f"task.{name}: {each} samples of each sequence, but {where} has {len(frames)} for {file}; "
-                f"ask for {len(frames) * len(starts[name])} or fewer"
-            )
         first = frames[:each]
         outside = first[(first < 0) | (first + max(1, frames_ahead) >= len(sequence))]
         if len(outside):
@@ -154,7 +168,9 @@ class Mocap(Displacements):
         """
         self.splits = splits
         self.height = height
-        self.signature = Signature(scalars=int(height), vectors=1, edge_scalars=1, output="vectors")
+        self.signature = Signature(
+            scalars=int(height), vectors=1, edge_scalars=1, output="vectors", own_edges=True
+        )
         # No mirror images: joints are distinguished by their links alone, and left and right are different limbs.
         if height:
             self.symmetry = Symmetry(inversion=False, translations="xz", axis="y")

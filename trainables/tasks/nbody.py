@@ -85,7 +85,7 @@ class NBody(Displacements):
     coordinates of the target positions. The trivial predictor assumes constant velocity.
     """
 
-    signature = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors")
+    signature = Signature(scalars=0, vectors=1, edge_scalars=1, output="vectors", own_edges=True)
     symmetry = Symmetry(inversion=True, translations=True)
 
     def __init__(

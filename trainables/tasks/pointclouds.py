@@ -62,7 +62,7 @@ def pointclouds(
     sizes = {"train": train, "val": val, "test": test}
     training_poses, test_poses = POSES[protocol]
     files = files_of(source, Path(folder), path)
-    version = 1 if source == "solids" else 2  # raised when unchanged files give other arrays
+    version = 1 if source == "solids" else 3  # raised when unchanged files give other arrays
     content = {
         "source": source, "files": [_identity(file) for file in files], "points": points, **sizes,
         "protocol": protocol, "scale": scale, "jitter": jitter, "dropout": dropout, "seed": seed, "version": version,

@@ -26,7 +26,7 @@ class Judged(NamedTuple):
     Attributes:
         trivial: Metric of the trivial predictor.
         ideal: Value that no predictor surpasses (0 for an error, 1 for an accuracy); None if there is none.
-        at_init: Metric of the model before the first step; None if unknown.
+        at_init: Metric of the strict network before the first step; None if unknown.
     """
 
     goal: Goal

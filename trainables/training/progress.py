@@ -11,8 +11,8 @@ class TrainingProgress:
     Attributes:
         step: Steps done.
         rows: The history, one row per epoch.
-        loss_at_init, metric_at_init: On validation before the first step.
-        train_loss_at_init: Loss on training samples before the first step.
+        loss_at_init, metric_at_init: Of the strict network on validation before the first step.
+        train_loss_at_init: Its loss on training samples before the first step.
         best: epoch, val_metric, val_loss and state of the model that would be delivered now; empty before the first
             epoch.
         constraint_at_projection: Theta, or the largest |gamma|, just before the projection.

@@ -88,21 +88,11 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
     compiling.check_compilable(spec.training, task)
     method.symmetry = task.symmetry
     projection_step = method.projection_step(steps_per_epoch * spec.training.epochs)
-    model = build_model(spec, task, PRECISIONS[spec.training.precision])
+    model = build_model(spec, task, PRECISIONS[spec.training.precision]).to(device)
+    progress = at_init(model, task, team) if saved is None else TrainingProgress(**saved["progress"])
     model = method.relax(model, stream(spec.init_seed, "companions")).to(device)
     model = team.couple(model, batch_size)
-    if saved is None:
-        splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
-        val, some_train = team.first(lambda: [evaluate(model, task, split) for split in splits])
-        progress = TrainingProgress(
-            loss_at_init=val["loss"],
-            train_loss_at_init=some_train["loss"],
-            metric_at_init=val[task.metric],
-            params_train=sum(parameter.numel() for parameter in model.parameters()),
-            cpu_seconds=0.0,
-        )
-    else:
-        progress = TrainingProgress(**saved["progress"])
+    progress.params_train = sum(parameter.numel() for parameter in model.parameters())
     if projection_step <= progress.step:
         model = method.project(model)
     added = [] if projection_step <= progress.step else method.companion_parameters(model)
@@ -122,6 +112,19 @@ def start(spec: TrialSpec, task: Task, device: torch.device, saved: State | None
         spec, task, device, method, model, trunk, companions,
         batch_size, steps_per_epoch, projection_step, progress, team,
     )  # fmt: skip
+
+
+def at_init(strict: nn.Module, task: Task, team: Team) -> TrainingProgress:
+    """The progress before the first step: the values of the strict network, so that all arms share their limits."""
+    train = task.splits["train"]
+    splits = (task.splits["val"], select(train, slice(0, task.evaluation_batch)))
+    val, some_train = team.first(lambda: [evaluate(strict, task, split) for split in splits])
+    return TrainingProgress(
+        loss_at_init=val["loss"],
+        train_loss_at_init=some_train["loss"],
+        metric_at_init=val[task.metric],
+        cpu_seconds=0.0,
+    )
 
 
 def state_of(run: Run) -> State:

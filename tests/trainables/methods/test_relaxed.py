@@ -111,6 +111,24 @@ def test_fold_and_drop_differ_if_theta_is_cut():
     torch.testing.assert_close(output("drop", "linear"), output("fold", "linear"), rtol=0, atol=0)
 
 
+def relaxed_to_fold(name, **options):
+    return method(projection="fold", **options).relax(build(name), torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("egnn", {}), ("segnn", {}), ("equiformer", {}), ("se3_transformer", {"companion": "mlp"})],
+)
+def test_fold_is_refused_if_no_layer_can_take_a_companion(name, options):
+    with pytest.raises(BadInput, match=r"^projection: fold has nothing to fold into .*; use drop, or relax"):
+        relaxed_to_fold(name, **options)
+
+
+@pytest.mark.parametrize("name", ["se3_transformer", "vn_pointnet", "vn_dgcnn"])
+def test_fold_is_accepted_for_networks_of_linear_layers(name):
+    assert relaxed_layers(relaxed_to_fold(name))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,6 +1,6 @@
 """One contract for all models; a new model adds its configurations to CASES."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import contract
@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature
-from trainables.registry import build
+from trainables.registry import build, resolve
 from trainables.relaxation.project import project
 from trainables.relaxation.relax import relax
 from trainables.symmetry import Symmetry
@@ -56,7 +57,7 @@ CASES = {
     "se3_transformer-cloud": Case(
         "se3_transformer", CLOUD, {**SMALL_ATTENTION, "num_neighbors": 4}, nodes=10, edges=False
     ),
-    "tensor_field-nbody": Case("se3_transformer", NBODY, {**SMALL_ATTENTION, "attention": False}),
+    "tensor_field-nbody": Case("se3_transformer", NBODY, {"channels": 4, "layers": 2, "attention": False}),
     "egnn-cloud": Case("egnn", CLOUD, {**SMALL, "num_neighbors": 4}, nodes=10, edges=False),
     "equiformer-nbody": Case("equiformer", NBODY, TINY_ATTENTION),
     "equiformer-molecule": Case("equiformer", MOLECULE, TINY_ATTENTION),
@@ -158,3 +159,29 @@ def test_relaxes_and_projects_back_to_the_same_bits(case):
     relaxed = relax(model, torch.Generator().manual_seed(0), init=0.1)
     assert contract.relative_difference(relaxed(graph), expected) > 1e-6
     assert torch.equal(project(relaxed)(graph), expected)
+
+
+@pytest.mark.parametrize("name", ["egnn", "segnn", "se3_transformer", "equiformer"])
+def test_a_number_of_neighbors_is_refused_if_the_task_gives_the_edges(name):
+    given = replace(NBODY, own_edges=True)
+    build("model", resolve("model", {"name": name}), given)  # a resolved description contains the default
+    build("model", {"name": name, "num_neighbors": 4}, NBODY)
+    with pytest.raises(BadInput, match=r"^model\.num_neighbors: 4, but the task gives its own edges; remove"):
+        build("model", {"name": name, "num_neighbors": 4}, given)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"name": "se3_transformer", "attention": False, "heads": 2}, "heads"),
+        ({"name": "equiformer", "channels": [8, 8, 4], "features": 8}, "features"),
+    ],
+)
+def test_options_without_an_effect_are_refused(options, key):
+    with pytest.raises(BadInput, match=rf"^model\.{key}: .*remove it$"):
+        build("model", options, NBODY)
+    build("model", {**options, key: resolve("model", {"name": options["name"]}).get(key, 0)}, NBODY)
+
+
+def test_without_attention_channels_need_not_fit_the_heads():
+    build("model", {"name": "se3_transformer", "attention": False, "channels": 6}, NBODY)

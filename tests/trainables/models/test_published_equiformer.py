@@ -66,7 +66,7 @@ def test_attention_of_each_head_sums_to_one():
 def test_a_message_carries_the_features_of_its_sender():
     signature = replace(MOLECULE, output="vectors")
     graph = random_graph(signature, 1, 4, seed=0)
-    model = equiformer(signature, **{**SMALL, "layers": 1})
+    model = equiformer(signature, **{**SMALL, "layers": 1, "features": 0})
     changed = graph.scalars.clone()
     changed[1] += 1
     moved = (model(replace(graph, scalars=changed)) - model(graph)).norm(dim=-1)

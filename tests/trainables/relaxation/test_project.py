@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from e3nn import nn as enn
+from e3nn import o3
 from torch import nn
 from users_network import UsersNetwork, error_of, generator, inputs
 
@@ -12,7 +13,7 @@ from trainables.models.layers.depthwise import DegreeLinear
 from trainables.models.layers.vector_edges import EdgeVectorLinear
 from trainables.models.layers.vector_neuron import VectorLinear
 from trainables.relaxation.action import project_on_commutant
-from trainables.relaxation.project import project, reset_statistics
+from trainables.relaxation.project import can_fold, project, reset_statistics
 from trainables.relaxation.relax import relax
 from trainables.relaxation.relaxed_layer import relaxed_layers
 
@@ -58,6 +59,15 @@ def test_folding_exactly_equivariant_companions_changes_nothing():
     folded = project(network, fold=True)(*inputs())
     assert (dropped - relaxed).norm() > 1e-2 * relaxed.norm()
     torch.testing.assert_close(folded, relaxed, rtol=1e-12, atol=1e-12)
+
+
+def test_only_linear_layers_with_their_own_weights_can_fold_and_only_linear_companions():
+    relaxed = relaxed_layers(relax(UsersNetwork(), generator()))
+    assert {name for name, layer in relaxed.items() if can_fold(layer)} == {"mix", "read_out"}
+    shared = o3.Linear("2x1o", "2x1o", internal_weights=False, shared_weights=False)
+    assert not any(map(can_fold, relaxed_layers(relax(nn.Sequential(shared), generator())).values()))
+    network = relax(UsersNetwork(), generator(), companion="mlp")
+    assert not any(map(can_fold, relaxed_layers(network).values()))
 
 
 def test_folding_keeps_the_network_exactly_equivariant():

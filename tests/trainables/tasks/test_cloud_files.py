@@ -270,6 +270,19 @@ def test_clouds_beyond_float32_are_refused(tmp_path, size):
     assert "sample 3: a cloud of size" in refusal(tmp_path, source="npz", path="clouds.npz")
 
 
+def test_clouds_whose_drawn_points_coincide_are_refused(tmp_path):
+    points = np.random.default_rng(0).normal(size=(40, 500, 3))
+    points[7, 1:] = 0.0  # one point and padding
+    write_archive(tmp_path, points=points)
+    found = refusal(tmp_path, source="npz", path="clouds.npz")
+    assert "clouds.npz: sample 7: its 32 drawn points coincide; raise task.points or remove padding" in found
+    (place := tmp_path / "modelnet40_ply_hdf5_2048").mkdir()
+    for part in ("train0", "test0"):
+        with h5py.File(place / f"ply_data_{part}.h5", "w") as file:
+            file["data"], file["label"] = points, np.zeros(40, dtype=np.uint8)
+    assert "ply_data_train0.h5: sample 7: its 32" in refusal(tmp_path, source="modelnet40_hdf5")
+
+
 def test_meshes_with_names_in_capitals_are_read_too(tmp_path):
     write_meshes(tmp_path)
     (tmp_path / "ModelNet10/box/train/BOX_9.OFF").write_text(CUBE)

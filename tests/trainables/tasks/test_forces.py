@@ -1,5 +1,6 @@
 """Forces are gradients of the energy, and normalization uses training data only."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from ase.io import write
 from torch import nn
 from water import SMALL, water, water_file
 
+from trainables.errors import BadInput
 from trainables.graph import Graph
 from trainables.models.equiformer import Equiformer
 from trainables.relaxation.relax import relax
 from trainables.symmetry import random_rotations, rotate_graph, rotate_nodes
 from trainables.tasks.forces import Forces, forces
+from trainables.tasks.sources.molecules import MOLECULES, Files
 from trainables.tasks.task import select
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -189,6 +192,28 @@ def test_loss_weights_and_rotated_targets(folder):
     expected = torch.einsum("bij,baj->bai", matrices, batch["forces"])
     torch.testing.assert_close(rotated["forces"], expected)
     assert torch.equal(rotated["energies"], batch["energies"])
+
+
+def test_two_weights_of_0_are_refused(folder):
+    with pytest.raises(BadInput, match=r"^task\.force_weight: 0, like task\.energy_weight, leaves nothing"):
+        forces(folder, molecule="water.xyz", **SMALL, energy_weight=0.0, force_weight=0.0)
+
+
+def test_a_frame_in_two_splits_is_refused(folder):
+    frames = (folder / "water.xyz").read_text()
+    (folder / "twice.xyz").write_text(frames + frames)
+    with pytest.raises(BadInput, match=r"twice\.xyz: frames (\d+) and (\d+) are the same; remove") as error:
+        forces(folder, molecule="twice.xyz", train=20, val=10, test=10)
+    first, second = map(int, re.findall(r"\d+", str(error.value).split(".xyz")[1])[:2])
+    assert second == first + 20
+    assert "\n" not in str(error.value)
+
+
+def test_a_training_frame_in_a_separate_test_file_is_refused(folder, monkeypatch):
+    write(folder / "test.xyz", [water(seed) for seed in (30, 3)], format="extxyz")
+    monkeypatch.setitem(MOLECULES, "water", Files("water.xyz", {"test": "test.xyz"}))
+    with pytest.raises(BadInput, match=r"test\.xyz: frame 1 is the same as frame 3 of .*water\.xyz; remove"):
+        forces(folder, molecule="water", train=17, val=3, test=2)
 
 
 @pytest.mark.parametrize("shift", [-17_636.0, -300_000.0, 1e6])

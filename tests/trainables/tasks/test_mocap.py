@@ -257,6 +257,9 @@ def test_a_split_that_exceeds_its_sequences_is_named():
         samples(recorded, {"val": {7: np.array([2])}}, "val", 1, 3, "here")
     with pytest.raises(BadInput, match=r"task\.val: 5 samples of each.*ask for 2 or fewer"):
         samples(recorded, {"val": {1: np.array([2, 3])}}, "val", 5, 3, "here")
+    starts = {"val": {0: np.array([2, 3, 4]), 1: np.array([2, 3])}}
+    with pytest.raises(BadInput, match=r"task\.val: 5 samples of each.*has 2 for walk 1; ask for 4 or fewer"):
+        samples(recorded, starts, "val", 10, 3, "here")
     with pytest.raises(BadInput, match=r"s\.pkl: cannot be read"):
         read_public_starts(Path("nowhere/s.pkl"))
 
@@ -281,3 +284,18 @@ def test_whole_sequences_go_to_one_split():
 def test_missing_public_files_are_named_with_the_remedy(tmp_path):
     with pytest.raises(BadInput, match=r"motion_run\.pkl.*study data mocap"):
         mocap(tmp_path)
+
+
+def test_a_recording_without_a_sample_is_named_with_the_remedy():
+    sequences = [walk(12, 0), walk(3, 1)]
+    starts = {"train": {0: np.arange(9), 1: np.arange(0)}}
+    message = r"^b: has 3 frames, fewer than task\.frames_ahead \+ 1; remove it or lower task\.frames_ahead$"
+    with pytest.raises(BadInput, match=message):
+        samples(Motion(LINKS, sequences, ["a", "b"]), starts, "train", 40, 3, "here")
+
+
+def test_options_that_give_the_answer_away_or_have_no_effect_are_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"task\.frames_ahead.*2"):
+        registry.resolve("task", {"name": "mocap", "frames_ahead": 1})
+    with pytest.raises(BadInput, match=r"^task\.seed: the public split is fixed; remove it"):
+        mocap(tmp_path, seed=44)

@@ -173,6 +173,30 @@ def test_neighbors_and_cutoff_choose_the_edges(tmp_path):
     assert graph.edge_scalars[:, 0].equal(charges[receivers] * charges[graph.topology.senders])
 
 
+CUTOFF_MODELS = {
+    "egnn": {"hidden": 8},
+    "segnn": {"hidden": 8},
+    "se3_transformer": {"channels": 4},
+    "tensor_field": {"name": "se3_transformer", "channels": 4, "attention": False},
+    "equiformer": {"channels": 8, "layers": 1},
+    "published_equiformer": {"name": "equiformer", "channels": [8, 4, 4], "layers": 1},
+}
+
+
+@pytest.mark.parametrize("name", CUTOFF_MODELS)
+@torch.no_grad()
+def test_with_a_cutoff_a_sample_alone_equals_the_same_in_a_batch(tmp_path, name):
+    task = nbody(tmp_path, bodies=8, **SMALL, cutoff=1.0).with_dtype(torch.float64)
+    torch.manual_seed(0)
+    model = registry.build("model", {"name": name, **CUTOFF_MODELS[name]}, task.signature).double().eval()
+    batch = task.splits["val"]
+    graphs = [task.graph(select(batch, slice(index, index + 1))) for index in range(8)]
+    assert len({graph.topology.num_senders for graph in graphs}) > 1
+    assert any((~graph.topology.present).all(1).any() for graph in graphs)  # some bodies have no sender
+    alone = torch.cat([model(graph) for graph in graphs])
+    torch.testing.assert_close(model(task.graph(batch)), alone, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("options", [{"num_neighbors": 5}, {"num_neighbors": 2, "cutoff": 1.0}])
 def test_impossible_edges_are_refused(options, tmp_path):
     with pytest.raises(BadInput, match=r"task\.(num_neighbors|cutoff)"):

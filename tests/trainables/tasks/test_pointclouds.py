@@ -121,6 +121,13 @@ def test_graphs_contain_points_alone(tmp_path):
     torch.testing.assert_close(graph.positions[32:], task.splits["val"]["points"][5])
 
 
+def test_a_file_is_refused_if_the_source_is_generated(tmp_path):
+    with pytest.raises(
+        BadInput, match=r"^task\.path: source 'solids' is generated; set task\.source to the f"
+    ):
+        pointclouds(tmp_path, **SMALL, path="mine.npz")
+
+
 def test_options_are_checked_by_name():
     description = registry.resolve("task", {"name": "pointclouds", "points": 64})
     assert description["protocol"] == "SO3/SO3"

@@ -28,7 +28,7 @@ METHODS = {
     "exponential": {"name": "relaxed", "schedule": "exponential"},
     "step": {"name": "relaxed", "schedule": "step"},
     "hold": {"name": "relaxed", "schedule": "hold"},
-    "constant": {"name": "relaxed", "schedule": "constant", "projection": "fold"},
+    "constant": {"name": "relaxed", "schedule": "constant"},
     "exact": {"name": "relaxed", "lie_form": "exact", "rotate": "batch"},
     "random": {
         "name": "relaxed",

@@ -37,6 +37,22 @@ def test_relaxation_at_theta_zero_is_strict_training_bit_for_bit(make_spec, task
     assert relaxed.loss_at_init == strict.loss_at_init
 
 
+STARTS = [
+    {"name": "relaxed", "init": 0.3},
+    {"name": "ace", "companion": "mlp"},
+    {"name": "ace", "form": "elastic", "init": 0.3},
+    {"name": "unconstrained", "init": 0.3},
+]
+
+
+@pytest.mark.parametrize("method", STARTS, ids=lambda method: "-".join(map(str, method.values())))
+def test_all_arms_of_a_seed_have_the_strict_networks_values_at_initialization(make_spec, task, method):
+    strict, other = (start(make_spec(chosen), task, CPU, None).progress for chosen in (None, method))
+    for name in ("loss_at_init", "train_loss_at_init", "metric_at_init"):
+        assert getattr(other, name) == getattr(strict, name)
+    assert other.params_train > strict.params_train
+
+
 def test_the_errors_on_each_test_sample_have_the_metric_as_their_mean(make_spec, task):
     kept = {}
     record, _ = run_trial(make_spec(), task, CPU, keep=kept.update)

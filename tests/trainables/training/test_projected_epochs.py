@@ -7,6 +7,7 @@ import torch
 
 from trainables.methods.method import Method
 from trainables.methods.relaxed import Relaxed
+from trainables.training.building import build_model
 from trainables.training.loop import run_trial
 
 CPU = torch.device("cpu")
@@ -19,18 +20,19 @@ PROJECTED = [
 ]
 
 
-def overfitting(task):
-    """The task with bodies that move the opposite way in validation: the longer a model trains, the worse it gets."""
-    other = copy.copy(task)
-    val = {name: value.clone() for name, value in task.splits["val"].items()}
-    val["targets"] = 2 * val["positions"] - val["targets"]
-    other.splits = {**task.splits, "val": val}
+def overfitting(task, spec):
+    """The task with the untrained network's outputs as targets of validation: training only makes it worse."""
+    other, val = copy.copy(task), task.splits["val"]
+    with torch.no_grad():
+        outputs = task.predict(build_model(spec, task, torch.float32).eval(), task.graph(val))
+    other.splits = {**task.splits, "val": {**val, "targets": outputs["positions"]}}
     return other
 
 
 @pytest.mark.parametrize("method", PROJECTED, ids=lambda method: "-".join(map(str, method.values())))
 def test_every_epoch_is_a_candidate_with_its_projected_model(make_spec, task, method):
-    record, rows = run_trial(make_spec(method, epochs=6, lr=1e-3), overfitting(task), CPU)
+    spec = make_spec(method, epochs=6, lr=1e-3)
+    record, rows = run_trial(spec, overfitting(task, spec), CPU)
     projected = [row["projected_val_metric"] for row in rows]
     assert record.val_metric == min(projected)
     assert record.best_epoch == projected.index(min(projected)) < 2, "an epoch of the relaxed phase"
@@ -43,14 +45,15 @@ def test_every_epoch_is_a_candidate_with_its_projected_model(make_spec, task, me
 @pytest.mark.parametrize("method", PROJECTED, ids=lambda method: "-".join(map(str, method.values())))
 def test_the_delivered_model_of_a_relaxed_epoch_is_what_was_validated(make_spec, task, method):
     spec = make_spec(method, epochs=6, lr=1e-3)
-    other = overfitting(task)
+    other = overfitting(task, spec)
     other.splits = {**other.splits, "test": other.splits["val"]}
     record, _ = run_trial(spec, other, CPU)
     assert record.test_metric == pytest.approx(record.val_metric, rel=1e-6)
 
 
 def test_validating_the_projected_model_leaves_the_training_unchanged(make_spec, task, monkeypatch):
-    spec = make_spec({"name": "relaxed", "projection": "fold", "schedule": "constant", "init": 0.1}, lr=3e-3)
+    method = {"name": "relaxed", "projection": "fold", "schedule": "constant", "init": 0.1}
+    spec = make_spec(method, lr=3e-3, select="last")
     _, rows = run_trial(spec, task, CPU)
     monkeypatch.setattr(Relaxed, "delivered", Method.delivered)
     _, undisturbed = run_trial(spec, task, CPU)
@@ -59,7 +62,8 @@ def test_validating_the_projected_model_leaves_the_training_unchanged(make_spec,
 
 @pytest.mark.parametrize("method", [{"name": "strict"}, *PROJECTED], ids=lambda method: method["name"])
 def test_the_last_epoch_is_delivered_if_requested(make_spec, task, method):
-    record, rows = run_trial(make_spec(method, epochs=6, lr=3e-3, select="last"), overfitting(task), CPU)
+    spec = make_spec(method, epochs=6, lr=3e-3, select="last")
+    record, rows = run_trial(spec, overfitting(task, spec), CPU)
     assert record.best_epoch == 5
     assert record.val_metric == rows[-1]["val_metric"] > min(row["val_metric"] for row in rows)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from trainables.errors import BadInput
 from trainables.graph import Graph, Signature, Topology, nearest_topology
 
 
@@ -19,6 +20,18 @@ def with_topology(graph: Graph, num_neighbors: int) -> tuple[Graph, Topology]:
     topology = nearest_topology(graph.positions, graph.graphs, min(num_neighbors, others))
     edge_scalars = graph.positions.new_zeros(len(topology.senders), 0)
     return replace(graph, topology=topology, edge_scalars=edge_scalars), topology
+
+
+def check_num_neighbors(signature: Signature, num_neighbors: int, default: int) -> None:
+    """Raise BadInput if `num_neighbors` was chosen for a task that gives its own edges, which would ignore it.
+
+    The default passes, since every resolved description contains it.
+    """
+    if signature.own_edges and num_neighbors != default:
+        raise BadInput(
+            f"model.num_neighbors: {num_neighbors}, but the task gives its own edges; remove it "
+            "(nbody has task.num_neighbors)"
+        )
 
 
 def relative_positions(positions: Tensor, topology: Topology) -> Tensor:

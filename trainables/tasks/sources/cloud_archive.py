@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.errors import BadInput
-from trainables.tasks.sources.clouds import Clouds, Collection, check_clouds, choose_points
+from trainables.tasks.sources.clouds import Collection, check_clouds, draw_points
 from trainables.tasks.sources.unpacking import opened_archive
 
 
@@ -35,5 +35,4 @@ def read_archive(path: Path, points: int, seed: int) -> Collection:
         arrays = archive["points"], archive["label"]
     classes = len(np.unique(arrays[1]))
     clouds = check_clouds(*arrays, path, classes, points)
-    chosen = choose_points(clouds.points, points, np.random.default_rng(seed))
-    return Collection(Clouds(chosen, clouds.labels), None, classes)
+    return Collection(draw_points(clouds, points, np.random.default_rng(seed), path), None, classes)

@@ -39,9 +39,16 @@ def files_of(source: Source, folder: Path, path: str | None) -> list[Path]:
     """The files behind a source; none if it is generated.
 
     Raises:
-        BadInput: If they are missing.
+        BadInput: If they are missing, or generated although a path is given.
     """
-    return [] if source == "solids" else READERS[source].list_files(_place(source, folder, path))
+    if source != "solids":
+        return READERS[source].list_files(_place(source, folder, path))
+    if path is not None:
+        raise BadInput(
+            "task.path: source 'solids' is generated; set task.source to the format of the file, "
+            f"one of {', '.join(READERS)}"
+        )
+    return []
 
 
 def splits_of(

@@ -115,6 +115,22 @@ def check_clouds(points: np.ndarray, labels: np.ndarray, path: Path, classes: in
     return Clouds(points.astype(np.float32), labels.astype(np.int64))
 
 
+def draw_points(clouds: Clouds, count: int, generator: np.random.Generator, path: Path) -> Clouds:
+    """The clouds with `count` of their points each, drawn at random.
+
+    Raises:
+        BadInput: If those of a cloud are all in one place; the message names file and sample.
+    """
+    points = choose_points(clouds.points, count, generator)
+    apart = np.ptp(points, axis=1).max(1) > SMALLEST
+    if not apart.all():
+        raise BadInput(
+            f"{path}: sample {np.argmin(apart)}: its {count} drawn points coincide; "
+            "raise task.points or remove padding"
+        )
+    return Clouds(points, clouds.labels)
+
+
 def choose_points(points: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """(clouds, points, 3) -> (clouds, count, 3): a random subset of each cloud."""
     if count == points.shape[1]:

@@ -38,6 +38,25 @@ class Frames:
         return len(self.energies)
 
 
+def check_disjoint(splits: list[tuple[Frames, Path, np.ndarray]]) -> None:
+    """Raise BadInput if two splits have a frame with the same positions: a test would repeat the training.
+
+    Args:
+        splits: Frames, their file and the indices of those in the split.
+    """
+    seen: dict[bytes, tuple[int, Path, int]] = {}
+    for split, (frames, path, index) in enumerate(splits):
+        for frame in index.tolist():
+            first, other, at = seen.setdefault(frames.positions[frame].tobytes(), (split, path, frame))
+            if first != split:
+                pair = f"{path}: frames {min(at, frame)} and {max(at, frame)} are the same"
+                if path != other:
+                    pair = f"{path}: frame {frame} is the same as frame {at} of {other}"
+                raise BadInput(
+                    f"{pair}; remove repeated frames, since they would be in two of training, validation and test"
+                )
+
+
 def check_frames(frames: Frames, path: Path) -> None:
     """Raise BadInput, with file and frame, unless there are two or more atoms and finite, matching arrays."""
     count, atoms = len(frames.energies), len(frames.numbers)

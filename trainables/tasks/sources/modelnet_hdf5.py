@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from trainables.errors import BadInput
-from trainables.tasks.sources.clouds import Clouds, Collection, check_clouds, choose_points
+from trainables.tasks.sources.clouds import Clouds, Collection, check_clouds, draw_points
 from trainables.tasks.sources.unpacking import check_unpacked_size
 
 CLASSES = 40
@@ -54,7 +54,7 @@ def _read_file(path: Path, points: int, random: np.random.Generator) -> Clouds:
             f"{path}: not a ModelNet40 HDF5 file with 'data' and 'label', or cut short ({error})"
         ) from error
     clouds = check_clouds(data, label, path, CLASSES, points)
-    return Clouds(choose_points(clouds.points, points, random), clouds.labels)
+    return draw_points(clouds, points, random, path)
 
 
 def _upright(clouds: Clouds) -> Clouds:
