@@ -95,7 +95,7 @@ def split_axis(key: str, arms: Sequence[str]) -> tuple[str, list[str]]:
         if option in ("", "method", "name"):
             raise BadInput(
                 f"grid.{key}: name an option of the arm, such as arms.{name}.strict_phase; "
-                "a method needs an arm of its own"
+                "a method needs its own arm"
             )
         return f"arms.{name}", option.split(".")
     raise BadInput(

@@ -74,10 +74,10 @@ class Topology:
 
     def divided_by_root(self, node_features: Tensor) -> Tensor:
         """(nodes, ...) -> the same, divided by the square root of the number of senders of each node."""
-        if self.present is None:
-            return node_features / self.num_senders**0.5
-        counts = self.present.sum(1).clamp(min=1).to(node_features.dtype)
-        return node_features / counts.sqrt().view(-1, *[1] * (node_features.ndim - 1))
+        counts = self.counts
+        if isinstance(counts, Tensor):
+            counts = counts.view(-1, *[1] * (node_features.ndim - 1)).to(node_features.dtype)
+        return node_features / counts**0.5
 
     def only_present(self, by_receiver: Tensor) -> Tensor:
         """(nodes, senders, ...) with zeros for the edges that only pad a row."""

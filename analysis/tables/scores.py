@@ -25,7 +25,7 @@ SCORES: Show = ARM | {
     "95% interval": lambda row: "[{}, {}]".format(*alike([row.low, row.high], (row.high - row.low) / 2)),
 }
 LEARNED = (
-    "Scores are of the trials that learned; the number that failed at that rate is shown beside them, and failed "
+    "Scores are of the trials that learned; the number that failed at that rate is shown next to them, and failed "
     "trials count when the rate is chosen."
 )
 COUNTED = (
@@ -52,7 +52,7 @@ def middle_rate(trials: pd.DataFrame) -> Table:
         "middle_rate",
         "Test score without tuning",
         "At the middle of the grid, which was fixed before the study: mean and sd over seeds with Student's "
-        "interval. Scores are of the trials that learned; the number that failed there is shown beside them.",
+        "interval. Scores are of the trials that learned; the number that failed there is shown next to them.",
         scores_at(trials, middle_rates(trials)),
         SCORES,
     )
@@ -70,7 +70,8 @@ def contrasts(trials: pd.DataFrame, rates: pd.DataFrame, stated: dict[str, State
         "Test score against the control",
         "Each arm at the learning rate chosen for it, paired by seed, if both learned: mean difference, arm minus "
         "control, with Student's 95% interval, not corrected for the number of arms (one pair has no spread, and so "
-        "no interval); p by flipping the signs of the differences, which cannot go below the smallest p beside it. "
+        "no interval); p by flipping the signs of the differences, which cannot go below the smallest p, shown "
+        "next to it. "
         f"Not excluded: the largest effect within the interval, as a share of the control's mean. {VERDICT}",
         each_case(trials, compare),
         ARM

@@ -93,7 +93,7 @@ def refuse_unwritable(file: Path) -> None:
 
 
 def save_network(network: dict[str, Tensor], file: Path) -> None:
-    """Save a state_dict, whole or not at all; `torch.load(file, weights_only=True)` reads it back."""
+    """Save a state_dict atomically; `torch.load(file, weights_only=True)` reads it back."""
     buffer = io.BytesIO()
     torch.save(network, buffer)
     try:

@@ -34,7 +34,7 @@ def resident(processes):
 
 
 def scratch_bytes(run):
-    """Size of what the run itself keeps in the temporary folder, without Ray's session beside it."""
+    """Size of the run's own files in the temporary folder, without those of Ray's session."""
     total = 0
     for own in run.scratch.glob("study-*"):
         for folder, _, files in os.walk(own):  # skips folders that are deleted meanwhile

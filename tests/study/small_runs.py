@@ -26,7 +26,7 @@ SMALL = {
 
 
 def write_config(folder, content):
-    """Write the config of a study and, beside it, the user's model that it names."""
+    """Write the config of a study, and next to it the user's model that it names."""
     (folder / "mine.py").write_text(OWN_MODEL)
     (folder / "watching.py").write_text(OWN_CALLBACK)
     # No file in the current folder may hide a module that the run needs.

@@ -231,7 +231,7 @@ def test_every_preset_makes_a_plan(name):
         (
             "grid/arms.triangle.method",
             ["ace"],
-            ["grid.arms.triangle.method", "a method needs an arm of its own"],
+            ["grid.arms.triangle.method", "a method needs its own arm"],
         ),
         ("grid/failure.diverged.factor", [2, 3], ["grid.failure.diverged.factor", "the same for all trials"]),
         ("grid/resources.cpus", [1, 2], ["grid.resources.cpus", "changes no result"]),

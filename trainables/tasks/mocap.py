@@ -113,7 +113,7 @@ def samples(motion: Motion, starts: Starts, name: str, count: int, frames_ahead:
     for index, frames in starts[name].items():
         sequence, file = motion.sequences[index], motion.files[index]
         first = frames[:each]
-        outside = first[(first < 0) | (first + max(1, frames_ahead) >= len(sequence))]
+        outside = first[(first < 0) | (first + frames_ahead >= len(sequence))]
         if len(outside):
             raise BadInput(
                 f"{file}: frame {outside[0]}: {frames_ahead} frames later is beyond the last frame, "

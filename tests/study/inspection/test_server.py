@@ -13,7 +13,7 @@ from trainables.errors import BadInput
 
 @pytest.fixture
 def report(tmp_path):
-    """A report folder, with a secret beside it and links out of it."""
+    """A report folder, with a secret next to it and links out of it."""
     folder = tmp_path / "made" / "report"
     (folder / "tables").mkdir(parents=True)
     (folder / "report.html").write_text("<html>the page</html>")

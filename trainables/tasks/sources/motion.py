@@ -111,7 +111,7 @@ def random_starts(motion: Motion, frames_ahead: int, seed: int) -> Starts:
     parts = np.split(order, [count - 2 * held_out, count - held_out])
     return {
         name: {
-            int(index): random.permutation(max(0, len(motion.sequences[index]) - max(1, frames_ahead)))
+            int(index): random.permutation(max(0, len(motion.sequences[index]) - frames_ahead))
             for index in sorted(part)
         }
         for name, part in zip(SPLITS, parts, strict=True)
